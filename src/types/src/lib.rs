@@ -1,0 +1,21 @@
+//! The words every layer of Roost shares.
+//!
+//! This crate sits at the bottom: it knows no I/O, no wire syntax beyond the
+//! notations that several layers need (modified UTF-7, UID sets), and imports
+//! no other member of the workspace. Its types cannot hold what the field
+//! forbids: no UID 0, no empty mailbox name component, no unsorted set.
+
+#![forbid(unsafe_code)]
+
+pub mod flag;
+pub mod id;
+pub mod mailbox;
+pub mod set;
+pub mod time;
+pub mod utf7;
+
+pub use flag::{Keyword, KeywordError, MAX_KEYWORD_LEN, SystemFlags};
+pub use id::{ModSeq, SeqNum, SessionId, Uid, UidValidity};
+pub use mailbox::{MailboxName, NameError, SpecialUse};
+pub use set::{IdSet, SeqSet, SequenceSet, SetBound, UidSet};
+pub use time::UnixTime;

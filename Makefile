@@ -1,0 +1,41 @@
+# What people type. Everything runs from a fresh clone; the first target
+# installs what the distribution has to give (contrib/install-packages).
+
+CARGO ?= cargo
+DEMO ?=
+
+.PHONY: all build demo test check unit e2e clean
+
+all: build
+
+build:
+	contrib/install-packages build
+	$(CARGO) build --release --locked --workspace --bins
+
+# A server to try, without root: `make demo DEMO="--port 2143"`.
+demo: build
+	target/release/roostd --demo $(DEMO)
+
+test: packages unit e2e
+
+.PHONY: packages
+packages:
+	contrib/install-packages test
+
+check:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+
+unit:
+	$(CARGO) test --locked --workspace --exclude roost-tests
+
+# Against the built executables; users, PAM files and peers' settings live in
+# a namespace where the tests run as root.
+e2e:
+	$(CARGO) build --locked --workspace --bins
+	$(CARGO) test --locked -p roost-tests --no-run
+	contrib/fetch-courier target/peers/courier
+	tests/run
+
+clean:
+	$(CARGO) clean

@@ -1,0 +1,114 @@
+//! Processes that end with their test.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::unistd::Pid;
+
+/// A process group of a test; ended, at last by SIGKILL, when dropped.
+pub struct Group {
+    child: Child,
+}
+
+impl Group {
+    pub fn start(command: &mut Command) -> io::Result<Self> {
+        let child = command.process_group(0).stdin(Stdio::null()).spawn()?;
+        Ok(Self { child })
+    }
+
+    pub fn pid(&self) -> Pid {
+        Pid::from_raw(self.child.id().cast_signed())
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        let _ = kill(self.pid(), signal);
+    }
+
+    /// The exit status once it has ended, within `limit`.
+    pub fn wait(&mut self, limit: Duration) -> Option<std::process::ExitStatus> {
+        let until = Instant::now() + limit;
+        loop {
+            match self.child.try_wait() {
+                Ok(Some(status)) => return Some(status),
+                Ok(None) if Instant::now() < until => {
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+                _ => return None,
+            }
+        }
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.signal(Signal::SIGTERM);
+        let _ = self.wait(Duration::from_secs(5));
+        let _ = killpg(self.pid(), Signal::SIGKILL);
+        let _ = self.child.wait();
+    }
+}
+
+/// A loopback port that nobody has right now.
+pub fn free_port() -> io::Result<u16> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    Ok(listener.local_addr()?.port())
+}
+
+pub fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+}
+
+/// Waits until something listens on `port`, at most `limit`.
+pub fn wait_for_port(port: u16, limit: Duration) -> io::Result<()> {
+    let until = Instant::now() + limit;
+    loop {
+        match TcpStream::connect_timeout(&loopback(port), Duration::from_millis(200)) {
+            Ok(_) => return Ok(()),
+            Err(e) if Instant::now() > until => return Err(e),
+            Err(_) => std::thread::sleep(Duration::from_millis(20)),
+        }
+    }
+}
+
+/// Repeats `check` until it gives something, at most `limit`.
+pub fn eventually<T>(limit: Duration, mut check: impl FnMut() -> Option<T>) -> Option<T> {
+    let until = Instant::now() + limit;
+    loop {
+        if let Some(found) = check() {
+            return Some(found);
+        }
+        if Instant::now() > until {
+            return None;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// The folder of the workspace's executables that belong to this test run.
+pub fn executables() -> PathBuf {
+    let mut dir = std::env::current_exe().expect("own path");
+    dir.pop();
+    if dir.ends_with("deps") {
+        dir.pop();
+    }
+    dir
+}
+
+pub fn is_root() -> bool {
+    nix::unistd::geteuid().is_root()
+}
+
+/// True inside `tests/in-namespace`, where users, PAM files and peers'
+/// settings are the tests' own. Says what is left out where it is not.
+pub fn in_namespace(what: &str) -> bool {
+    let inside = is_root() && std::env::var_os("ROOST_TEST_NAMESPACE").is_some();
+    if !inside {
+        eprintln!("left out ({what}): needs root and tests/in-namespace");
+    }
+    inside
+}

@@ -1,0 +1,236 @@
+//! Roost as the tests start it: the built executables, a configuration of the
+//! test's own, ports of its own.
+
+use crate::process::{Group, eventually, executables, free_port, is_root, loopback, wait_for_port};
+use nix::sys::signal::Signal;
+use std::fmt::Write as _;
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+pub const PASSWORD: &str = "roost-test";
+/// Owner of virtual users' mail when the tests run as root.
+pub const MAIL_UID: u32 = 5000;
+
+/// A running roostd in a folder of its own.
+pub struct Roost {
+    group: Group,
+    dir: PathBuf,
+    port: u16,
+    tls_port: u16,
+}
+
+/// What a test wants otherwise than by default.
+#[derive(Default)]
+pub struct Setup {
+    /// Virtual users of the passwd-file, each with [`PASSWORD`].
+    pub users: Vec<String>,
+    /// Where the virtual users' homes are; `<dir>/homes` by default.
+    pub homes: Option<PathBuf>,
+    /// Lines by section, after the defaults: `("mail", "separator = .")`.
+    pub settings: Vec<(&'static str, String)>,
+    /// PAM accounts instead of the passwd-file.
+    pub pam: bool,
+}
+
+impl Roost {
+    pub fn start(dir: &Path, setup: &Setup) -> io::Result<Self> {
+        let (port, tls_port) = (free_port()?, free_port()?);
+        let homes = setup.homes.clone().unwrap_or_else(|| dir.join("homes"));
+        write_files(dir, &homes, setup)?;
+        fs::write(dir.join("roost.conf"), settings(dir, port, tls_port, setup))?;
+        let mut roost = Self {
+            group: spawn(dir)?,
+            dir: dir.to_owned(),
+            port,
+            tls_port,
+        };
+        roost.wait_ready()?;
+        Ok(roost)
+    }
+
+    fn wait_ready(&mut self) -> io::Result<()> {
+        wait_for_port(self.port, Duration::from_secs(15))
+            .and_then(|()| wait_for_port(self.tls_port, Duration::from_secs(15)))
+            .map_err(|e| io::Error::other(format!("roostd does not listen ({e}):\n{}", self.log())))
+    }
+
+    pub fn addr(&self) -> SocketAddr {
+        loopback(self.port)
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub fn tls_port(&self) -> u16 {
+        self.tls_port
+    }
+
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    pub fn pid(&self) -> nix::unistd::Pid {
+        self.group.pid()
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        self.group.signal(signal);
+    }
+
+    pub fn wait(&mut self, limit: Duration) -> Option<std::process::ExitStatus> {
+        self.group.wait(limit)
+    }
+
+    /// The log so far.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.dir.join("log")).unwrap_or_default()
+    }
+
+    /// Waits for a log line that holds `text`.
+    pub fn logged(&self, text: &str) -> bool {
+        eventually(Duration::from_secs(5), || {
+            self.log().contains(text).then_some(())
+        })
+        .is_some()
+    }
+
+    /// Ends it cleanly, so that another server can take the Maildirs.
+    pub fn stop(mut self) {
+        self.group.signal(Signal::SIGTERM);
+        assert!(
+            self.group.wait(Duration::from_secs(10)).is_some(),
+            "roostd does not end:\n{}",
+            self.log()
+        );
+    }
+
+    /// Ends every process of it at once with SIGKILL and starts it again on
+    /// the same folder and ports.
+    pub fn crash_and_restart(&mut self) -> io::Result<()> {
+        let _ = nix::sys::signal::killpg(self.group.pid(), Signal::SIGKILL);
+        for role in self.role_pids("") {
+            let _ = nix::sys::signal::kill(role, Signal::SIGKILL);
+        }
+        let _ = self.group.wait(Duration::from_secs(5));
+        self.group = spawn(&self.dir)?;
+        self.wait_ready()
+    }
+
+    /// Processes started by this roostd whose name begins with `roost-ROLE`.
+    pub fn role_pids(&self, role: &str) -> Vec<nix::unistd::Pid> {
+        let wanted = format!("roost-{role}");
+        let mut found = Vec::new();
+        for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+            let Ok(pid) = entry.file_name().to_string_lossy().parse::<i32>() else {
+                continue;
+            };
+            let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+            let Some((head, tail)) = stat.rsplit_once(')') else {
+                continue;
+            };
+            let name = head.split_once('(').map_or("", |(_, n)| n);
+            let parent = tail
+                .split_whitespace()
+                .nth(1)
+                .and_then(|p| p.parse::<i32>().ok());
+            if name.starts_with(&wanted) && parent == Some(self.pid().as_raw()) {
+                found.push(nix::unistd::Pid::from_raw(pid));
+            }
+        }
+        found
+    }
+}
+
+fn spawn(dir: &Path) -> io::Result<Group> {
+    let log = fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(dir.join("log"))?;
+    Group::start(
+        Command::new(executables().join("roostd"))
+            .arg("-c")
+            .arg(dir.join("roost.conf"))
+            .stdout(log.try_clone()?)
+            .stderr(log),
+    )
+}
+
+/// uid and gid of virtual users' mail.
+pub fn mail_owner() -> (u32, u32) {
+    if is_root() {
+        (MAIL_UID, MAIL_UID)
+    } else {
+        (
+            nix::unistd::geteuid().as_raw(),
+            nix::unistd::getegid().as_raw(),
+        )
+    }
+}
+
+fn write_files(dir: &Path, homes: &Path, setup: &Setup) -> io::Result<()> {
+    let (uid, gid) = mail_owner();
+    let mut passwd = String::new();
+    for user in &setup.users {
+        let home = homes.join(user);
+        fs::create_dir_all(&home)?;
+        if is_root() {
+            std::os::unix::fs::chown(&home, Some(uid), Some(gid))?;
+        }
+        let _ = writeln!(
+            passwd,
+            "{user}:{{PLAIN}}{PASSWORD}:{uid}:{gid}::{}::",
+            home.display()
+        );
+    }
+    fs::create_dir_all(dir.join("empty"))?;
+    fs::write(dir.join("passwd"), passwd)
+}
+
+fn settings(dir: &Path, port: u16, tls_port: u16, setup: &Setup) -> String {
+    let dir = dir.display();
+    let backend = if setup.pam { "pam" } else { "passwd-file" };
+    let mut sections: Vec<(&str, String)> = vec![
+        (
+            "server",
+            format!("log_target = stderr\nlog_level = low-level\nchroot_dir = {dir}/empty"),
+        ),
+        (
+            "listen",
+            format!("imap = 127.0.0.1:{port}\nimaps = 127.0.0.1:{tls_port}"),
+        ),
+        ("tls", format!("state_dir = {dir}")),
+        (
+            "auth",
+            format!(
+                "backend = {backend}\npasswd_file = {dir}/passwd\n\
+                 failure_delay = 0s\nmax_failures_per_minute = 0"
+            ),
+        ),
+        (
+            "limits",
+            "max_connections_per_ip = 0\nmax_connections_per_user = 0".into(),
+        ),
+    ];
+    for (section, line) in &setup.settings {
+        let key = line.split('=').next().unwrap_or("").trim();
+        match sections.iter_mut().find(|(name, _)| name == section) {
+            Some((_, text)) => {
+                let kept: Vec<_> = text
+                    .lines()
+                    .filter(|l| l.split('=').next().unwrap_or("").trim() != key)
+                    .collect();
+                *text = format!("{}\n{line}", kept.join("\n"));
+            }
+            None => sections.push((section, line.clone())),
+        }
+    }
+    sections
+        .iter()
+        .map(|(name, text)| format!("[{name}]\n{text}\n\n"))
+        .collect()
+}

@@ -9,8 +9,10 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 pub mod client;
+pub mod courier;
 pub mod dovecot;
 pub mod mail;
 pub mod process;
 pub mod roost;
 pub mod script;
+pub mod state;

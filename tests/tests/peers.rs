@@ -1,0 +1,302 @@
+//! Maildirs that come from Dovecot and Courier, are changed through Roost, and
+//! go back: no UID, flag, keyword or subscription may differ on the way.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
+
+use roost_tests::client::Client;
+use roost_tests::dovecot::{self, Dovecot, Layout};
+use roost_tests::process::in_namespace;
+use roost_tests::roost::{self, MAIL_UID, Roost, Setup};
+use roost_tests::state::{Account, Mailbox, difference};
+use roost_tests::{courier, mail};
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+const USER: &str = "maria";
+
+fn folder() -> (tempfile::TempDir, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let homes = dir.path().join("homes");
+    fs::create_dir_all(homes.join(USER)).unwrap();
+    for d in [homes.clone(), homes.join(USER)] {
+        chown(&d, Some(MAIL_UID), Some(MAIL_UID)).unwrap();
+    }
+    (dir, homes)
+}
+
+fn start_roost(dir: &Path, homes: &Path, settings: &[(&'static str, &str)]) -> Roost {
+    let setup = Setup {
+        users: vec![USER.into()],
+        homes: Some(homes.to_owned()),
+        settings: settings
+            .iter()
+            .map(|(s, l)| (*s, (*l).to_owned()))
+            .collect(),
+        ..Setup::default()
+    };
+    Roost::start(dir, &setup).unwrap()
+}
+
+fn start_dovecot(dir: &Path, homes: &Path) -> Dovecot {
+    let layout = Layout {
+        homes,
+        uid: MAIL_UID,
+        gid: MAIL_UID,
+        extra: "",
+    };
+    Dovecot::start(dir, &layout).unwrap()
+}
+
+fn read(addr: std::net::SocketAddr, password: &str) -> Account {
+    let mut client = Client::login(addr, USER, password).unwrap();
+    Account::read(&mut client).unwrap()
+}
+
+fn same(what: &str, a: &Account, b: &Account) {
+    if let Some(d) = difference(a, b) {
+        panic!("{what}: {d}");
+    }
+}
+
+/// Puts `n` files into `new/` at once, as a mail store of some age has them.
+fn deliver_files(maildir: &Path, n: u32) {
+    let new = maildir.join("new");
+    for i in 1..=n {
+        let path = new.join(format!("1700{i:06}.M{i}P1.test"));
+        fs::write(&path, mail::small(i)).unwrap();
+        chown(&path, Some(MAIL_UID), Some(MAIL_UID)).unwrap();
+    }
+}
+
+/// A tree with all that a peer can hold, made through the peer itself.
+fn furnish(client: &mut Client, dot: &str, prefix: &str) {
+    for name in [
+        "Work",
+        &format!("Work{dot}2024"),
+        "&AOk-t&AOk-",
+        "Trash",
+        "Spam",
+    ] {
+        client.ok(&format!("CREATE \"{prefix}{name}\"")).unwrap();
+    }
+    for i in 1..=12 {
+        let flags = match i % 4 {
+            0 => "(\\Seen)",
+            1 => "(\\Seen \\Answered $Label1)",
+            2 => "(\\Flagged $Forwarded Custom)",
+            _ => "()",
+        };
+        let date = format!("{flags} \"{i:2}-Feb-2023 11:12:13 +0000\"");
+        let answer = client.append("INBOX", &date, &mail::small(i)).unwrap();
+        assert!(answer.ok(), "{}", answer.tagged);
+        let answer = client
+            .append(
+                &format!("\"{prefix}Work{dot}2024\""),
+                "(\\Draft)",
+                &mail::small(i + 100),
+            )
+            .unwrap();
+        assert!(answer.ok(), "{}", answer.tagged);
+    }
+    for name in ["Work", "&AOk-t&AOk-"] {
+        client.ok(&format!("SUBSCRIBE \"{prefix}{name}\"")).unwrap();
+    }
+    client.ok("SUBSCRIBE INBOX").unwrap();
+    client.ok("SELECT INBOX").unwrap();
+    client.ok("STORE 3,7 +FLAGS (\\Deleted)").unwrap();
+    client.ok("EXPUNGE").unwrap();
+    client.ok("STORE 1:2 +FLAGS (Another)").unwrap();
+    client.ok("CLOSE").unwrap();
+}
+
+/// Every kind of change, through Roost.
+fn change(client: &mut Client, dot: &str, prefix: &str) {
+    client.ok("SELECT INBOX").unwrap();
+    let answer = client
+        .append("INBOX", "(\\Seen NewWord)", &mail::small(500))
+        .unwrap();
+    assert!(answer.tagged.contains("APPENDUID"), "{}", answer.tagged);
+    client.ok("STORE 1 +FLAGS (\\Flagged $Label5)").unwrap();
+    client.ok("STORE 2 -FLAGS (\\Seen)").unwrap();
+    client.ok("STORE 4 +FLAGS (\\Deleted)").unwrap();
+    client.ok("EXPUNGE").unwrap();
+    client
+        .ok(&format!("CREATE \"{prefix}Fresh{dot}Deep\""))
+        .unwrap();
+    client
+        .ok(&format!("COPY 1:3 \"{prefix}Fresh{dot}Deep\""))
+        .unwrap();
+    client.ok(&format!("MOVE 2 \"{prefix}Trash\"")).unwrap();
+    client
+        .ok(&format!("RENAME \"{prefix}Work\" \"{prefix}Arbeit\""))
+        .unwrap();
+    client
+        .ok(&format!("SUBSCRIBE \"{prefix}Fresh{dot}Deep\""))
+        .unwrap();
+    client.ok(&format!("UNSUBSCRIBE \"{prefix}Work\"")).unwrap();
+    client.ok(&format!("DELETE \"{prefix}Spam\"")).unwrap();
+    client.ok("CLOSE").unwrap();
+}
+
+#[test]
+fn dovecot_and_back() {
+    if !in_namespace("Dovecot's Maildirs") {
+        return;
+    }
+    let (dir, homes) = folder();
+    let maildir = homes.join(USER).join("Maildir");
+
+    let peer = start_dovecot(dir.path(), &homes);
+    let mut client = Client::login(peer.addr(), USER, dovecot::PASSWORD).unwrap();
+    furnish(&mut client, "/", "");
+    client.ok("CREATE Big").unwrap();
+    client.command("LOGOUT").unwrap();
+    for i in 1..=3 {
+        peer.deliver(USER, "INBOX", &mail::small(200 + i)).unwrap();
+    }
+    deliver_files(&maildir.join(".Big"), 10_000);
+    let before = read(peer.addr(), dovecot::PASSWORD);
+    assert_eq!(before.mailboxes["Big"].messages.len(), 10_000);
+    assert_eq!(before.mailboxes["INBOX"].messages.len(), 13);
+    peer.stop();
+
+    let roost = start_roost(dir.path(), &homes, &[]);
+    let seen = read(roost.addr(), roost::PASSWORD);
+    same("Dovecot / Roost", &before, &seen);
+    let mut client = Client::login(roost.addr(), USER, roost::PASSWORD).unwrap();
+    change(&mut client, "/", "");
+    let changed = Account::read(&mut client).unwrap();
+    drop(client);
+    roost.stop();
+
+    let peer = start_dovecot(dir.path(), &homes);
+    let back = read(peer.addr(), dovecot::PASSWORD);
+    same("Roost / Dovecot again", &changed, &back);
+}
+
+#[test]
+fn delivery_by_dovecot_lda_while_roost_runs() {
+    if !in_namespace("dovecot-lda beside Roost") {
+        return;
+    }
+    let (dir, homes) = folder();
+    let peer = start_dovecot(dir.path(), &homes);
+    let roost = start_roost(dir.path(), &homes, &[]);
+    let mut client = Client::login(roost.addr(), USER, roost::PASSWORD).unwrap();
+    client.ok("SELECT INBOX").unwrap();
+    for i in 1..=20 {
+        peer.deliver(USER, "INBOX", &mail::small(i)).unwrap();
+        if i % 3 == 0 {
+            let answer = client
+                .append("INBOX", "(\\Seen)", &mail::small(1000 + i))
+                .unwrap();
+            assert!(answer.ok(), "{}", answer.tagged);
+        }
+    }
+    client.ok("NOOP").unwrap();
+    let ours = Mailbox::read(&mut client, "INBOX").unwrap();
+    assert_eq!(ours.messages.len(), 26);
+    let mut other = Client::login(peer.addr(), USER, dovecot::PASSWORD).unwrap();
+    let theirs = Mailbox::read(&mut other, "INBOX").unwrap();
+    assert_eq!(ours, theirs);
+}
+
+#[test]
+fn courier_and_back() {
+    if !in_namespace("Courier's Maildirs") || !courier::installed() {
+        eprintln!("left out (Courier): needs contrib/fetch-courier");
+        return;
+    }
+    let (dir, homes) = folder();
+    let home = homes.join(USER);
+    courier::make_maildir(&home, MAIL_UID, MAIL_UID).unwrap();
+    let mut session = courier::Session::start(&home, MAIL_UID, MAIL_UID).unwrap();
+    furnish(&mut session.client, ".", "INBOX.");
+    session.client.ok("CREATE INBOX.Big").unwrap();
+    deliver_files(&home.join("Maildir/.Big"), 2_000);
+    for name in ["INBOX", "INBOX.Big"] {
+        session.client.ok(&format!("SELECT {name}")).unwrap();
+    }
+    session.client.ok("CLOSE").unwrap();
+    let before = Account::read(&mut session.client).unwrap();
+    drop(session);
+    assert_eq!(before.mailboxes["INBOX.Big"].messages.len(), 2_000);
+
+    let site = [
+        ("mail", "separator = ."),
+        ("mail", "prefix = INBOX."),
+        ("mail", "directory_encoding = detect"),
+    ];
+    let roost = start_roost(dir.path(), &homes, &site);
+    let mut seen = read(roost.addr(), roost::PASSWORD);
+    // Courier does not tell UIDNEXT; what it did not say cannot be compared.
+    let told: Vec<_> = before
+        .mailboxes
+        .iter()
+        .map(|(n, m)| (n.clone(), m.uid_next))
+        .collect();
+    for (name, next) in told {
+        if let Some(m) = seen.mailboxes.get_mut(&name)
+            && next == 0
+        {
+            m.uid_next = 0;
+        }
+    }
+    same("Courier / Roost", &before, &seen);
+    let mut client = Client::login(roost.addr(), USER, roost::PASSWORD).unwrap();
+    change(&mut client, ".", "INBOX.");
+    let changed = Account::read(&mut client).unwrap();
+    drop(client);
+    roost.stop();
+
+    // The same tree under Dovecot in a Courier site's namespace.
+    let namespace = "namespace inbox {\n  separator = .\n  prefix = INBOX.\n}\n";
+    let layout = Layout {
+        homes: &homes,
+        uid: MAIL_UID,
+        gid: MAIL_UID,
+        extra: namespace,
+    };
+    let location = "mail_location = maildir:~/Maildir:UTF-8\n";
+    let extra = format!("{namespace}{location}");
+    let peer = Dovecot::start(
+        dir.path(),
+        &Layout {
+            extra: &extra,
+            ..layout
+        },
+    )
+    .unwrap();
+    let back = read(peer.addr(), dovecot::PASSWORD);
+    same("Roost / Dovecot on Courier's tree", &changed, &back);
+}
+
+#[test]
+fn roost_waits_for_a_foreign_lock() {
+    if !in_namespace("a foreign dovecot-uidlist.lock") {
+        return;
+    }
+    let (dir, homes) = folder();
+    let roost = start_roost(dir.path(), &homes, &[]);
+    let mut client = Client::login(roost.addr(), USER, roost::PASSWORD).unwrap();
+    assert!(client.append("INBOX", "", &mail::small(1)).unwrap().ok());
+    let lock = homes.join(USER).join("Maildir/dovecot-uidlist.lock");
+    fs::write(&lock, "1:some-other-host").unwrap();
+    let unlocker = std::thread::spawn({
+        let lock = lock.clone();
+        move || {
+            std::thread::sleep(Duration::from_secs(2));
+            fs::remove_file(lock).unwrap();
+        }
+    });
+    let mut other = Client::login(roost.addr(), USER, roost::PASSWORD).unwrap();
+    let answer = client.append("INBOX", "", &mail::small(2)).unwrap();
+    assert!(answer.ok(), "{}", answer.tagged);
+    assert!(!lock.exists(), "answered while the lock was held");
+    unlocker.join().unwrap();
+    let seen = Mailbox::read(&mut other, "INBOX").unwrap();
+    assert_eq!(seen.messages.keys().copied().collect::<Vec<_>>(), [1, 2]);
+}

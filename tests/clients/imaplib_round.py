@@ -57,7 +57,6 @@ round_trip(upgraded, 2)
 
 secure = imaplib.IMAP4_SSL("127.0.0.1", tls_port, ssl_context=context)
 secure.login(user, password)
-secure.enable("IMAP4rev2") if "ENABLE" in secure.capabilities else None
 round_trip(secure, 3)
 
 wrong = imaplib.IMAP4("127.0.0.1", port)

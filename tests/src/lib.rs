@@ -13,6 +13,7 @@ pub mod courier;
 pub mod dovecot;
 pub mod mail;
 pub mod process;
+pub mod replay;
 pub mod roost;
 pub mod script;
 pub mod state;

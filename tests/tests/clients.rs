@@ -165,8 +165,7 @@ fn mbsync_syncs_both_ways() {
     assert_eq!(before, (site.inbox(), files(&inbox)));
     let last = said
         .lines()
-        .filter(|l| l.contains("Channels:") || l.contains("Far:"))
-        .next_back();
+        .rfind(|l| l.contains("Channels:") || l.contains("Far:"));
     let last = last.unwrap_or("");
     assert!(
         !last.is_empty() && last.contains("+0 *0 #0") && !last.contains("+1"),

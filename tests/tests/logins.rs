@@ -1,0 +1,230 @@
+//! The clear-text rules, SASL, limits, and the lines about them in the log.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
+
+use roost_tests::client::Client;
+use roost_tests::roost::{PASSWORD, Roost, Setup};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Stdio};
+
+fn start(settings: &[(&'static str, &str)]) -> (tempfile::TempDir, Roost) {
+    let dir = tempfile::tempdir().unwrap();
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let setup = Setup {
+        users: vec!["u".into(), "v".into()],
+        settings: settings
+            .iter()
+            .map(|(s, l)| (*s, (*l).to_owned()))
+            .collect(),
+        ..Setup::default()
+    };
+    let roost = Roost::start(dir.path(), &setup).unwrap();
+    (dir, roost)
+}
+
+#[test]
+fn clear_text_logins_are_refused_where_the_network_is_not_trusted() {
+    let (_dir, roost) = start(&[("auth", "trusted_networks = 192.0.2.0/24")]);
+    let mut client = Client::connect(roost.addr()).unwrap();
+    assert!(
+        client.greeting.contains("LOGINDISABLED"),
+        "{}",
+        client.greeting
+    );
+    assert!(
+        !client.greeting.contains("AUTH=PLAIN"),
+        "{}",
+        client.greeting
+    );
+    let answer = client.command(&format!("LOGIN u {PASSWORD}")).unwrap();
+    assert!(
+        answer.tagged.starts_with("NO [PRIVACYREQUIRED]"),
+        "{}",
+        answer.tagged
+    );
+    let answer = client.command("AUTHENTICATE PLAIN AHUAeA==").unwrap();
+    assert!(
+        answer.tagged.starts_with("NO [PRIVACYREQUIRED]"),
+        "{}",
+        answer.tagged
+    );
+}
+
+#[test]
+fn bytes_behind_starttls_are_refused() {
+    let (_dir, roost) = start(&[]);
+    let mut client = Client::connect(roost.addr()).unwrap();
+    client.raw(b"a STARTTLS\r\nb NOOP\r\n").unwrap();
+    let first = String::from_utf8_lossy(&client.response().unwrap()).into_owned();
+    assert!(!first.starts_with("a OK"), "{first}");
+    assert!(client.is_closed_by_server());
+}
+
+#[test]
+fn a_failed_login_is_logged_as_the_dovecot_filter_wants_it() {
+    let (_dir, roost) = start(&[]);
+    let mut client = Client::connect(roost.addr()).unwrap();
+    assert!(!client.command("LOGIN \"mal<ory>\" x").unwrap().ok());
+    drop(client);
+    assert!(
+        roost.logged("imap-login: Disconnected (auth failed, 1 attempts in "),
+        "{}",
+        roost.log()
+    );
+    let log = roost.log();
+    let line = log
+        .lines()
+        .find(|l| l.contains("auth failed, 1 attempts"))
+        .unwrap();
+    // The form that Debian's fail2ban filter for Dovecot takes, word by word.
+    let (_, rest) = line.split_once("attempts in ").unwrap();
+    let (secs, rest) = rest.split_once(" secs): user=<").unwrap();
+    assert!(secs.parse::<u32>().is_ok());
+    let (user, rest) = rest.split_once(">, method=").unwrap();
+    assert!(!user.contains(['<', '>', ',']), "{user}");
+    let (_, rest) = rest.split_once(", rip=127.0.0.1, lip=127.0.0.1, ").unwrap();
+    assert!(rest.contains("session=<IMAP-"), "{line}");
+}
+
+#[test]
+fn login_and_logout_are_logged_with_who_how_and_whence() {
+    let (_dir, roost) = start(&[]);
+    let mut client = Client::login(roost.addr(), "u", PASSWORD).unwrap();
+    client.ok("SELECT INBOX").unwrap();
+    client.command("LOGOUT").unwrap();
+    for part in [
+        "Login: user=<u>, method=",
+        "rip=127.0.0.1",
+        "Logged out in=",
+    ] {
+        assert!(roost.logged(part), "{part}:\n{}", roost.log());
+    }
+}
+
+#[test]
+fn scram_logs_in_and_binds_to_the_channel() {
+    if Command::new("python3").arg("-V").output().is_err() {
+        eprintln!("left out: python3 is not installed");
+        return;
+    }
+    let (_dir, roost) = start(&[]);
+    let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("clients/scram.py");
+    let output = Command::new("python3")
+        .arg(script)
+        .args([
+            &roost.port().to_string(),
+            &roost.tls_port().to_string(),
+            "u",
+            PASSWORD,
+        ])
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert!(
+        String::from_utf8_lossy(&output.stdout).ends_with("done\n"),
+        "{}{}\n{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+        roost.log()
+    );
+}
+
+#[test]
+fn too_many_connections_of_a_user_and_of_an_address() {
+    let (_dir, roost) = start(&[("limits", "max_connections_per_user = 2")]);
+    let _a = Client::login(roost.addr(), "u", PASSWORD).unwrap();
+    let _b = Client::login(roost.addr(), "u", PASSWORD).unwrap();
+    let mut c = Client::connect(roost.addr()).unwrap();
+    let answer = c.command(&format!("LOGIN u {PASSWORD}")).unwrap();
+    assert!(answer.tagged.starts_with("NO [LIMIT]"), "{}", answer.tagged);
+    let mut d = Client::login(roost.addr(), "v", PASSWORD).unwrap();
+    d.ok("NOOP").unwrap();
+
+    let (_dir, roost) = start(&[("limits", "max_connections_per_ip = 1")]);
+    let _a = Client::connect(roost.addr()).unwrap();
+    let b = Client::connect(roost.addr()).unwrap();
+    assert!(b.greeting.starts_with("* BYE"), "{}", b.greeting);
+}
+
+#[test]
+fn failures_of_an_account_are_limited() {
+    let (_dir, roost) = start(&[("auth", "max_failures_per_minute = 3")]);
+    for _ in 0..3 {
+        let mut client = Client::connect(roost.addr()).unwrap();
+        assert!(!client.command("LOGIN u wrong").unwrap().ok());
+    }
+    let mut client = Client::connect(roost.addr()).unwrap();
+    let answer = client.command(&format!("LOGIN u {PASSWORD}")).unwrap();
+    assert!(!answer.ok(), "the right password helps behind the limit");
+}
+
+#[test]
+fn the_right_certificate_for_each_name() {
+    if Command::new("openssl").arg("version").output().is_err() {
+        eprintln!("left out: openssl is not installed");
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    for name in ["one", "two"] {
+        let made = Command::new("openssl")
+            .args([
+                "req",
+                "-x509",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:P-256",
+                "-nodes",
+                "-days",
+                "2",
+            ])
+            .args(["-subj", &format!("/CN={name}.example"), "-addext"])
+            .arg(format!("subjectAltName=DNS:{name}.example"))
+            .arg("-keyout")
+            .arg(dir.path().join(format!("{name}.key")))
+            .arg("-out")
+            .arg(dir.path().join(format!("{name}.pem")))
+            .stderr(Stdio::null())
+            .status()
+            .unwrap();
+        assert!(made.success());
+    }
+    let path = |f: &str| dir.path().join(f).display().to_string();
+    let setup = Setup {
+        users: vec!["u".into()],
+        settings: vec![
+            ("tls", format!("certificate = {}", path("one.pem"))),
+            ("tls", format!("key = {}", path("one.key"))),
+            (
+                "tls two.example",
+                format!("certificate = {}", path("two.pem")),
+            ),
+            ("tls two.example", format!("key = {}", path("two.key"))),
+        ],
+        ..Setup::default()
+    };
+    let roost = Roost::start(dir.path(), &setup).unwrap();
+    let subject = |args: &[&str]| {
+        let output = Command::new("openssl")
+            .args([
+                "s_client",
+                "-connect",
+                &format!("127.0.0.1:{}", roost.tls_port()),
+            ])
+            .args(args)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let line = text.lines().find(|l| l.starts_with("subject="));
+        line.unwrap_or("").to_owned()
+    };
+    assert!(subject(&["-servername", "one.example"]).contains("one.example"));
+    assert!(subject(&["-servername", "two.example"]).contains("two.example"));
+    assert!(subject(&["-noservername"]).contains("one.example"));
+    assert!(subject(&["-servername", "two.example", "-tls1_2"]).contains("two.example"));
+    assert!(subject(&["-servername", "two.example", "-tls1_3"]).contains("two.example"));
+    assert_eq!(subject(&["-servername", "two.example", "-tls1_1"]), "");
+}

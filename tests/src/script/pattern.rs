@@ -91,8 +91,12 @@ fn push_string(out: &mut String, text: &str) {
         out.push_str(text);
         return;
     }
+    push_quoted(out, &text.replace("\r\n", "\n"));
+}
+
+fn push_quoted(out: &mut String, text: &str) {
     out.push('"');
-    for c in text.replace("\r\n", "\n").chars() {
+    for c in text.chars() {
         match c {
             '"' | '\\' => out.extend(['\\', c]),
             '\n' => out.push_str("\\n"),
@@ -121,9 +125,7 @@ pub fn normalize_pattern(pattern: &str) -> String {
         out.push_str(&rest[..open]);
         let (text, after) = quoted_pattern(&rest[open + 1..]);
         if text.contains("...") || text.contains('$') {
-            out.push('"');
-            out.push_str(&text.replace('\n', "\\n"));
-            out.push('"');
+            push_quoted(&mut out, &text);
         } else {
             push_string(&mut out, &text);
         }

@@ -10,12 +10,16 @@
 pub mod flag;
 pub mod id;
 pub mod mailbox;
+pub mod net;
 pub mod set;
+pub mod settings;
 pub mod time;
 pub mod utf7;
 
 pub use flag::{Keyword, KeywordError, MAX_KEYWORD_LEN, SystemFlags};
 pub use id::{ModSeq, SeqNum, SessionId, Uid, UidValidity};
 pub use mailbox::{MailboxName, NameError, SpecialUse};
+pub use net::{IpNet, IpNetError};
 pub use set::{IdSet, SeqSet, SequenceSet, SetBound, UidSet};
+pub use settings::{DirectoryEncoding, Fsync, LogLevel};
 pub use time::UnixTime;

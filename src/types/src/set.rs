@@ -149,6 +149,32 @@ where
         out
     }
 
+    /// What is in `self` and not in `other`.
+    pub fn difference(&self, other: &Self) -> Self {
+        let mut out = Self::new();
+        let mut holes = other.ranges.iter().peekable();
+        for &(mut a, b) in &self.ranges {
+            while holes.next_if(|hole| hole.1 < a).is_some() {}
+            // The last hole may reach into the next range too.
+            let mut left = true;
+            while let Some(hole) = holes.peek().filter(|hole| hole.0 <= b) {
+                if a < hole.0 {
+                    out.ranges.push((a, hole.0 - 1));
+                }
+                if hole.1 >= b {
+                    left = false;
+                    break;
+                }
+                a = hole.1 + 1;
+                holes.next();
+            }
+            if left {
+                out.ranges.push((a, b));
+            }
+        }
+        out
+    }
+
     pub fn extend_set(&mut self, other: &Self) {
         for &(a, b) in &other.ranges {
             self.insert_raw(a, b);
@@ -315,6 +341,8 @@ mod tests {
         ) {
             let a: UidSet = xs.iter().map(|&x| uid(x)).collect();
             let b: UidSet = ys.iter().map(|&y| uid(y)).collect();
+            let without: UidSet = xs.difference(&ys).map(|&x| uid(x)).collect();
+            prop_assert_eq!(a.difference(&b), without);
             let both: UidSet = xs.intersection(&ys).map(|&x| uid(x)).collect();
             prop_assert_eq!(a.intersection(&b).iter().collect::<Vec<_>>(),
                             both.iter().collect::<Vec<_>>());

@@ -1,0 +1,240 @@
+//! Any message at all, for the tests.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+use roost_os::identity::Credentials;
+use roost_os::{GroupId, UserId};
+use roost_types::{DirectoryEncoding, Fsync, IpNet, LogLevel, SessionId, SpecialUse};
+
+use super::*;
+use crate::log::LogRecord;
+use crate::secret::Secret;
+
+/// Values of the type, all of them reachable.
+pub(crate) trait Any: Sized + std::fmt::Debug + 'static {
+    fn any() -> BoxedStrategy<Self>;
+}
+
+fn any_of<T: Any>() -> BoxedStrategy<T> {
+    T::any()
+}
+
+macro_rules! any_plain {
+    ($($type:ty),*) => {$(
+        impl Any for $type {
+            fn any() -> BoxedStrategy<Self> {
+                any::<$type>().boxed()
+            }
+        }
+    )*};
+}
+any_plain!(bool, u8, u32, u64, char, IpAddr);
+
+macro_rules! any_choice {
+    ($($type:ty),*) => {$(
+        impl Any for $type {
+            fn any() -> BoxedStrategy<Self> {
+                select(<$type>::ALL.to_vec()).boxed()
+            }
+        }
+    )*};
+}
+any_choice!(
+    LogLevel,
+    Mechanism,
+    TlsVersion,
+    Refusal,
+    AuthFailure,
+    EndReason
+);
+any_choice!(Fsync, DirectoryEncoding, SpecialUse);
+
+macro_rules! any_mapped {
+    ($($type:ty: $strategy:expr;)*) => {$(
+        impl Any for $type {
+            fn any() -> BoxedStrategy<Self> {
+                $strategy.boxed()
+            }
+        }
+    )*};
+}
+any_mapped! {
+    String: ".{0,12}";
+    Secret: vec(any::<u8>(), 0..20).prop_map(Secret::new);
+    Bytes: vec(any::<u8>(), 0..20).prop_map(Bytes);
+    PathBuf: "[^\0]{0,12}".prop_map(PathBuf::from);
+    Duration: (any::<u64>(), 0..1_000_000_000u32).prop_map(|(s, n)| Duration::new(s, n));
+    UserId: any::<u32>().prop_map(UserId);
+    GroupId: any::<u32>().prop_map(GroupId);
+    SessionId: any::<u64>().prop_map(SessionId);
+    SocketAddr: any::<SocketAddr>().prop_map(|a| SocketAddr::new(a.ip(), a.port()));
+    IpNet: (any::<IpAddr>(), 0..=128u8)
+        .prop_map(|(a, n)| IpNet::new(a, if a.is_ipv4() { n % 33 } else { n }).unwrap());
+}
+
+impl<T: Any + Clone> Any for Option<T> {
+    fn any() -> BoxedStrategy<Self> {
+        option::of(T::any()).boxed()
+    }
+}
+
+impl<T: Any> Any for Vec<T> {
+    fn any() -> BoxedStrategy<Self> {
+        vec(T::any(), 0..4).boxed()
+    }
+}
+
+impl<A: Any, B: Any> Any for (A, B) {
+    fn any() -> BoxedStrategy<Self> {
+        (A::any(), B::any()).boxed()
+    }
+}
+
+/// The strategy for a field; the name is there for the macro's repetition.
+fn field<T: Any>(_name: &str) -> BoxedStrategy<T> {
+    T::any()
+}
+
+/// The fields in groups, for strategies come in tuples of limited length.
+macro_rules! any_struct {
+    ($($type:ident { $(($($field:ident),*)),* })*) => {$(
+        impl Any for $type {
+            fn any() -> BoxedStrategy<Self> {
+                ($(($(field(stringify!($field)),)*),)*)
+                    .prop_map(|($(($($field,)*),)*)| Self { $($($field,)*)* })
+                    .boxed()
+            }
+        }
+    )*};
+}
+any_struct! {
+    Credentials { (uid, gid, groups) }
+    SessionBlock { (first, count) }
+    Endpoints { (remote, local) }
+    TlsInfo { (version, cipher) }
+    Confinement { (chroot, credentials) }
+    Certificate { (names, chain, key) }
+    TlsSetup { (min_version, certificates) }
+    Listener { (address, tls) }
+    GateLimits { (max_connections, max_connections_per_ip, login_timeout, max_bad_commands) }
+    GateSetup {
+        (log_level, confinement, greeting_host, greeting_version, listeners, tls),
+        (cleartext_always, trusted_networks, mechanisms, limits, sessions)
+    }
+    Handover { (session, tag, leftover, endpoints, tls) }
+    HandoverFailure { (session, reason) }
+    ChannelBinding { (server_end_point, exporter) }
+    AuthTls { (info, binding) }
+    AuthStart { (session, method, endpoints, tls, plus_offered) }
+    AuthResponse { (session, data) }
+    AuthChallenge { (session, data) }
+    AuthOutcome { (session, result) }
+    Grant { (session, account, credentials, home, maildir, method) }
+    AuthSetup {
+        (log_level, backends, pam_timeout, domains, default_domain, lowercase_names),
+        (minimum_uid, allow_users, deny_users, allow_groups, failure_delay),
+        (max_failures_per_minute)
+    }
+    MailSetup {
+        (separator, prefix, directory_encoding, fsync),
+        (special_use, initial_subscriptions, inotify, poll_interval)
+    }
+    WorkerLimits {
+        (max_message_size, idle_timeout, max_bad_commands, worker_idle)
+    }
+    WorkerSetup { (log_level, hostname, mail, limits) }
+    Session {
+        (session, account, home, maildir, tag, leftover),
+        (endpoints, tls, method, max_message_size)
+    }
+    SessionCounts { (bytes_in, bytes_out, deleted, expunged, header_count, header_bytes, body_count, body_bytes) }
+    SessionEnd { (session, reason, counts) }
+    SessionRefusal { (session, reason) }
+}
+
+/// Variants that hold one value or none, from constructors.
+macro_rules! any_enum {
+    ($($type:ident { $($strategy:expr,)* })*) => {$(
+        impl Any for $type {
+            fn any() -> BoxedStrategy<Self> {
+                prop_oneof![$($strategy),*].boxed()
+            }
+        }
+    )*};
+}
+any_enum! {
+    AuthMethod {
+        (Secret::any(), Secret::any()).prop_map(|(user, password)| Self::Login { user, password }),
+        <(Mechanism, Option<Secret>)>::any()
+            .prop_map(|(mechanism, initial)| Self::Sasl { mechanism, initial }),
+    }
+    AuthResult {
+        Just(Self::Granted {}),
+        AuthFailure::any().prop_map(|reason| Self::Failed { reason }),
+    }
+    AuthBackend {
+        String::any().prop_map(|service| Self::Pam { service }),
+        PathBuf::any().prop_map(|path| Self::PasswdFile { path }),
+    }
+    SupervisorToGate {
+        any_of().prop_map(Self::Setup),
+        Just(Self::AuthPeer),
+        any_of().prop_map(Self::Sessions),
+        any_of().prop_map(Self::HandoverDone),
+        any_of().prop_map(Self::HandoverFailed),
+        any_of().prop_map(Self::SessionEnded),
+        any_of().prop_map(Self::Kick),
+        any_of().prop_map(Self::Shutdown),
+    }
+    GateToSupervisor {
+        Just(Self::Ready),
+        any_of().prop_map(Self::SetupRejected),
+        any_of().prop_map(Self::Handover),
+        Just(Self::MoreSessions),
+        Just(Self::AuthLost),
+    }
+    GateToAuth {
+        any_of().prop_map(Self::Start),
+        any_of().prop_map(Self::Response),
+        any_of().prop_map(Self::Cancel),
+    }
+    AuthToGate {
+        any_of().prop_map(Self::Continue),
+        any_of().prop_map(Self::Outcome),
+    }
+    SupervisorToAuth {
+        any_of().prop_map(Self::Setup),
+        Just(Self::GatePeer),
+        Just(Self::Shutdown),
+    }
+    AuthToSupervisor {
+        Just(Self::Ready),
+        any_of().prop_map(Self::SetupRejected),
+        any_of().prop_map(Self::Grant),
+    }
+    SupervisorToWorker {
+        any_of().prop_map(Self::Setup),
+        any_of().prop_map(Self::Session),
+        any_of().prop_map(Self::Kick),
+        any_of().prop_map(Self::Shutdown),
+        Just(Self::Stop),
+    }
+    WorkerToSupervisor {
+        Just(Self::Ready),
+        any_of().prop_map(Self::SetupRejected),
+        any_of().prop_map(Self::SessionStarted),
+        any_of().prop_map(Self::SessionRefused),
+        any_of().prop_map(Self::SessionEnded),
+        Just(Self::Idle),
+    }
+    LogRecord {
+        (LogLevel::any(), <Option<SessionId>>::any(), "[a-z <>é]{0,20}")
+            .prop_map(|(level, session, text)| Self { level, session, text }),
+    }
+}

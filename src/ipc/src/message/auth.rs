@@ -1,0 +1,205 @@
+//! Gate and auth, auth and supervisor.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use roost_os::identity::Credentials;
+use roost_types::{LogLevel, SessionId};
+
+use super::common::{Endpoints, Mechanism, TlsInfo};
+use crate::codec::Bytes;
+use crate::secret::Secret;
+use crate::wire::{wire_choice, wire_enum, wire_messages, wire_struct};
+
+wire_struct! {
+    /// What binds a login to its TLS connection (RFC 5929, RFC 9266).
+    pub struct ChannelBinding {
+        /// `tls-server-end-point`: the hash of the server's certificate.
+        pub server_end_point: Option<Bytes>,
+        /// `tls-exporter`; `None` where TLS 1.2 has no extended master secret.
+        pub exporter: Option<Bytes>,
+    }
+}
+
+wire_struct! {
+    /// The TLS layer of the connection that logs in.
+    pub struct AuthTls {
+        pub info: TlsInfo,
+        pub binding: ChannelBinding,
+    }
+}
+
+wire_enum! {
+    /// How the client means to prove who it is. Whether clear-text methods
+    /// are allowed here the gate has decided already.
+    pub enum AuthMethod {
+        /// The LOGIN command.
+        Login = 1 { user: Secret, password: Secret },
+        /// AUTHENTICATE; `initial` is the decoded initial response.
+        Sasl = 2 { mechanism: Mechanism, initial: Option<Secret> },
+    }
+}
+
+impl AuthMethod {
+    /// For logs: `LOGIN` is the command, SASL LOGIN reads `AUTH=LOGIN`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Login { .. } => "LOGIN",
+            Self::Sasl {
+                mechanism: Mechanism::Login,
+                ..
+            } => "AUTH=LOGIN",
+            Self::Sasl { mechanism, .. } => mechanism.name(),
+        }
+    }
+}
+
+wire_struct! {
+    /// The begin of an attempt; one at a time for each session.
+    pub struct AuthStart {
+        pub session: SessionId,
+        pub method: AuthMethod,
+        pub endpoints: Endpoints,
+        pub tls: Option<AuthTls>,
+        /// True where PLUS is offered on this connection, so that a client
+        /// that says it is not can be found out (RFC 5802 §6, flag `y`).
+        pub plus_offered: bool,
+    }
+}
+
+wire_struct! {
+    /// A decoded continuation line of the client.
+    pub struct AuthResponse {
+        pub session: SessionId,
+        pub data: Secret,
+    }
+}
+
+wire_messages! {
+    pub enum GateToAuth {
+        Start(AuthStart) = 1,
+        Response(AuthResponse) = 2,
+        /// The client sent `*` or is gone; no outcome is expected any more.
+        Cancel(SessionId) = 3,
+    }
+}
+
+wire_struct! {
+    pub struct AuthChallenge {
+        pub session: SessionId,
+        /// Not yet base64.
+        pub data: Bytes,
+    }
+}
+
+wire_choice! {
+    /// Why a login fails, as far as the client may know.
+    pub enum AuthFailure {
+        /// Unknown account or wrong password (`[AUTHENTICATIONFAILED]`).
+        Credentials = 1,
+        /// Known, but may not use IMAP (`[AUTHORIZATIONFAILED]`).
+        NotAllowed = 2,
+        /// The password has expired (`[EXPIRED]`).
+        Expired = 3,
+        /// The back end does not answer (`[UNAVAILABLE]`).
+        Unavailable = 4,
+        /// Too many failures of this account or address (`[LIMIT]`).
+        TooMany = 5,
+        /// The client's response is malformed (`BAD`).
+        Malformed = 6,
+    }
+}
+
+wire_struct! {
+    pub struct AuthOutcome {
+        pub session: SessionId,
+        pub result: AuthResult,
+    }
+}
+
+wire_enum! {
+    pub enum AuthResult {
+        /// The supervisor has the grant already.
+        Granted = 1 {},
+        /// Any delay has passed before this is sent.
+        Failed = 2 { reason: AuthFailure },
+    }
+}
+
+wire_messages! {
+    pub enum AuthToGate {
+        Continue(AuthChallenge) = 1,
+        Outcome(AuthOutcome) = 2,
+    }
+}
+
+wire_struct! {
+    /// Who a session has proved to be.
+    pub struct Grant {
+        pub session: SessionId,
+        /// The canonical account name.
+        pub account: String,
+        pub credentials: Credentials,
+        pub home: PathBuf,
+        /// From the passwd-file (`userdb_mail=maildir:…`), not yet expanded.
+        pub maildir: Option<String>,
+        /// For logs, see [`AuthMethod::name`].
+        pub method: String,
+    }
+}
+
+wire_enum! {
+    /// Where passwords are checked.
+    pub enum AuthBackend {
+        Pam = 1 { service: String },
+        PasswdFile = 2 { path: PathBuf },
+    }
+}
+
+wire_struct! {
+    /// All that auth is told of the configuration.
+    pub struct AuthSetup {
+        pub log_level: LogLevel,
+        /// Asked in this order.
+        pub backends: Vec<AuthBackend>,
+        /// A PAM conversation that takes longer is ended.
+        pub pam_timeout: Duration,
+        /// Appended to names without one, by the local address of the
+        /// connection; else the default.
+        pub domains: Vec<(IpAddr, String)>,
+        pub default_domain: Option<String>,
+        /// ASCII letters of login names are made small.
+        pub lowercase_names: bool,
+        pub minimum_uid: u32,
+        /// Empty: everybody.
+        pub allow_users: Vec<String>,
+        pub deny_users: Vec<String>,
+        /// Empty: everybody.
+        pub allow_groups: Vec<String>,
+        /// The least time before a failure is answered; grows.
+        pub failure_delay: Duration,
+        /// For one account, and for one address.
+        pub max_failures_per_minute: u32,
+    }
+}
+
+wire_messages! {
+    pub enum SupervisorToAuth {
+        Setup(AuthSetup) = 0,
+        /// A new connection to the gate, which takes the place of the old one.
+        GatePeer = 1 [|_| 1],
+        /// End.
+        Shutdown = 2,
+    }
+}
+
+wire_messages! {
+    pub enum AuthToSupervisor {
+        /// The setup is in force.
+        Ready = 1,
+        /// The setup cannot be used; after a reload the old one stays.
+        SetupRejected(String) = 2,
+        Grant(Grant) = 3,
+    }
+}

@@ -1,0 +1,27 @@
+//! The messages, by the role that understands them.
+//!
+//! ```text
+//! gate ─ Start, Response, Cancel ─► auth           one login attempt
+//! gate ◄─ Continue, Outcome ─────── auth
+//!                auth ─ Grant ────► supervisor      before the gate hears Granted
+//! gate ─ Handover + fd ───────────► supervisor      refused without its Grant
+//!          supervisor ─ Session + fd ──► worker
+//!          supervisor ◄─ SessionStarted ─ worker
+//! gate ◄─ HandoverDone ── supervisor
+//! ```
+
+mod auth;
+mod common;
+mod gate;
+mod worker;
+
+#[cfg(test)]
+pub(crate) mod arbitrary;
+#[cfg(test)]
+mod tests;
+
+pub use crate::codec::Bytes;
+pub use auth::*;
+pub use common::*;
+pub use gate::*;
+pub use worker::*;

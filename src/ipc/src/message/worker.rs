@@ -1,0 +1,173 @@
+//! Supervisor and worker.
+//!
+//! A worker that has no session left for a while says [`WorkerToSupervisor::Idle`].
+//! The supervisor answers [`SupervisorToWorker::Stop`] only if every session it
+//! ever sent there has ended, and sends nothing behind it: a session on its
+//! way is never lost. Without that answer the worker stays.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use roost_types::{DirectoryEncoding, Fsync, LogLevel, SessionId, SpecialUse};
+
+use super::common::{Endpoints, TlsInfo};
+use super::gate::Refusal;
+use crate::codec::Bytes;
+use crate::wire::{wire_choice, wire_messages, wire_struct};
+
+wire_struct! {
+    pub struct MailSetup {
+        /// `/` or `.`
+        pub separator: char,
+        /// Before every own name on the wire; empty or ending in the separator.
+        pub prefix: String,
+        pub directory_encoding: DirectoryEncoding,
+        pub fsync: Fsync,
+        /// Names that get a special use when they have none of their own.
+        pub special_use: Vec<(SpecialUse, String)>,
+        /// Wire names, for accounts that have no subscriptions yet.
+        pub initial_subscriptions: Vec<String>,
+        pub inotify: bool,
+        /// Between looks at directories where inotify does not serve.
+        pub poll_interval: Duration,
+    }
+}
+
+wire_struct! {
+    pub struct WorkerLimits {
+        /// Octets; 0: no limit.
+        pub max_message_size: u64,
+        /// Without a command, IDLE included.
+        pub idle_timeout: Duration,
+        pub max_bad_commands: u32,
+        /// Without a session before the worker ends.
+        pub worker_idle: Duration,
+    }
+}
+
+wire_struct! {
+    /// All that a worker is told of the configuration. After a reload it comes
+    /// again and holds for new sessions.
+    pub struct WorkerSetup {
+        pub log_level: LogLevel,
+        pub hostname: String,
+        pub mail: MailSetup,
+        pub limits: WorkerLimits,
+    }
+}
+
+wire_struct! {
+    /// A client that has logged in. One descriptor: its connection.
+    pub struct Session {
+        pub session: SessionId,
+        pub account: String,
+        pub home: PathBuf,
+        pub maildir: PathBuf,
+        /// Of the command that is to be answered `OK`.
+        pub tag: String,
+        /// What the client sent behind that command already.
+        pub leftover: Bytes,
+        pub endpoints: Endpoints,
+        pub tls: Option<TlsInfo>,
+        /// For logs.
+        pub method: String,
+        /// This account's own limit instead of the setup's.
+        pub max_message_size: Option<u64>,
+    }
+}
+
+wire_choice! {
+    /// How a session came to its end.
+    pub enum EndReason {
+        Logout = 1,
+        /// The client closed the connection.
+        Disconnected = 2,
+        /// `idle_timeout`
+        Timeout = 3,
+        /// An administrator ended it.
+        Kicked = 4,
+        Shutdown = 5,
+        /// Too many wrong commands, or the stream could not be followed.
+        ProtocolError = 6,
+        /// A fault in the worker or of the Maildir.
+        ServerError = 7,
+    }
+}
+
+impl EndReason {
+    /// For logs.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Logout => "Logged out",
+            Self::Disconnected => "Connection closed",
+            Self::Timeout => "Inactivity",
+            Self::Kicked => "Ended by administrator",
+            Self::Shutdown => "Server shutting down",
+            Self::ProtocolError => "Too many invalid commands",
+            Self::ServerError => "Internal error",
+        }
+    }
+}
+
+wire_struct! {
+    /// What a session has done, in the terms of Dovecot's last line about it.
+    #[derive(Copy, Default)]
+    pub struct SessionCounts {
+        /// Octets from the client, as the worker saw them.
+        pub bytes_in: u64,
+        pub bytes_out: u64,
+        /// Messages that got `\\Deleted`.
+        pub deleted: u64,
+        pub expunged: u64,
+        /// Headers sent, and their octets.
+        pub header_count: u64,
+        pub header_bytes: u64,
+        /// Bodies and parts of them sent.
+        pub body_count: u64,
+        pub body_bytes: u64,
+    }
+}
+
+wire_struct! {
+    pub struct SessionEnd {
+        pub session: SessionId,
+        pub reason: EndReason,
+        pub counts: SessionCounts,
+    }
+}
+
+wire_struct! {
+    pub struct SessionRefusal {
+        pub session: SessionId,
+        pub reason: Refusal,
+    }
+}
+
+wire_messages! {
+    pub enum SupervisorToWorker {
+        Setup(WorkerSetup) = 0,
+        /// With the connection's descriptor.
+        Session(Session) = 1 [|_| 1],
+        /// End this session with a BYE.
+        Kick(SessionId) = 2,
+        /// End all sessions with a BYE within this time, then end.
+        Shutdown(Duration) = 3,
+        /// End: the answer to `Idle`, never sent while a session is left.
+        Stop = 4,
+    }
+}
+
+wire_messages! {
+    pub enum WorkerToSupervisor {
+        /// The setup is in force.
+        Ready = 1,
+        SetupRejected(String) = 2,
+        /// The worker has the connection.
+        SessionStarted(SessionId) = 3,
+        /// The worker cannot serve it and has not written to it.
+        SessionRefused(SessionRefusal) = 4,
+        SessionEnded(SessionEnd) = 5,
+        /// No session for `worker_idle`.
+        Idle = 6,
+    }
+}

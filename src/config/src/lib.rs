@@ -1,1 +1,24 @@
-//! (to come)
+//! `roost.conf`: one table of keys, from which come the parser, the checks
+//! and the sample file.
+//!
+//! Every key that a file may hold stands in [`KEYS`]; whatever else a file
+//! holds is an error with file and line, and all errors are found in one run.
+//! [`Config`] is plain data: who needs which part of it is decided by the
+//! supervisor, the only process that reads the file.
+
+#![forbid(unsafe_code)]
+
+mod error;
+mod hint;
+mod keys;
+mod maildir;
+mod model;
+mod resolve;
+mod sample;
+mod syntax;
+mod value;
+
+pub use error::ConfigError;
+pub use keys::{KEYS, Key, Kind, Section};
+pub use maildir::{MaildirError, MaildirTemplate};
+pub use model::*;

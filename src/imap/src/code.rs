@@ -1,0 +1,224 @@
+//! Response codes: the machine-readable part of OK, NO, BAD and BYE
+//! (RFC 9051 §7.1, RFC 5530, RFC 4315, RFC 4469, RFC 6154).
+
+use crate::write::{self, Dialect};
+use roost_types::{Keyword, SeqNum, SystemFlags, Uid, UidSet, UidValidity};
+
+/// A `resp-text-code`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ResponseCode {
+    Alert,
+    AlreadyExists,
+    /// The UIDs given to appended messages, never empty.
+    AppendUid {
+        validity: UidValidity,
+        uids: UidSet,
+    },
+    AuthenticationFailed,
+    AuthorizationFailed,
+    /// The charsets that would do; may be empty.
+    BadCharset(Vec<&'static str>),
+    Cannot,
+    /// Capability names in the order in which they are announced.
+    Capability(Vec<String>),
+    ClientBug,
+    Closed,
+    ContactAdmin,
+    /// Pairs of source and new UID, never empty, in the order of copying.
+    CopyUid {
+        validity: UidValidity,
+        pairs: Vec<(Uid, Uid)>,
+    },
+    Corruption,
+    Expired,
+    ExpungeIssued,
+    HasChildren,
+    InUse,
+    Limit,
+    NonExistent,
+    NoPerm,
+    NotSaved,
+    OverQuota,
+    Parse,
+    PermanentFlags {
+        system: SystemFlags,
+        keywords: Vec<Keyword>,
+        /// `\*`: clients may make keywords of their own.
+        create: bool,
+    },
+    PrivacyRequired,
+    ReadOnly,
+    ReadWrite,
+    ServerBug,
+    TooBig,
+    TryCreate,
+    UidNext(Uid),
+    UidNotSticky,
+    UidValidity(UidValidity),
+    Unavailable,
+    UnknownCte,
+    /// The first unseen message (RFC 3501 §7.1).
+    Unseen(SeqNum),
+    UseAttr,
+}
+
+impl ResponseCode {
+    /// Appends the code without its brackets.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.name().as_bytes());
+        match self {
+            Self::AppendUid { validity, uids } => {
+                write::space_number(out, validity.get());
+                out.push(b' ');
+                write::set(out, uids);
+            }
+            Self::BadCharset(charsets) => write_charsets(out, charsets),
+            Self::Capability(names) => {
+                for name in names {
+                    out.push(b' ');
+                    out.extend_from_slice(name.as_bytes());
+                }
+            }
+            Self::CopyUid { validity, pairs } => {
+                write::space_number(out, validity.get());
+                out.push(b' ');
+                write::runs(out, pairs.iter().map(|p| p.0));
+                out.push(b' ');
+                write::runs(out, pairs.iter().map(|p| p.1));
+            }
+            Self::PermanentFlags {
+                system,
+                keywords,
+                create,
+            } => {
+                out.push(b' ');
+                let extra = create.then_some("\\*");
+                write::flag_list(out, *system, keywords, extra);
+            }
+            Self::UidNext(uid) => write::space_number(out, uid.get()),
+            Self::UidValidity(validity) => write::space_number(out, validity.get()),
+            Self::Unseen(seq) => write::space_number(out, seq.get()),
+            // The rest are a name and nothing else.
+            _ => {}
+        }
+    }
+
+    /// The atom that the code begins with.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Alert => "ALERT",
+            Self::AlreadyExists => "ALREADYEXISTS",
+            Self::AppendUid { .. } => "APPENDUID",
+            Self::AuthenticationFailed => "AUTHENTICATIONFAILED",
+            Self::AuthorizationFailed => "AUTHORIZATIONFAILED",
+            Self::BadCharset(_) => "BADCHARSET",
+            Self::Cannot => "CANNOT",
+            Self::Capability(_) => "CAPABILITY",
+            Self::ClientBug => "CLIENTBUG",
+            Self::Closed => "CLOSED",
+            Self::ContactAdmin => "CONTACTADMIN",
+            Self::CopyUid { .. } => "COPYUID",
+            Self::Corruption => "CORRUPTION",
+            Self::Expired => "EXPIRED",
+            Self::ExpungeIssued => "EXPUNGEISSUED",
+            Self::HasChildren => "HASCHILDREN",
+            Self::InUse => "INUSE",
+            Self::Limit => "LIMIT",
+            Self::NonExistent => "NONEXISTENT",
+            Self::NoPerm => "NOPERM",
+            Self::NotSaved => "NOTSAVED",
+            Self::OverQuota => "OVERQUOTA",
+            Self::Parse => "PARSE",
+            Self::PermanentFlags { .. } => "PERMANENTFLAGS",
+            Self::PrivacyRequired => "PRIVACYREQUIRED",
+            Self::ReadOnly => "READ-ONLY",
+            Self::ReadWrite => "READ-WRITE",
+            Self::ServerBug => "SERVERBUG",
+            Self::TooBig => "TOOBIG",
+            Self::TryCreate => "TRYCREATE",
+            Self::UidNext(_) => "UIDNEXT",
+            Self::UidNotSticky => "UIDNOTSTICKY",
+            Self::UidValidity(_) => "UIDVALIDITY",
+            Self::Unavailable => "UNAVAILABLE",
+            Self::UnknownCte => "UNKNOWN-CTE",
+            Self::Unseen(_) => "UNSEEN",
+            Self::UseAttr => "USEATTR",
+        }
+    }
+}
+
+/// `[SP "(" charset *(SP charset) ")"]`
+fn write_charsets(out: &mut Vec<u8>, charsets: &[&str]) {
+    for (i, charset) in charsets.iter().enumerate() {
+        out.extend_from_slice(if i == 0 { b" (" } else { b" " });
+        write::astring(out, charset.as_bytes(), Dialect::Ascii);
+    }
+    if !charsets.is_empty() {
+        out.push(b')');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wire(code: &ResponseCode) -> String {
+        let mut out = Vec::new();
+        code.write(&mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    fn uid(n: u32) -> Uid {
+        Uid::new(n).unwrap()
+    }
+
+    #[test]
+    fn codes_of_uidplus() {
+        let validity = UidValidity::new(38505).unwrap();
+        let uids = UidSet::range(uid(3955), uid(3957));
+        assert_eq!(
+            wire(&ResponseCode::AppendUid { validity, uids }),
+            "APPENDUID 38505 3955:3957"
+        );
+        let pairs = vec![
+            (uid(304), uid(3956)),
+            (uid(319), uid(3957)),
+            (uid(320), uid(3958)),
+        ];
+        assert_eq!(
+            wire(&ResponseCode::CopyUid { validity, pairs }),
+            "COPYUID 38505 304,319:320 3956:3958"
+        );
+    }
+
+    #[test]
+    fn codes_with_lists() {
+        assert_eq!(wire(&ResponseCode::BadCharset(vec![])), "BADCHARSET");
+        assert_eq!(
+            wire(&ResponseCode::BadCharset(vec!["US-ASCII", "UTF-8"])),
+            "BADCHARSET (US-ASCII UTF-8)"
+        );
+        let code = ResponseCode::PermanentFlags {
+            system: SystemFlags::DELETED | SystemFlags::SEEN,
+            keywords: vec![Keyword::new("$Junk").unwrap()],
+            create: true,
+        };
+        assert_eq!(wire(&code), "PERMANENTFLAGS (\\Deleted \\Seen $Junk \\*)");
+        let names = vec!["IMAP4rev2".to_string(), "IDLE".to_string()];
+        assert_eq!(
+            wire(&ResponseCode::Capability(names)),
+            "CAPABILITY IMAP4rev2 IDLE"
+        );
+    }
+
+    #[test]
+    fn codes_with_a_number_or_nothing() {
+        assert_eq!(wire(&ResponseCode::UidNext(uid(4392))), "UIDNEXT 4392");
+        assert_eq!(
+            wire(&ResponseCode::Unseen(SeqNum::new(12).unwrap())),
+            "UNSEEN 12"
+        );
+        assert_eq!(wire(&ResponseCode::ReadOnly), "READ-ONLY");
+        assert_eq!(wire(&ResponseCode::UnknownCte), "UNKNOWN-CTE");
+    }
+}

@@ -1,0 +1,274 @@
+//! Commands as data, and the table of facts about them.
+//!
+//! Strings stay the raw octets the client meant (quoting and literals undone):
+//! what a mailbox name is depends on the session's separator and on whether
+//! names are modified UTF-7 or UTF-8, and search strings have a charset.
+
+mod facts;
+mod fetch;
+mod list;
+mod search;
+
+pub use facts::{CommandKind, Facts, State, States};
+pub use fetch::{FetchArgs, FetchItem, Partial, Section, SectionPart, SectionText};
+pub use list::{ListArgs, ListReturn, ListSelect, StatusItem, StatusItems};
+pub use search::{SearchArgs, SearchKey, SearchReturn};
+
+use crate::chars::is_tag;
+use roost_types::{Keyword, SequenceSet, SpecialUse, SystemFlags, UnixTime};
+use std::fmt;
+use zeroize::Zeroizing;
+
+/// The longest tag taken from a client, in octets.
+pub const MAX_TAG_LEN: usize = 255;
+
+/// The tag of a command (RFC 9051 `tag`), 1 to [`MAX_TAG_LEN`] octets.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Tag(Box<str>);
+
+impl Tag {
+    /// `None` when `bytes` is no tag.
+    pub fn new(bytes: &[u8]) -> Option<Self> {
+        if bytes.is_empty() || bytes.len() > MAX_TAG_LEN || !bytes.iter().all(|&b| is_tag(b)) {
+            return None;
+        }
+        std::str::from_utf8(bytes).ok().map(|t| Self(t.into()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Tag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What a client may not see in a log: wiped when dropped, not shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Hidden(Zeroizing<Vec<u8>>);
+
+impl Hidden {
+    pub fn new(bytes: Vec<u8>) -> Self {
+        Self(Zeroizing::new(bytes))
+    }
+
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Hidden(..)")
+    }
+}
+
+/// A command with its tag.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Request {
+    pub tag: Tag,
+    pub command: Command,
+}
+
+/// Every command but APPEND, whose message literals never are in memory as a
+/// whole: see [`crate::frame::Frame::AppendStart`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Command {
+    Capability,
+    Noop,
+    Logout,
+    /// RFC 2971; empty for `ID NIL`.
+    Id(Vec<(Vec<u8>, Option<Vec<u8>>)>),
+    Starttls,
+    Authenticate(AuthenticateArgs),
+    Login {
+        user: Vec<u8>,
+        password: Hidden,
+    },
+    /// Capability names in capitals, known ones or not.
+    Enable(Vec<String>),
+    Select(SelectArgs),
+    Create(CreateArgs),
+    Delete {
+        mailbox: Vec<u8>,
+    },
+    Rename {
+        from: Vec<u8>,
+        to: Vec<u8>,
+    },
+    Subscribe {
+        mailbox: Vec<u8>,
+    },
+    Unsubscribe {
+        mailbox: Vec<u8>,
+    },
+    List(ListArgs),
+    /// RFC 3501 §6.3.9.
+    Lsub {
+        reference: Vec<u8>,
+        pattern: Vec<u8>,
+    },
+    Namespace,
+    Status {
+        mailbox: Vec<u8>,
+        items: StatusItems,
+    },
+    Idle,
+    Check,
+    Close,
+    Unselect,
+    Expunge,
+    UidExpunge(SequenceSet),
+    Search(SearchArgs),
+    Fetch(FetchArgs),
+    Store(StoreArgs),
+    Copy(CopyArgs),
+    Move(CopyArgs),
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AuthenticateArgs {
+    /// SASL mechanism in capitals.
+    pub mechanism: String,
+    /// The decoded initial response; empty for `=` (RFC 4959).
+    pub initial: Option<Hidden>,
+}
+
+/// SELECT and EXAMINE.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SelectArgs {
+    pub mailbox: Vec<u8>,
+    pub examine: bool,
+    pub params: Vec<SelectParam>,
+}
+
+/// A `select-param` (RFC 4466 §2.3).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum SelectParam {
+    /// One that no offered extension defines: the answer is BAD.
+    Unknown(String),
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CreateArgs {
+    pub mailbox: Vec<u8>,
+    /// `USE (…)` (RFC 6154 §3).
+    pub uses: Vec<UseAttribute>,
+}
+
+/// A use a client wants for a new mailbox; one that the server does not know
+/// is answered `NO [USEATTR]`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum UseAttribute {
+    Known(SpecialUse),
+    Unknown(String),
+}
+
+/// Flags given by a client. `\Recent` is dropped: no client can set it
+/// (RFC 3501 §2.3.2), yet some send back every flag they were shown.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Flags {
+    pub system: SystemFlags,
+    /// Without doubles.
+    pub keywords: Vec<Keyword>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum StoreMode {
+    Replace,
+    Add,
+    Remove,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StoreArgs {
+    pub uid: bool,
+    pub set: SequenceSet,
+    pub mode: StoreMode,
+    pub silent: bool,
+    pub flags: Flags,
+}
+
+/// COPY and MOVE.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CopyArgs {
+    pub uid: bool,
+    pub set: SequenceSet,
+    pub mailbox: Vec<u8>,
+}
+
+/// What stands before one message literal of an APPEND.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AppendMessage {
+    pub flags: Flags,
+    pub date: Option<UnixTime>,
+    /// Octets in the literal.
+    pub size: u64,
+    /// True for `{n}`: the client waits for a continuation before it sends.
+    pub sync: bool,
+    /// True for `~{n}`: NUL octets may come.
+    pub literal8: bool,
+}
+
+impl Command {
+    pub fn kind(&self) -> CommandKind {
+        use CommandKind as K;
+        let pick = |uid, with_uid, without| if uid { with_uid } else { without };
+        match self {
+            Self::Capability => K::Capability,
+            Self::Noop => K::Noop,
+            Self::Logout => K::Logout,
+            Self::Id(_) => K::Id,
+            Self::Starttls => K::Starttls,
+            Self::Authenticate(_) => K::Authenticate,
+            Self::Login { .. } => K::Login,
+            Self::Enable(_) => K::Enable,
+            Self::Select(args) => pick(args.examine, K::Examine, K::Select),
+            Self::Create(_) => K::Create,
+            Self::Delete { .. } => K::Delete,
+            Self::Rename { .. } => K::Rename,
+            Self::Subscribe { .. } => K::Subscribe,
+            Self::Unsubscribe { .. } => K::Unsubscribe,
+            Self::List(_) => K::List,
+            Self::Lsub { .. } => K::Lsub,
+            Self::Namespace => K::Namespace,
+            Self::Status { .. } => K::Status,
+            Self::Idle => K::Idle,
+            Self::Check => K::Check,
+            Self::Close => K::Close,
+            Self::Unselect => K::Unselect,
+            Self::Expunge => K::Expunge,
+            Self::UidExpunge(_) => K::UidExpunge,
+            Self::Search(args) => pick(args.uid, K::UidSearch, K::Search),
+            Self::Fetch(args) => pick(args.uid, K::UidFetch, K::Fetch),
+            Self::Store(args) => pick(args.uid, K::UidStore, K::Store),
+            Self::Copy(args) => pick(args.uid, K::UidCopy, K::Copy),
+            Self::Move(args) => pick(args.uid, K::UidMove, K::Move),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_are_checked() {
+        assert_eq!(Tag::new(b"a1]").unwrap().as_str(), "a1]");
+        assert_eq!(Tag::new(b""), None);
+        assert_eq!(Tag::new(b"a+"), None);
+        assert_eq!(Tag::new(b"*"), None);
+        assert_eq!(Tag::new("é".as_bytes()), None);
+        assert!(Tag::new(&[b'x'; MAX_TAG_LEN]).is_some());
+        assert!(Tag::new(&[b'x'; MAX_TAG_LEN + 1]).is_none());
+    }
+
+    #[test]
+    fn passwords_do_not_show() {
+        let shown = format!("{:?}", Hidden::new(b"secret".to_vec()));
+        assert!(!shown.contains("secret"));
+    }
+}

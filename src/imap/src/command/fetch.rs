@@ -1,0 +1,97 @@
+//! Arguments of FETCH (RFC 9051 §6.4.5, RFC 3501 §6.4.5, RFC 3516).
+
+use roost_types::SequenceSet;
+use std::num::NonZeroU32;
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FetchArgs {
+    pub uid: bool,
+    pub set: SequenceSet,
+    /// Macros expanded, without doubles, in the client's order.
+    pub items: Vec<FetchItem>,
+}
+
+/// A `fetch-att`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum FetchItem {
+    Uid,
+    Flags,
+    InternalDate,
+    Rfc822Size,
+    Envelope,
+    /// `BODY`: the structure without extension data.
+    Body,
+    BodyStructure,
+    /// `RFC822`: as `BODY[]`, under its old name.
+    Rfc822,
+    /// `RFC822.HEADER`: as `BODY.PEEK[HEADER]`.
+    Rfc822Header,
+    /// `RFC822.TEXT`: as `BODY[TEXT]`.
+    Rfc822Text,
+    /// `BODY[…]` and `BODY.PEEK[…]`.
+    Section {
+        section: Section,
+        partial: Option<Partial>,
+        peek: bool,
+    },
+    /// `BINARY[…]` and `BINARY.PEEK[…]`.
+    Binary {
+        part: SectionPart,
+        partial: Option<Partial>,
+        peek: bool,
+    },
+    BinarySize {
+        part: SectionPart,
+    },
+}
+
+/// A `section-part`: empty means the whole message.
+pub type SectionPart = Vec<NonZeroU32>;
+
+/// A `section-spec`; both fields empty for `[]`.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Section {
+    pub part: SectionPart,
+    pub text: Option<SectionText>,
+}
+
+/// A `section-text`; `Mime` only behind a part number.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum SectionText {
+    Header,
+    HeaderFields {
+        /// `HEADER.FIELDS.NOT`.
+        not: bool,
+        /// As the client spelled them: they are echoed.
+        names: Vec<Vec<u8>>,
+    },
+    Text,
+    Mime,
+}
+
+/// `<offset.length>`, both in octets.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Partial {
+    pub offset: u64,
+    /// At least 1.
+    pub length: u64,
+}
+
+impl FetchItem {
+    /// Whether fetching the item sets `\Seen` (RFC 9051 §6.4.5).
+    pub fn sets_seen(&self) -> bool {
+        match self {
+            Self::Section { peek, .. } | Self::Binary { peek, .. } => !peek,
+            Self::Rfc822 | Self::Rfc822Text => true,
+            Self::Uid
+            | Self::Flags
+            | Self::InternalDate
+            | Self::Rfc822Size
+            | Self::Envelope
+            | Self::Body
+            | Self::BodyStructure
+            | Self::Rfc822Header
+            | Self::BinarySize { .. } => false,
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Arguments of LIST and STATUS (RFC 9051 §6.3.9 and §6.3.11, RFC 5258,
+//! RFC 5819, RFC 6154).
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ListArgs {
+    pub reference: Vec<u8>,
+    pub patterns: Vec<Vec<u8>>,
+    pub select: ListSelect,
+    pub returns: ListReturn,
+    /// One of the forms of RFC 5258 §1 was used: an empty pattern then asks
+    /// for nothing, instead of for the separator.
+    pub extended: bool,
+}
+
+/// Selection options.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct ListSelect {
+    pub subscribed: bool,
+    pub remote: bool,
+    /// Only together with `subscribed` or `special_use`.
+    pub recursive_match: bool,
+    pub special_use: bool,
+}
+
+/// Return options.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct ListReturn {
+    pub subscribed: bool,
+    pub children: bool,
+    pub special_use: bool,
+    /// RFC 5819.
+    pub status: Option<StatusItems>,
+}
+
+/// A `status-att`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum StatusItem {
+    Messages,
+    Recent,
+    UidNext,
+    UidValidity,
+    Unseen,
+    Deleted,
+    Size,
+}
+
+impl StatusItem {
+    /// In the order in which they are answered.
+    pub const ALL: [Self; 7] = [
+        Self::Messages,
+        Self::Recent,
+        Self::UidNext,
+        Self::UidValidity,
+        Self::Unseen,
+        Self::Deleted,
+        Self::Size,
+    ];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Messages => "MESSAGES",
+            Self::Recent => "RECENT",
+            Self::UidNext => "UIDNEXT",
+            Self::UidValidity => "UIDVALIDITY",
+            Self::Unseen => "UNSEEN",
+            Self::Deleted => "DELETED",
+            Self::Size => "SIZE",
+        }
+    }
+
+    const fn bit(self) -> u16 {
+        1 << self as u16
+    }
+}
+
+/// A set of STATUS items.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct StatusItems(u16);
+
+impl StatusItems {
+    pub fn insert(&mut self, item: StatusItem) {
+        self.0 |= item.bit();
+    }
+
+    pub fn contains(self, item: StatusItem) -> bool {
+        self.0 & item.bit() != 0
+    }
+
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// In the order of [`StatusItem::ALL`].
+    pub fn iter(self) -> impl Iterator<Item = StatusItem> {
+        StatusItem::ALL
+            .into_iter()
+            .filter(move |&i| self.contains(i))
+    }
+}
+
+impl FromIterator<StatusItem> for StatusItems {
+    fn from_iter<I: IntoIterator<Item = StatusItem>>(iter: I) -> Self {
+        let mut items = Self::default();
+        for item in iter {
+            items.insert(item);
+        }
+        items
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_status_item_has_a_bit_of_its_own() {
+        for item in StatusItem::ALL {
+            let only: StatusItems = [item].into_iter().collect();
+            assert_eq!(only.iter().collect::<Vec<_>>(), [item]);
+        }
+        let all: StatusItems = StatusItem::ALL.into_iter().collect();
+        assert_eq!(all.iter().collect::<Vec<_>>(), StatusItem::ALL);
+        assert!(StatusItems::default().is_empty());
+    }
+}

@@ -1,0 +1,110 @@
+//! APPEND as far as its message literals (RFC 9051 §6.3.12, RFC 3502).
+
+use super::cursor::{Cursor, Result, Syntax};
+use super::{date, flags, tag};
+use crate::command::{Flags, Tag};
+use roost_types::UnixTime;
+
+/// What stands before a message.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct MessageArgs {
+    pub flags: Flags,
+    pub date: Option<UnixTime>,
+}
+
+/// The command up to a literal.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Head {
+    /// The literal is the mailbox name.
+    MailboxMissing,
+    /// The literal is a message.
+    Complete {
+        tag: Tag,
+        mailbox: Vec<u8>,
+        args: MessageArgs,
+    },
+}
+
+/// `tag SP "APPEND" SP mailbox [SP flag-list] [SP date-time] SP`, which is
+/// followed by a literal.
+pub(crate) fn head(text: &[u8]) -> std::result::Result<Head, &'static str> {
+    read_head(&mut Cursor::new(text)).map_err(|Syntax(text)| text)
+}
+
+fn read_head(c: &mut Cursor<'_>) -> Result<Head> {
+    let tag = tag(c)?;
+    c.atom()?; // APPEND, or the framer would not have asked
+    c.sp()?;
+    if c.at_end() {
+        return Ok(Head::MailboxMissing);
+    }
+    let mailbox = c.mailbox()?;
+    let args = message_args(c)?;
+    Ok(Head::Complete { tag, mailbox, args })
+}
+
+/// `[SP flag-list] [SP date-time] SP` between two messages.
+pub(crate) fn next(text: &[u8]) -> std::result::Result<MessageArgs, &'static str> {
+    message_args(&mut Cursor::new(text)).map_err(|Syntax(text)| text)
+}
+
+fn message_args(c: &mut Cursor<'_>) -> Result<MessageArgs> {
+    let mut args = MessageArgs::default();
+    c.sp()?;
+    if c.peek() == Some(b'(') {
+        args.flags = flags::flag_list(c)?;
+        c.sp()?;
+    }
+    if c.peek() == Some(b'"') {
+        args.date = Some(date::date_time(c)?);
+        c.sp()?;
+    }
+    if c.at_end() {
+        Ok(args)
+    } else {
+        Err(Syntax("Unknown APPEND argument"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use roost_types::SystemFlags;
+
+    #[test]
+    fn heads() {
+        let Ok(Head::Complete { tag, mailbox, args }) =
+            head(b"A003 append saved-messages (\\Seen) \"23-Feb-2002 08:59:42 +0100\" ")
+        else {
+            panic!("no head")
+        };
+        assert_eq!(tag.as_str(), "A003");
+        assert_eq!(mailbox, b"saved-messages");
+        assert_eq!(args.flags.system, SystemFlags::SEEN);
+        assert_eq!(args.date, Some(UnixTime(1_014_451_182)));
+        assert_eq!(head(b"a APPEND "), Ok(Head::MailboxMissing));
+        assert!(matches!(
+            head(b"a APPEND {5}\r\nINBOX "),
+            Ok(Head::Complete { .. })
+        ));
+        for bad in [
+            &b"a APPEND x"[..],
+            b"a APPEND x UTF8 (",
+            b"a APPEND x CATENATE (TEXT ",
+            b"a APPEND x (\\Foo) ",
+            b"a APPEND x \"yesterday\" ",
+            b"a APPEND x ()",
+            b"a APPEND x (\\Seen",
+        ] {
+            assert!(head(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn between_messages() {
+        assert_eq!(next(b" "), Ok(MessageArgs::default()));
+        assert_eq!(next(b" () ").unwrap().flags, Flags::default());
+        assert!(next(b"").is_err());
+        assert!(next(b" x ").is_err());
+    }
+}

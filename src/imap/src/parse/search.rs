@@ -1,0 +1,211 @@
+//! SEARCH (RFC 9051 §6.4.4, RFC 3501 §6.4.4, RFC 4731).
+
+use super::cursor::{Cursor, MAX_LIST_ITEMS, MAX_SEARCH_DEPTH, MAX_SEARCH_KEYS, Result, Syntax};
+use super::date::date;
+use super::flags::flag_keyword;
+use super::set::{sequence_set, starts_set};
+use crate::command::{Command, SearchArgs, SearchKey, SearchReturn};
+use roost_types::SystemFlags;
+
+const UNKNOWN: Syntax = Syntax("Unknown search key");
+
+/// `[search-return-opts] SP search-program`
+pub(super) fn search(c: &mut Cursor<'_>, uid: bool) -> Result<Command> {
+    c.sp()?;
+    let mut returns = None;
+    if c.eat_word("RETURN") {
+        c.sp()?;
+        returns = Some(search_return_opts(c)?);
+        c.sp()?;
+    }
+    let mut charset = None;
+    if c.eat_word("CHARSET") {
+        c.sp()?;
+        charset = Some(String::from_utf8_lossy(&c.astring()?).into_owned());
+        c.sp()?;
+    }
+    let mut keys = Keys { read: 0 };
+    let first = keys.key(c, 0)?;
+    let key = keys.and_more(c, first)?;
+    Ok(Command::Search(SearchArgs {
+        uid,
+        returns,
+        charset,
+        key,
+    }))
+}
+
+/// `"(" [search-return-opt *(SP search-return-opt)] ")"`
+fn search_return_opts(c: &mut Cursor<'_>) -> Result<SearchReturn> {
+    let mut returns = SearchReturn::default();
+    c.list(MAX_LIST_ITEMS, |c| {
+        let option = match c.upper_atom()?.as_str() {
+            "MIN" => &mut returns.min,
+            "MAX" => &mut returns.max,
+            "ALL" => &mut returns.all,
+            "COUNT" => &mut returns.count,
+            "SAVE" => &mut returns.save,
+            _ => return Err(Syntax("Unknown SEARCH return option")),
+        };
+        *option = true;
+        Ok(())
+    })?;
+    if returns == SearchReturn::default() {
+        returns.all = true;
+    }
+    Ok(returns)
+}
+
+/// Counts the keys of one command.
+struct Keys {
+    read: usize,
+}
+
+impl Keys {
+    /// `search-key *(SP search-key)` behind the first of them, to the end of
+    /// the command.
+    fn and_more(&mut self, c: &mut Cursor<'_>, first: SearchKey) -> Result<SearchKey> {
+        let mut keys = vec![first];
+        while c.more() {
+            keys.push(self.key(c, 0)?);
+        }
+        Ok(and(keys))
+    }
+
+    /// `search-key`
+    fn key(&mut self, c: &mut Cursor<'_>, depth: usize) -> Result<SearchKey> {
+        if depth > MAX_SEARCH_DEPTH {
+            return Err(Syntax("Search too deeply nested"));
+        }
+        if self.read == MAX_SEARCH_KEYS {
+            return Err(Syntax("Too many search keys"));
+        }
+        self.read += 1;
+        if c.peek() == Some(b'(') {
+            return self.parenthesized(c, depth);
+        }
+        if starts_set(c) {
+            return sequence_set(c).map(SearchKey::Sequence);
+        }
+        let name = c.upper_atom().map_err(|_| UNKNOWN)?;
+        match name.as_str() {
+            "NOT" => {
+                c.sp()?;
+                Ok(SearchKey::Not(Box::new(self.key(c, depth + 1)?)))
+            }
+            "OR" => self.or(c, depth),
+            name => match simple(name) {
+                Some(key) => Ok(key),
+                None => with_argument(c, name),
+            },
+        }
+    }
+
+    /// `"(" search-key *(SP search-key) ")"`
+    fn parenthesized(&mut self, c: &mut Cursor<'_>, depth: usize) -> Result<SearchKey> {
+        let mut keys = Vec::new();
+        c.list(MAX_SEARCH_KEYS, |c| {
+            keys.push(self.key(c, depth + 1)?);
+            Ok(())
+        })?;
+        if keys.is_empty() {
+            return Err(Syntax("Search key expected"));
+        }
+        Ok(and(keys))
+    }
+
+    /// `SP search-key SP search-key` behind OR. Clients chain ORs in the second
+    /// arm for long lists of alternatives, so that one is not recursive.
+    fn or(&mut self, c: &mut Cursor<'_>, depth: usize) -> Result<SearchKey> {
+        let mut keys = Vec::new();
+        loop {
+            c.sp()?;
+            keys.push(self.key(c, depth + 1)?);
+            c.sp()?;
+            if !c.eat_word("OR") {
+                break;
+            }
+        }
+        keys.push(self.key(c, depth + 1)?);
+        Ok(SearchKey::Or(keys))
+    }
+}
+
+fn and(mut keys: Vec<SearchKey>) -> SearchKey {
+    match keys.pop() {
+        Some(only) if keys.is_empty() => only,
+        Some(last) => {
+            keys.push(last);
+            SearchKey::And(keys)
+        }
+        None => SearchKey::All,
+    }
+}
+
+/// Keys without an argument.
+fn simple(name: &str) -> Option<SearchKey> {
+    use SystemFlags as F;
+    Some(match name {
+        "ALL" => SearchKey::All,
+        "ANSWERED" => SearchKey::Flag(F::ANSWERED),
+        "DELETED" => SearchKey::Flag(F::DELETED),
+        "DRAFT" => SearchKey::Flag(F::DRAFT),
+        "FLAGGED" => SearchKey::Flag(F::FLAGGED),
+        "SEEN" => SearchKey::Flag(F::SEEN),
+        "UNANSWERED" => SearchKey::NotFlag(F::ANSWERED),
+        "UNDELETED" => SearchKey::NotFlag(F::DELETED),
+        "UNDRAFT" => SearchKey::NotFlag(F::DRAFT),
+        "UNFLAGGED" => SearchKey::NotFlag(F::FLAGGED),
+        "UNSEEN" => SearchKey::NotFlag(F::SEEN),
+        "NEW" => SearchKey::New,
+        "OLD" => SearchKey::Old,
+        "RECENT" => SearchKey::Recent,
+        _ => return None,
+    })
+}
+
+/// Keys with an argument.
+fn with_argument(c: &mut Cursor<'_>, name: &str) -> Result<SearchKey> {
+    type Make<T> = fn(T) -> SearchKey;
+    let text: Make<Vec<u8>> = match name {
+        "BCC" => SearchKey::Bcc,
+        "BODY" => SearchKey::Body,
+        "CC" => SearchKey::Cc,
+        "FROM" => SearchKey::From,
+        "SUBJECT" => SearchKey::Subject,
+        "TEXT" => SearchKey::Text,
+        "TO" => SearchKey::To,
+        _ => return with_other_argument(c, name),
+    };
+    c.sp()?;
+    c.astring().map(|t| text(t.into_owned()))
+}
+
+fn with_other_argument(c: &mut Cursor<'_>, name: &str) -> Result<SearchKey> {
+    type Rule = fn(&mut Cursor<'_>) -> Result<SearchKey>;
+    let rule: Rule = match name {
+        "BEFORE" => |c| date(c).map(SearchKey::Before),
+        "ON" => |c| date(c).map(SearchKey::On),
+        "SINCE" => |c| date(c).map(SearchKey::Since),
+        "SENTBEFORE" => |c| date(c).map(SearchKey::SentBefore),
+        "SENTON" => |c| date(c).map(SearchKey::SentOn),
+        "SENTSINCE" => |c| date(c).map(SearchKey::SentSince),
+        "LARGER" => |c| c.number64().map(SearchKey::Larger),
+        "SMALLER" => |c| c.number64().map(SearchKey::Smaller),
+        "KEYWORD" => |c| flag_keyword(c).map(SearchKey::Keyword),
+        "UNKEYWORD" => |c| flag_keyword(c).map(SearchKey::NotKeyword),
+        "UID" => |c| sequence_set(c).map(SearchKey::Uid),
+        "HEADER" => header,
+        _ => return Err(UNKNOWN),
+    };
+    c.sp()?;
+    rule(c)
+}
+
+/// `header-fld-name SP astring`
+fn header(c: &mut Cursor<'_>) -> Result<SearchKey> {
+    let name = c.astring()?.into_owned();
+    c.sp()?;
+    let value = c.astring()?.into_owned();
+    Ok(SearchKey::Header { name, value })
+}

@@ -1,0 +1,97 @@
+//! SEARCH and ESEARCH responses (RFC 3501 §7.2.5, RFC 9051 §7.3.4).
+
+use super::number::{number, set, space_number};
+use super::string::{Dialect, string};
+use super::{crlf, data::named_number};
+use crate::command::Tag;
+use roost_types::IdSet;
+
+/// Appends `* SEARCH n n …`.
+pub fn search<T>(out: &mut Vec<u8>, ids: impl IntoIterator<Item = T>)
+where
+    u32: From<T>,
+{
+    out.extend_from_slice(b"* SEARCH");
+    for id in ids {
+        space_number(out, u32::from(id));
+    }
+    crlf(out);
+}
+
+/// The data of an ESEARCH response; `None` for what was not asked for.
+#[derive(Clone, Debug)]
+pub struct Esearch<'a, T> {
+    /// The numbers are UIDs.
+    pub uid: bool,
+    /// Left out, as RFC 4731 §3.1 wants, when nothing matched.
+    pub min: Option<u32>,
+    pub max: Option<u32>,
+    pub all: Option<&'a IdSet<T>>,
+    pub count: Option<u32>,
+}
+
+/// Appends `* ESEARCH (TAG "tag") …`.
+pub fn esearch<T>(out: &mut Vec<u8>, tag: &Tag, data: &Esearch<'_, T>)
+where
+    T: Copy + TryFrom<u32>,
+    u32: From<T>,
+{
+    out.extend_from_slice(b"* ESEARCH (TAG ");
+    string(out, tag.as_str().as_bytes(), Dialect::Ascii);
+    out.push(b')');
+    if data.uid {
+        out.extend_from_slice(b" UID");
+    }
+    for (name, value) in [(" MIN ", data.min), (" MAX ", data.max)] {
+        if let Some(value) = value {
+            out.extend_from_slice(name.as_bytes());
+            number(out, value);
+        }
+    }
+    if let Some(all) = data.all.filter(|s| !s.is_empty()) {
+        out.extend_from_slice(b" ALL ");
+        set(out, all);
+    }
+    if let Some(count) = data.count {
+        named_number(out, "COUNT", u64::from(count));
+    }
+    crlf(out);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use roost_types::{SeqNum, SeqSet};
+
+    #[test]
+    fn responses_of_the_rfc() {
+        let mut out = Vec::new();
+        search(&mut out, [2u32, 84, 882]);
+        search(&mut out, [0u32; 0]);
+        let tag = Tag::new(b"A282").unwrap();
+        let all: SeqSet = [2, 10, 11].into_iter().filter_map(SeqNum::new).collect();
+        let mut data = Esearch {
+            uid: false,
+            min: Some(2),
+            max: Some(11),
+            all: Some(&all),
+            count: Some(3),
+        };
+        esearch(&mut out, &tag, &data);
+        let none = SeqSet::new();
+        data = Esearch {
+            uid: true,
+            min: None,
+            max: None,
+            all: Some(&none),
+            count: Some(0),
+        };
+        esearch(&mut out, &tag, &data);
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "* SEARCH 2 84 882\r\n* SEARCH\r\n\
+             * ESEARCH (TAG \"A282\") MIN 2 MAX 11 ALL 2,10:11 COUNT 3\r\n\
+             * ESEARCH (TAG \"A282\") UID COUNT 0\r\n"
+        );
+    }
+}

@@ -1,0 +1,142 @@
+//! Streaming base64 (RFC 2045 §6.8). Characters outside the alphabet are
+//! skipped, as the RFC demands; padding ends a quantum, and what follows
+//! begins a new one.
+
+use super::Ready;
+use crate::header::read_some;
+use crate::limits::CHUNK;
+use std::io::{self, Read};
+
+pub struct Base64Reader<R> {
+    inner: R,
+    raw: Vec<u8>,
+    ready: Ready,
+    /// Bits collected, and how many sextets.
+    bits: u32,
+    sextets: u8,
+}
+
+const NONE: u8 = 0xff;
+const TABLE: [u8; 256] = table();
+
+const fn table() -> [u8; 256] {
+    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut table = [NONE; 256];
+    let mut i = 0;
+    while i < alphabet.len() {
+        table[alphabet[i] as usize] = i as u8;
+        i += 1;
+    }
+    table
+}
+
+impl<R: Read> Base64Reader<R> {
+    pub fn new(inner: R) -> Self {
+        Self {
+            inner,
+            raw: vec![0; CHUNK],
+            ready: Ready::default(),
+            bits: 0,
+            sextets: 0,
+        }
+    }
+
+    /// Gives out what an unfinished quantum holds in whole octets.
+    fn flush(&mut self) {
+        let bits = self.bits << (6 * (4 - u32::from(self.sextets.min(4))));
+        let [_, a, b, _] = bits.to_be_bytes();
+        match self.sextets {
+            2 => self.ready.bytes.push(a),
+            3 => self.ready.bytes.extend([a, b]),
+            _ => {}
+        }
+        (self.bits, self.sextets) = (0, 0);
+    }
+
+    /// Decodes another piece; false at the end.
+    fn fill(&mut self) -> io::Result<bool> {
+        self.ready.clear();
+        let n = read_some(&mut self.inner, &mut self.raw)?;
+        let raw = std::mem::take(&mut self.raw);
+        for &b in raw.get(..n).unwrap_or_default() {
+            if b == b'=' {
+                self.flush();
+                continue;
+            }
+            let value = TABLE.get(usize::from(b)).copied().unwrap_or(NONE);
+            if value == NONE {
+                continue;
+            }
+            self.bits = self.bits << 6 | u32::from(value);
+            self.sextets += 1;
+            if self.sextets == 4 {
+                let [_, a, b, c] = self.bits.to_be_bytes();
+                self.ready.bytes.extend([a, b, c]);
+                (self.bits, self.sextets) = (0, 0);
+            }
+        }
+        self.raw = raw;
+        if n == 0 {
+            self.flush();
+        }
+        Ok(n > 0)
+    }
+}
+
+impl<R: Read> Read for Base64Reader<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        while self.ready.is_empty() && self.fill()? {}
+        Ok(self.ready.give(buf))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn decode(text: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        Base64Reader::new(text).read_to_end(&mut out).unwrap();
+        out
+    }
+
+    #[test]
+    fn examples() {
+        assert_eq!(decode(b"Zm9v\r\nYmFy\n"), b"foobar");
+        assert_eq!(decode(b"Zm8="), b"fo");
+        assert_eq!(decode(b"Zg==Zm9v"), b"ffoo");
+        assert_eq!(decode(b"Zm8"), b"fo", "padding left out");
+        assert_eq!(decode(b"Z!m-9 v"), b"foo", "strangers skipped");
+        assert_eq!(decode(b"Z"), b"");
+        assert_eq!(decode(b"===="), b"");
+        assert_eq!(decode(b"/+8="), [0xff, 0xef]);
+    }
+
+    fn encode(data: &[u8]) -> String {
+        let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        let mut out = String::new();
+        for chunk in data.chunks(3) {
+            let mut n = 0u32;
+            for i in 0..3 {
+                n = n << 8 | u32::from(chunk.get(i).copied().unwrap_or(0));
+            }
+            for i in 0..4 {
+                if i <= chunk.len() {
+                    out.push(char::from(alphabet[(n >> (18 - 6 * i) & 63) as usize]));
+                } else {
+                    out.push('=');
+                }
+            }
+            out.push_str("\r\n");
+        }
+        out
+    }
+
+    proptest! {
+        #[test]
+        fn comes_back(data in prop::collection::vec(any::<u8>(), 0..200)) {
+            prop_assert_eq!(decode(encode(&data).as_bytes()), data);
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! The lines of `roost-keywords`.
+
+use super::{Entry, FIRST_INDEX, MAX_KEYWORDS};
+use crate::format::lines::{Line, Lines, number, number32, split_once};
+use roost_types::{Keyword, Uid, UidSet, UidValidity};
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::unix::fs::FileExt;
+
+const MAGIC: &[u8] = b"roost-keywords";
+const VERSION: u64 = 1;
+/// Ranges in one line, so that it stays below the longest line read.
+const RANGES_A_LINE: usize = 2000;
+
+/// One line.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Op {
+    Name(u32, Keyword),
+    /// Set (or taken away) on these messages.
+    Carriers(u32, bool, UidSet),
+}
+
+impl Op {
+    pub fn parse(line: &[u8]) -> Option<Self> {
+        let (kind, rest) = split_once(line, b' ')?;
+        let (index, value) = split_once(rest, b' ')?;
+        let index = number32(index)?;
+        match kind {
+            b"=" => {
+                let name = Keyword::new(std::str::from_utf8(value).ok()?).ok()?;
+                Some(Self::Name(index, name))
+            }
+            b"+" => Some(Self::Carriers(index, true, parse_set(value)?)),
+            b"-" => Some(Self::Carriers(index, false, parse_set(value)?)),
+            _ => None,
+        }
+    }
+
+    pub fn write_to(&self, out: &mut impl Write) -> io::Result<()> {
+        match self {
+            Self::Name(index, keyword) => writeln!(out, "= {index} {keyword}"),
+            Self::Carriers(index, set, uids) => write_carriers(out, *index, *set, uids),
+        }
+    }
+
+    /// False if the line contradicts those before it.
+    fn apply(&self, entries: &mut Vec<Entry>) -> bool {
+        match self {
+            Self::Name(index, keyword) => {
+                let taken = |e: &Entry| e.index == *index || e.keyword == *keyword;
+                let full = entries.len() >= MAX_KEYWORDS;
+                if *index < FIRST_INDEX || full || entries.iter().any(taken) {
+                    return false;
+                }
+                entries.push(Entry {
+                    index: *index,
+                    keyword: keyword.clone(),
+                    uids: UidSet::new(),
+                });
+            }
+            Self::Carriers(index, set, uids) => {
+                let Some(entry) = entries.iter_mut().find(|e| e.index == *index) else {
+                    return false;
+                };
+                if *set {
+                    entry.uids.extend_set(uids);
+                } else {
+                    entry.uids = entry.uids.difference(uids);
+                }
+            }
+        }
+        true
+    }
+}
+
+pub(super) fn apply_all(entries: &mut Vec<Entry>, ops: &[Op]) {
+    for op in ops {
+        op.apply(entries);
+    }
+}
+
+pub(super) fn write_header(out: &mut impl Write, uid_validity: UidValidity) -> io::Result<()> {
+    out.write_all(MAGIC)?;
+    writeln!(out, " {VERSION} {uid_validity}")
+}
+
+/// Nothing for the empty set.
+pub(super) fn write_carriers(
+    out: &mut impl Write,
+    index: u32,
+    set: bool,
+    uids: &UidSet,
+) -> io::Result<()> {
+    let sign = if set { '+' } else { '-' };
+    for (i, (first, last)) in uids.ranges().enumerate() {
+        match i % RANGES_A_LINE {
+            0 if i == 0 => write!(out, "{sign} {index} ")?,
+            0 => write!(out, "\n{sign} {index} ")?,
+            _ => out.write_all(b",")?,
+        }
+        if first == last {
+            write!(out, "{first}")?;
+        } else {
+            write!(out, "{first}:{last}")?;
+        }
+    }
+    if uids.is_empty() {
+        Ok(())
+    } else {
+        writeln!(out)
+    }
+}
+
+/// `1:5,9`; `None` for anything else.
+fn parse_set(text: &[u8]) -> Option<UidSet> {
+    let uid = |text| number32(text).and_then(Uid::new);
+    let mut set = UidSet::new();
+    for range in text.split(|&b| b == b',') {
+        let (first, last) = match split_once(range, b':') {
+            Some((first, last)) => (uid(first)?, uid(last)?),
+            None => (uid(range)?, uid(range)?),
+        };
+        if last < first {
+            return None;
+        }
+        set.insert_range(first, last);
+    }
+    Some(set)
+}
+
+/// What [`read`] found.
+pub(super) enum Reading {
+    /// Written by a later version.
+    Later,
+    /// Of another UIDVALIDITY.
+    Stale,
+    Read {
+        /// The end of the last whole line, in octets from the start.
+        offset: u64,
+        torn: u64,
+        damaged: bool,
+    },
+}
+
+struct At<'a>(&'a File, u64);
+
+impl Read for At<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let n = self.0.read_at(out, self.1)?;
+        self.1 += n as u64;
+        Ok(n)
+    }
+}
+
+/// Reads from `offset` on (0: with the header) and applies the lines.
+pub(super) fn read(
+    file: &File,
+    offset: u64,
+    uid_validity: UidValidity,
+    entries: &mut Vec<Entry>,
+) -> io::Result<Reading> {
+    let mut lines = Lines::new(At(file, offset));
+    let mut damaged = false;
+    let mut torn = 0;
+    let mut first = offset == 0;
+    while let Some(line) = lines.next()? {
+        match line {
+            Line::Whole(line) if std::mem::take(&mut first) => match header(line) {
+                Some((version, _)) if version > VERSION => return Ok(Reading::Later),
+                Some((_, validity)) if validity == uid_validity => {}
+                Some(_) => return Ok(Reading::Stale),
+                // Whose the messages are is not known: the names are kept.
+                None => return names_only(lines, entries),
+            },
+            Line::Whole(line) => {
+                let applied = Op::parse(line).is_some_and(|op| op.apply(entries));
+                damaged |= !applied;
+            }
+            Line::TooLong(_) => damaged = true,
+            Line::Torn(line) => torn = line.len() as u64,
+        }
+    }
+    // A header cut short is damage too: there is nothing to append to.
+    damaged |= first;
+    Ok(Reading::Read {
+        offset: offset + lines.offset(),
+        torn,
+        damaged,
+    })
+}
+
+fn names_only<R: Read>(mut lines: Lines<R>, entries: &mut Vec<Entry>) -> io::Result<Reading> {
+    let mut torn = 0;
+    while let Some(line) = lines.next()? {
+        match line {
+            Line::Whole(line) => {
+                if let Some(name @ Op::Name(..)) = Op::parse(line) {
+                    name.apply(entries);
+                }
+            }
+            Line::TooLong(_) => {}
+            Line::Torn(line) => torn = line.len() as u64,
+        }
+    }
+    Ok(Reading::Read {
+        offset: lines.offset(),
+        torn,
+        damaged: true,
+    })
+}
+
+fn header(line: &[u8]) -> Option<(u64, UidValidity)> {
+    let rest = line.strip_prefix(MAGIC)?.strip_prefix(b" ")?;
+    let (version, validity) = split_once(rest, b' ')?;
+    let version = number(version)?;
+    if version > VERSION {
+        return Some((version, UidValidity::MIN));
+    }
+    Some((version, UidValidity::new(number32(validity)?)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn lines_that_are_none() {
+        for bad in [
+            "",
+            "=",
+            "= 26",
+            "= 26 ",
+            "= 26 a b",
+            "= x a",
+            "* 26 1",
+            "+ 26 ",
+            "+ 26 0",
+            "+ 26 5:2",
+            "+ 26 1,",
+            "+ 26 1:*",
+            "+ 4294967296 1",
+        ] {
+            assert_eq!(Op::parse(bad.as_bytes()), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn long_sets_take_several_lines() {
+        let uids: UidSet = (0..5000).map(|i| Uid::new(i * 2 + 1).unwrap()).collect();
+        let mut out = Vec::new();
+        write_carriers(&mut out, 26, true, &uids).unwrap();
+        let mut entries = Vec::new();
+        Op::Name(26, Keyword::new("a").unwrap()).apply(&mut entries);
+        let mut count = 0;
+        for line in out.strip_suffix(b"\n").unwrap().split(|&b| b == b'\n') {
+            assert!(line.len() < 40_000);
+            assert!(Op::parse(line).unwrap().apply(&mut entries));
+            count += 1;
+        }
+        assert_eq!(count, 3);
+        assert_eq!(entries[0].uids, uids);
+    }
+
+    proptest! {
+        #[test]
+        fn lines_come_back(
+            index in 26u32..2000,
+            set in any::<bool>(),
+            uids in prop::collection::btree_set(1u32..200, 1..20),
+            name in "[!-'+-Z^-z]{1,20}",
+        ) {
+            let uids = uids.into_iter().map(|u| Uid::new(u).unwrap()).collect();
+            let mut ops = vec![Op::Carriers(index, set, uids)];
+            ops.extend(Keyword::new(&name).ok().map(|k| Op::Name(index, k)));
+            for op in ops {
+                let mut line = Vec::new();
+                op.write_to(&mut line).unwrap();
+                prop_assert_eq!(line.pop(), Some(b'\n'));
+                prop_assert_eq!(Op::parse(&line), Some(op));
+            }
+        }
+    }
+}

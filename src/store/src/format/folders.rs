@@ -1,0 +1,234 @@
+//! `roost-folders`: what an account's tree has that directories cannot tell,
+//! special uses and names without storage.
+//!
+//! ```text
+//! roost-folders 1
+//! special<TAB>\Sent<TAB>Work<TAB>Sent items
+//! directory<TAB>Archive
+//! ```
+//! Levels stand in UTF-8 whatever the encoding of directory names. Lines that
+//! are not understood stay in the file.
+
+use super::lines::{number, read_small};
+use super::{Dir, DotLock, FormatError, sync_control};
+use crate::options::Fsync;
+use roost_types::{MailboxName, SpecialUse};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Write};
+use std::time::Duration;
+
+pub const FILE: &str = "roost-folders";
+
+/// Largest file read, in octets.
+pub const MAX_FILE: u64 = 16 << 20;
+
+const TEMPORARY: &str = "roost-folders.tmp";
+const MAGIC: &[u8] = b"roost-folders ";
+const VERSION: u64 = 1;
+
+/// The file's contents.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct FolderFile {
+    /// Special uses given by CREATE.
+    pub special: BTreeMap<MailboxName, SpecialUse>,
+    /// Names created as directories without storage.
+    pub directories: BTreeSet<MailboxName>,
+    unknown: Vec<Vec<u8>>,
+    damaged: bool,
+}
+
+impl FolderFile {
+    /// Reads the file; empty where there is none.
+    ///
+    /// # Errors
+    /// `Version` for a file of a later version.
+    pub fn load(root: &Dir) -> Result<Self, FormatError> {
+        let mut contents = Self::default();
+        let Some(text) = read_small(root, FILE, MAX_FILE)? else {
+            return Ok(contents);
+        };
+        let mut lines = text.split(|&b| b == b'\n').peekable();
+        let version = (lines.peek()).and_then(|line| number(line.strip_prefix(MAGIC)?));
+        match version {
+            Some(VERSION) => drop(lines.next()),
+            Some(_) => {
+                let path = root.entry(FILE.as_bytes());
+                return Err(FormatError::Version { path });
+            }
+            // The first line may be as good as the others.
+            None => contents.damaged = true,
+        }
+        for line in lines.filter(|line| !line.is_empty()) {
+            if contents.take_line(line).is_none() {
+                contents.unknown.push(line.to_vec());
+            }
+        }
+        Ok(contents)
+    }
+
+    fn take_line(&mut self, line: &[u8]) -> Option<()> {
+        let mut fields = std::str::from_utf8(line).ok()?.split('\t');
+        match fields.next()? {
+            "special" => {
+                let usage = SpecialUse::by_attribute(fields.next()?)?;
+                let name = MailboxName::from_levels(fields).ok()?;
+                self.special.insert(name, usage);
+            }
+            "directory" => {
+                self.directories
+                    .insert(MailboxName::from_levels(fields).ok()?);
+            }
+            _ => return None,
+        }
+        Some(())
+    }
+
+    /// Reads, lets `edit` change and replaces the file in one durable step
+    /// under its lock. Written only if something changed; a damaged one is set
+    /// aside.
+    pub fn change(
+        root: &Dir,
+        fsync: Fsync,
+        timeout: Duration,
+        edit: impl FnOnce(&mut Self),
+    ) -> Result<Self, FormatError> {
+        let mut lock = DotLock::acquire(root, FILE, timeout)?;
+        let old = Self::load(root)?;
+        let mut new = old.clone();
+        edit(&mut new);
+        if new == old {
+            return Ok(old);
+        }
+        if old.damaged {
+            root.set_aside(FILE, "damaged")?;
+            new.damaged = false;
+        }
+        root.replace_with(
+            (FILE, TEMPORARY),
+            sync_control(fsync),
+            |out| new.write_to(out),
+            |_| lock.keep_alive(),
+        )?;
+        Ok(new)
+    }
+
+    fn write_to(&self, out: &mut impl Write) -> io::Result<()> {
+        out.write_all(MAGIC)?;
+        writeln!(out, "{VERSION}")?;
+        for (name, usage) in &self.special {
+            writeln!(out, "special\t{}\t{}", usage.attribute(), name.join('\t'))?;
+        }
+        for name in &self.directories {
+            writeln!(out, "directory\t{}", name.join('\t'))?;
+        }
+        for line in &self.unknown {
+            out.write_all(line)?;
+            out.write_all(b"\n")?;
+        }
+        Ok(())
+    }
+
+    /// Renames `from` and everything below it. A name that would be too long
+    /// is forgotten.
+    pub fn rename(&mut self, from: &MailboxName, to: &MailboxName) {
+        let moved = |name: MailboxName| match name.moved(from, to) {
+            None => Some(name),
+            Some(moved) => moved.ok(),
+        };
+        let special = std::mem::take(&mut self.special).into_iter();
+        self.special = special
+            .filter_map(|(name, usage)| Some((moved(name)?, usage)))
+            .collect();
+        let directories = std::mem::take(&mut self.directories).into_iter();
+        self.directories = directories.filter_map(moved).collect();
+    }
+
+    /// Forgets what is known of `name` (not of what is below it).
+    pub fn remove(&mut self, name: &MailboxName) {
+        self.special.remove(name);
+        self.directories.remove(name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::PathBuf;
+
+    fn name(text: &str) -> MailboxName {
+        MailboxName::parse(text, '/').unwrap()
+    }
+
+    fn place(text: &str) -> (tempfile::TempDir, Dir, PathBuf) {
+        let temp = tempfile::tempdir().unwrap();
+        let root = Dir::open(temp.path()).unwrap();
+        let file = temp.path().join(FILE);
+        if !text.is_empty() {
+            std::fs::write(&file, text).unwrap();
+        }
+        (temp, root, file)
+    }
+
+    fn change(root: &Dir, edit: impl FnOnce(&mut FolderFile)) -> FolderFile {
+        FolderFile::change(root, Fsync::Always, Duration::ZERO, edit).unwrap()
+    }
+
+    #[test]
+    fn what_was_written_is_read_and_unknown_lines_stay() {
+        let text = "roost-folders 1\nfuture\tx\nspecial\t\\sent\tWork\tGesendet, été\n\
+                    special\t\\Nonsense\ta\ndirectory\t\n";
+        let (_temp, root, file) = place(text);
+        let mut read = FolderFile::load(&root).unwrap();
+        assert_eq!(read.special[&name("Work/Gesendet, été")], SpecialUse::Sent);
+        read = change(&root, |f| {
+            f.directories.insert(name("Archive/a.b"));
+        });
+        let expected = "roost-folders 1\nspecial\t\\Sent\tWork\tGesendet, été\n\
+                        directory\tArchive\ta.b\nfuture\tx\nspecial\t\\Nonsense\ta\ndirectory\t\n";
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), expected);
+        assert_eq!(FolderFile::load(&root).unwrap(), read);
+    }
+
+    #[test]
+    fn names_move_and_go() {
+        let (_temp, root, file) = place("");
+        change(&root, |_| {});
+        assert!(!file.exists(), "nothing to write");
+        change(&root, |f| {
+            f.special.insert(name("a/Sent"), SpecialUse::Sent);
+            f.directories.insert(name("a"));
+            f.directories.insert(name("ab"));
+        });
+        let now = change(&root, |f| f.rename(&name("a"), &name("x/y")));
+        let dirs: Vec<_> = now.directories.iter().map(|n| n.join('/')).collect();
+        assert_eq!(dirs, ["ab", "x/y"]);
+        assert_eq!(now.special[&name("x/y/Sent")], SpecialUse::Sent);
+        let now = change(&root, |f| f.remove(&name("x/y")));
+        assert!(!now.directories.contains(&name("x/y")));
+        assert!(now.special.contains_key(&name("x/y/Sent")));
+    }
+
+    #[test]
+    fn a_later_version_is_left_alone() {
+        let (_temp, root, _) = place("roost-folders 2\n");
+        let load = FolderFile::load(&root);
+        assert!(matches!(load, Err(FormatError::Version { .. })));
+    }
+
+    #[test]
+    fn a_damaged_file_is_set_aside_and_salvaged() {
+        let text = "directory\ta\n\0\0\0\n";
+        let (temp, root, file) = place(text);
+        let now = change(&root, |f| {
+            f.directories.insert(name("b"));
+        });
+        assert_eq!(now.directories.len(), 2);
+        let new = std::fs::read_to_string(file).unwrap();
+        assert_eq!(new, "roost-folders 1\ndirectory\ta\ndirectory\tb\n\0\0\0\n");
+        let aside = std::fs::read_dir(temp.path())
+            .unwrap()
+            .map(|e| e.unwrap().path())
+            .find(|p| p.to_string_lossy().contains(".damaged-"));
+        assert_eq!(std::fs::read_to_string(aside.unwrap()).unwrap(), text);
+    }
+}

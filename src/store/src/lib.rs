@@ -1,1 +1,41 @@
-//! (to come)
+//! Maildir++ with the sidecars of Dovecot and Courier.
+//!
+//! The Maildir is the truth: messages are files whose names carry their
+//! flags, UIDs live in `dovecot-uidlist`, keyword letters in
+//! `dovecot-keywords`. This crate keeps one picture of each open mailbox in
+//! memory ([`Snapshot`]), shared by all sessions, and brings it up to date
+//! when the disk changes, whoever changed it. It knows no IMAP syntax.
+//!
+//! What must stay true:
+//! - a message file is durable before its UID record, and the UID record
+//!   before any snapshot shows the UID;
+//! - a message leaves the picture only when an authoritative listing, or a
+//!   direct look at its known name, has proved that its file is gone;
+//! - snapshots are immutable; nobody waits for a lock to read one.
+
+#![forbid(unsafe_code)]
+
+pub mod account;
+pub mod error;
+pub mod format;
+pub mod mailbox;
+pub mod message;
+pub mod options;
+pub mod snapshot;
+pub mod store;
+mod watch;
+
+pub use account::Account;
+pub use account::folders::{Folder, Folders};
+pub use account::status::{Sizes, Status};
+pub use error::Error;
+pub use mailbox::Mailbox;
+pub use mailbox::append::{Append, AppendOutcome};
+pub use mailbox::copy::{CopyMode, CopyOutcome};
+pub use mailbox::flags::{FlagChange, FlagMode, FlagOutcome};
+pub use message::Message;
+pub use options::{AccountOptions, Encoding, Fsync, Options};
+pub use snapshot::diff::Diff;
+pub use snapshot::keywords::KeywordSetId;
+pub use snapshot::{Row, Snapshot};
+pub use store::Store;

@@ -1,0 +1,104 @@
+//! DELETE: the storage goes, a name with children stays.
+
+use super::Account;
+use crate::error::Error;
+use crate::format::name::unique;
+use crate::mailbox::lock;
+use roost_os::dir::{self, FileKind};
+use roost_os::file;
+use roost_types::MailboxName;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+
+/// Where Dovecot too puts what is being deleted; no mailbox.
+const TRASH: &[u8] = b"..DOVECOT-TRASHED";
+/// Mailboxes hold two levels; more is somebody's own.
+const MAX_DEPTH: usize = 20;
+
+impl Account {
+    /// Deletes the storage of a mailbox; with children the name stays as a
+    /// directory. A directory without storage can go once it has no children.
+    pub fn delete(&self, name: &MailboxName) -> Result<(), Error> {
+        let _changing = lock(&self.changing);
+        if name.is_inbox() {
+            return Err(Error::InboxImmutable);
+        }
+        let tree = self.tree()?;
+        let folder = tree.folders.get(name).ok_or(Error::NoSuchMailbox)?;
+        if !folder.selectable {
+            if folder.has_children {
+                return Err(Error::HasChildren);
+            }
+            return self.change_folders(|file| file.remove(name));
+        }
+        let directory = tree.directories.get(name).ok_or(Error::NoSuchMailbox)?;
+        let slot = self.slot(name);
+        let mut slot = lock(&slot);
+        let trash = self.put_in_trash(directory)?;
+        if let Some(mailbox) = std::mem::take(&mut *slot).upgrade() {
+            mailbox.mark_gone();
+            lock(&self.kept).forget(&mailbox);
+        }
+        lock(&self.statuses).clear();
+        lock(&self.tree).forget();
+        self.sync_root()?;
+        let known = tree.file.special.contains_key(name) || tree.file.directories.contains(name);
+        if folder.has_children || known {
+            self.change_folders(|file| {
+                file.remove(name);
+                if folder.has_children {
+                    file.directories.insert(name.clone());
+                }
+            })?;
+        }
+        // What cannot be removed now is not shown, and goes with the next one.
+        if let Err(e) = remove_tree(self.root.as_fd(), &trash, 0) {
+            log::warn!(
+                "{}: removing {}: {e}",
+                self.root.path().display(),
+                trash.escape_ascii()
+            );
+        }
+        Ok(())
+    }
+
+    /// Renames a mailbox's directory to where no mailbox is looked for.
+    fn put_in_trash(&self, directory: &[u8]) -> Result<Vec<u8>, Error> {
+        let failed = |e: io::Error| match e.kind() {
+            io::ErrorKind::NotFound => Error::NoSuchMailbox,
+            _ => Error::io(&self.root.entry(directory), e),
+        };
+        match file::rename_noreplace(&self.root, directory, &self.root, TRASH) {
+            Ok(()) => return Ok(TRASH.to_vec()),
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(e) => return Err(failed(e)),
+        }
+        let inside = [TRASH, b"/", unique().as_bytes()].concat();
+        file::rename_noreplace(&self.root, directory, &self.root, &inside).map_err(failed)?;
+        // With what an earlier deletion left.
+        Ok(TRASH.to_vec())
+    }
+}
+
+/// Removes a directory with all that is in it, or a symbolic link alone.
+fn remove_tree(parent: BorrowedFd<'_>, name: &[u8], depth: usize) -> io::Result<()> {
+    match file::unlink(parent, name) {
+        Ok(()) => return Ok(()),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(e) if depth >= MAX_DEPTH => return Err(e),
+        Err(_) => {}
+    }
+    let directory = dir::open_at(parent, name)?;
+    for entry in &dir::list(&directory)? {
+        match entry.kind {
+            FileKind::Directory | FileKind::Unknown => {
+                remove_tree(directory.as_fd(), entry.name, depth + 1)?;
+            }
+            _ => match file::unlink(&directory, entry.name) {
+                Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+                _ => {}
+            },
+        }
+    }
+    file::remove_dir(parent, name)
+}

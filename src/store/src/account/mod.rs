@@ -1,0 +1,303 @@
+//! One account: the tree of mailboxes below a Maildir root.
+//!
+//! The directories are the tree; `roost-folders` adds what they cannot tell.
+//! Lock order: `changing`, then slots by name, then `open` or a mailbox's own
+//! locks.
+
+mod cache;
+mod delete;
+pub mod folders;
+mod rename;
+pub mod status;
+mod tree;
+
+use crate::error::Error;
+use crate::format::{
+    Dir, FolderFile, UidListLock, dirname, open, perm, subscriptions, uidvalidity,
+};
+use crate::mailbox::{Mailbox, Opening, lock};
+use crate::options::{AccountOptions, Options};
+use crate::store::Store;
+use cache::{Kept, StatusCache};
+use folders::Folders;
+use roost_types::{MailboxName, SpecialUse};
+use status::Status;
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, Weak};
+use tree::{Tree, TreeCache};
+
+/// The open mailbox of a name; locked while it is being opened, so that it is
+/// never there twice.
+type Slot = Arc<Mutex<Weak<Mailbox>>>;
+
+/// A Maildir++ tree. Thread-safe; calls block on the disk.
+pub struct Account {
+    name: String,
+    store: Arc<Store>,
+    root: Dir,
+    options: AccountOptions,
+    tree: Mutex<TreeCache>,
+    /// Held while the tree is changed.
+    changing: Mutex<()>,
+    open: Mutex<HashMap<MailboxName, Slot>>,
+    /// Mailboxes closed a moment ago: the next command may want them again.
+    kept: Mutex<Kept>,
+    statuses: Mutex<StatusCache>,
+}
+
+impl Account {
+    /// Opens the account at `maildir`, making it where there is none.
+    pub(crate) fn new(
+        store: &Arc<Store>,
+        name: &str,
+        maildir: &Path,
+        options: AccountOptions,
+    ) -> Result<Arc<Self>, Error> {
+        let fsync = store.options().fsync;
+        let (root, made) = perm::make_root(maildir, fsync)?;
+        let account = Arc::new(Self {
+            name: name.into(),
+            store: Arc::clone(store),
+            root,
+            options,
+            tree: Mutex::default(),
+            changing: Mutex::default(),
+            open: Mutex::default(),
+            kept: Mutex::default(),
+            statuses: Mutex::default(),
+        });
+        store.watcher().tidy_later(&account);
+        if made && !account.options.initial_subscriptions.is_empty() {
+            let initial = account.options.initial_subscriptions.clone();
+            account.change_subscriptions(&initial, &[])?;
+        }
+        Ok(account)
+    }
+
+    /// The name it was opened under, for logs.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The whole tree, sorted; cached while the root directory is unchanged.
+    pub fn folders(&self) -> Result<Arc<Folders>, Error> {
+        Ok(Arc::clone(&self.tree()?.folders))
+    }
+
+    /// Creates a mailbox, or a directory without storage that stays listed as
+    /// `\Noselect` without children. Missing parents are implied, not made.
+    /// A directory gets storage by a second `create`.
+    pub fn create(
+        &self,
+        name: &MailboxName,
+        directory_only: bool,
+        special_use: Option<SpecialUse>,
+    ) -> Result<(), Error> {
+        let _changing = lock(&self.changing);
+        let tree = self.tree()?;
+        if name.is_inbox() {
+            return Err(Error::AlreadyExists);
+        }
+        let known = tree.folders.get(name);
+        if known.is_some_and(|f| f.selectable || directory_only && tree.is_explicit(name)) {
+            return Err(Error::AlreadyExists);
+        }
+        let directory = self.directory_for(&tree, name)?;
+        if directory_only {
+            return self.change_folders(|file| {
+                file.directories.insert(name.clone());
+            });
+        }
+        self.make_mailbox(directory.as_bytes())?;
+        // A mailbox that was here before may have left its uses.
+        if special_use.is_some()
+            || tree.file.directories.contains(name)
+            || tree.file.special.contains_key(name)
+        {
+            self.change_folders(|file| {
+                file.remove(name);
+                if let Some(special_use) = special_use {
+                    file.special.insert(name.clone(), special_use);
+                }
+            })?;
+        }
+        lock(&self.tree).forget();
+        Ok(())
+    }
+
+    /// The mailbox need not exist.
+    pub fn subscribe(&self, name: &MailboxName) -> Result<(), Error> {
+        self.change_subscriptions(std::slice::from_ref(name), &[])
+    }
+
+    /// No error if it was not subscribed.
+    pub fn unsubscribe(&self, name: &MailboxName) -> Result<(), Error> {
+        self.change_subscriptions(&[], std::slice::from_ref(name))
+    }
+
+    /// Sorted, without doubles.
+    pub fn subscriptions(&self) -> Result<Vec<MailboxName>, Error> {
+        let encoding = self.tree()?.encoding;
+        Ok(subscriptions::read(&self.root, encoding)?)
+    }
+
+    fn change_subscriptions(
+        &self,
+        add: &[MailboxName],
+        remove: &[MailboxName],
+    ) -> Result<(), Error> {
+        let encoding = self.tree()?.encoding;
+        let Options {
+            fsync,
+            lock_timeout,
+            ..
+        } = self.store.options();
+        subscriptions::change(&self.root, encoding, *fsync, *lock_timeout, add, remove)?;
+        Ok(())
+    }
+
+    /// The mailbox, shared by all who hold it open, brought up to date.
+    pub fn open(self: &Arc<Self>, name: &MailboxName) -> Result<Arc<Mailbox>, Error> {
+        let mailbox = self.open_unlisted(name)?;
+        lock(&self.kept).put(&mailbox);
+        Ok(mailbox)
+    }
+
+    /// Counts of a mailbox, open or not. With `sizes`, [`Status::sizes`] is
+    /// filled, which may have to read messages whose names tell no size.
+    pub fn status(self: &Arc<Self>, name: &MailboxName, sizes: bool) -> Result<Status, Error> {
+        if lock(&self.slot(name)).upgrade().is_none() {
+            let directory = self.directory_of(name)?;
+            if let Some(status) = lock(&self.statuses).get(name, &directory, sizes) {
+                return Ok(status);
+            }
+        }
+        let mailbox = self.open_unlisted(name)?;
+        let before = StatusCache::stamp(&mailbox);
+        let status = mailbox.status(sizes)?;
+        lock(&self.statuses).put(&mailbox, before, status);
+        Ok(status)
+    }
+
+    fn open_unlisted(&self, name: &MailboxName) -> Result<Arc<Mailbox>, Error> {
+        let slot = self.slot(name);
+        let mut slot = lock(&slot);
+        if let Some(mailbox) = slot.upgrade().filter(|m| m.exists()) {
+            match mailbox.refresh() {
+                Ok(_) => return Ok(mailbox),
+                // Deleted behind our back: there may be another by now.
+                Err(Error::NoSuchMailbox) => lock(&self.tree).forget(),
+                Err(e) => return Err(e),
+            }
+        }
+        let mailbox = self.load(name)?;
+        *slot = Arc::downgrade(&mailbox);
+        Ok(mailbox)
+    }
+
+    fn slot(&self, name: &MailboxName) -> Slot {
+        let mut open = lock(&self.open);
+        // Slots that nobody holds and that hold nothing are of no use.
+        open.retain(|_, slot| Arc::strong_count(slot) > 1 || lock(slot).strong_count() > 0);
+        Arc::clone(open.entry(name.clone()).or_default())
+    }
+
+    fn load(&self, name: &MailboxName) -> Result<Arc<Mailbox>, Error> {
+        let tree = self.tree()?;
+        let dir = if name.is_inbox() {
+            // Whatever is missing of it is made: INBOX is always there.
+            perm::make_root(self.root.path(), self.store.options().fsync)?.0
+        } else {
+            match tree.folders.get(name) {
+                None => return Err(Error::NoSuchMailbox),
+                Some(folder) if !folder.selectable => return Err(Error::NotSelectable),
+                Some(_) => {}
+            }
+            let directory = tree.directories.get(name).ok_or(Error::NoSuchMailbox)?;
+            perm::make_folder(&self.root, directory, false, self.store.options().fsync)?
+        };
+        Mailbox::load(
+            dir,
+            Opening {
+                options: self.store.shared_options(),
+                watcher: self.store.watcher(),
+                name: name.clone(),
+                new_validity: &|| uidvalidity::next(&self.root, self.store.options().fsync, None),
+            },
+        )
+    }
+
+    /// Where a mailbox that exists is stored.
+    fn directory_of(&self, name: &MailboxName) -> Result<std::path::PathBuf, Error> {
+        if name.is_inbox() {
+            return Ok(self.root.path().to_path_buf());
+        }
+        let tree = self.tree()?;
+        match tree.folders.get(name) {
+            None => Err(Error::NoSuchMailbox),
+            Some(folder) if !folder.selectable => Err(Error::NotSelectable),
+            Some(_) => {
+                let directory = tree.directories.get(name).ok_or(Error::NoSuchMailbox)?;
+                Ok(self.root.entry(directory))
+            }
+        }
+    }
+
+    /// The directory that a new mailbox gets.
+    fn directory_for(&self, tree: &Tree, name: &MailboxName) -> Result<String, Error> {
+        match dirname::encode(name, tree.encoding) {
+            Ok(Some(directory)) => Ok(directory),
+            Ok(None) => Err(Error::InboxImmutable),
+            Err(dirname::TooLong) => Err(Error::InvalidName("too long for a directory")),
+        }
+    }
+
+    /// A new mailbox with its UIDVALIDITY, so that nobody sees it without.
+    fn make_mailbox(&self, directory: &[u8]) -> Result<(), Error> {
+        let Options {
+            fsync,
+            lock_timeout,
+            ..
+        } = *self.store.options();
+        let dir =
+            perm::make_folder(&self.root, directory, true, fsync).map_err(
+                |e| match Error::from(e) {
+                    Error::Io { source, .. }
+                        if source.kind() == std::io::ErrorKind::AlreadyExists =>
+                    {
+                        Error::AlreadyExists
+                    }
+                    e => e,
+                },
+            )?;
+        let mut list_lock = UidListLock::acquire(&dir, lock_timeout)?;
+        open::open(&mut list_lock, fsync, || {
+            uidvalidity::next(&self.root, fsync, None)
+        })?;
+        Ok(())
+    }
+
+    fn change_folders(&self, edit: impl FnOnce(&mut FolderFile)) -> Result<(), Error> {
+        let Options {
+            fsync,
+            lock_timeout,
+            ..
+        } = *self.store.options();
+        FolderFile::change(&self.root, fsync, lock_timeout, edit)?;
+        lock(&self.tree).forget();
+        Ok(())
+    }
+
+    fn sync_root(&self) -> Result<(), Error> {
+        if self.store.options().fsync == crate::options::Fsync::Never {
+            return Ok(());
+        }
+        roost_os::dir::sync(&self.root).map_err(|e| Error::io(self.root.path(), e))
+    }
+
+    /// Lets go of mailboxes that nobody has used for a while.
+    pub(crate) fn tidy(&self) {
+        lock(&self.kept).tidy();
+    }
+}

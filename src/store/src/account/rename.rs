@@ -1,0 +1,127 @@
+//! RENAME: the directory and everything below it; for INBOX, its messages.
+
+use super::Account;
+use super::tree::Tree;
+use crate::error::Error;
+use crate::mailbox::{CopyMode, Mailbox, Place, lock};
+use roost_os::file;
+use roost_types::{MailboxName, Uid, UidSet};
+use std::io;
+use std::sync::Arc;
+
+/// One directory to be renamed.
+struct Step {
+    from: MailboxName,
+    to: MailboxName,
+    old: Box<[u8]>,
+    new: String,
+}
+
+impl Account {
+    /// Renames a mailbox and everything below it; UIDVALIDITY and UIDs stay.
+    /// Renaming INBOX moves its messages into the new mailbox and leaves its
+    /// children alone (RFC 9051 §6.3.6).
+    pub fn rename(self: &Arc<Self>, from: &MailboxName, to: &MailboxName) -> Result<(), Error> {
+        if from.is_inbox() {
+            return self.move_inbox(to);
+        }
+        let _changing = lock(&self.changing);
+        let tree = self.tree()?;
+        if tree.folders.get(from).is_none() {
+            return Err(Error::NoSuchMailbox);
+        }
+        if tree.folders.get(to).is_some() {
+            return Err(Error::AlreadyExists);
+        }
+        if from.is_ancestor_of(to) {
+            return Err(Error::InvalidName("a mailbox cannot move below itself"));
+        }
+        let steps = self.steps(&tree, from, to)?;
+        // Sorted by name, as the tree is.
+        let slots: Vec<_> = steps
+            .iter()
+            .map(|step| (self.slot(&step.from), self.slot(&step.to)))
+            .collect();
+        let mut guards: Vec<_> = slots.iter().map(|(old, _)| lock(old)).collect();
+        let open: Vec<_> = guards.iter().map(|slot| slot.upgrade()).collect();
+        self.rename_all(&steps, &open)?;
+        for (old, (_, new)) in guards.iter_mut().zip(&slots) {
+            *lock(new) = std::mem::take(&mut **old);
+        }
+        drop(guards);
+        lock(&self.statuses).clear();
+        lock(&self.tree).forget();
+        self.sync_root()?;
+        let below = |name: &MailboxName| name == from || from.is_ancestor_of(name);
+        if tree
+            .file
+            .directories
+            .iter()
+            .chain(tree.file.special.keys())
+            .any(below)
+        {
+            self.change_folders(|file| file.rename(from, to))?;
+        }
+        Ok(())
+    }
+
+    fn move_inbox(self: &Arc<Self>, to: &MailboxName) -> Result<(), Error> {
+        self.create(to, false, None)?;
+        let target = self.open(to)?;
+        let inbox = self.open(&MailboxName::inbox())?;
+        let all = UidSet::range(Uid::MIN, Uid::MAX);
+        inbox.copy(&all, &target, CopyMode::Move).map(|_| ())
+    }
+
+    fn steps(&self, tree: &Tree, from: &MailboxName, to: &MailboxName) -> Result<Vec<Step>, Error> {
+        let mut steps = Vec::new();
+        for folder in tree.folders.iter() {
+            let Some(moved) = folder.name.moved(from, to) else {
+                continue;
+            };
+            let moved = moved.map_err(|_| Error::InvalidName("too long"))?;
+            let new = self.directory_for(tree, &moved)?;
+            if let Some(old) = tree.directories.get(&folder.name) {
+                steps.push(Step {
+                    from: folder.name.clone(),
+                    to: moved,
+                    old: old.clone(),
+                    new,
+                });
+            }
+        }
+        Ok(steps)
+    }
+
+    /// All directories, or none of them.
+    fn rename_all(&self, steps: &[Step], open: &[Option<Arc<Mailbox>>]) -> Result<(), Error> {
+        // Nobody may look for a mailbox while it is between two places.
+        let mut places: Vec<_> = open
+            .iter()
+            .map(|m| m.as_ref().map(|m| m.lock_place()))
+            .collect();
+        for (done, step) in steps.iter().enumerate() {
+            let new = step.new.as_bytes();
+            let Err(e) = file::rename_noreplace(&self.root, &step.old, &self.root, new) else {
+                continue;
+            };
+            for step in steps.iter().take(done).rev() {
+                let new = step.new.as_bytes();
+                if let Err(e) = file::rename_noreplace(&self.root, new, &self.root, &step.old) {
+                    log::error!("{}: undoing RENAME: {e}", self.root.entry(new).display());
+                }
+            }
+            return Err(match e.kind() {
+                io::ErrorKind::AlreadyExists => Error::AlreadyExists,
+                io::ErrorKind::NotFound => Error::NoSuchMailbox,
+                _ => Error::io(&self.root.entry(&step.old), e),
+            });
+        }
+        for (step, place) in steps.iter().zip(&mut places) {
+            if let Some(place) = place {
+                **place = Place::new(step.to.clone(), &self.root.entry(step.new.as_bytes()));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,70 @@
+//! What STATUS tells of a mailbox.
+
+use crate::error::Error;
+use crate::mailbox::Mailbox;
+use roost_types::{ModSeq, SystemFlags, Uid, UidValidity};
+
+/// Counts of one mailbox at one moment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Status {
+    pub messages: u32,
+    pub recent: u32,
+    pub unseen: u32,
+    pub deleted: u32,
+    pub uid_next: Uid,
+    pub uid_validity: UidValidity,
+    pub highest_modseq: ModSeq,
+    /// Filled where asked for.
+    pub sizes: Option<Sizes>,
+}
+
+/// Sums of RFC822.SIZE (CRLF sizes), in octets.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Sizes {
+    pub all: u64,
+    /// Of the messages with `\Deleted`.
+    pub deleted: u64,
+}
+
+impl Mailbox {
+    /// Counts of the newest picture. With `sizes`, messages whose names tell
+    /// no size are read, each once while the mailbox is open.
+    pub fn status(&self, sizes: bool) -> Result<Status, Error> {
+        let picture = self.snapshot();
+        let sizes = if sizes {
+            Some(self.sizes(&picture)?)
+        } else {
+            None
+        };
+        Ok(Status {
+            messages: picture.len(),
+            recent: picture.recent(),
+            unseen: picture.unseen(),
+            deleted: picture.deleted(),
+            uid_next: picture.uid_next(),
+            uid_validity: picture.uid_validity(),
+            highest_modseq: picture.highest_modseq(),
+            sizes,
+        })
+    }
+
+    fn sizes(&self, picture: &crate::Snapshot) -> Result<Sizes, Error> {
+        let mut sizes = Sizes::default();
+        for (_, row) in picture.iter() {
+            let size = match picture.known_size(row.uid) {
+                Some(size) => size,
+                None => match self.size(row.uid) {
+                    Ok(size) => size,
+                    // Gone meanwhile, or damaged: it has no size.
+                    Err(Error::Expunged | Error::Corrupt { .. }) => continue,
+                    Err(e) => return Err(e),
+                },
+            };
+            sizes.all += size;
+            if row.flags.contains(SystemFlags::DELETED) {
+                sizes.deleted += size;
+            }
+        }
+        Ok(sizes)
+    }
+}

@@ -1,0 +1,298 @@
+//! Adding messages: APPEND and MULTIAPPEND.
+//!
+//! Each message streams into a file in `tmp/`; nothing of it is kept in
+//! memory. Lines end with LF there, as Dovecot and Courier store them and as
+//! mail readers on this host expect, yet so that serving them with CRLF gives
+//! back what came: CRLF becomes LF except behind another CR.
+
+use super::Mailbox;
+use super::commit::Incoming;
+use crate::error::Error;
+use crate::format::name::{unique, with_sizes};
+use roost_os::file;
+use roost_types::{Keyword, SystemFlags, UidSet, UidValidity, UnixTime};
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::sync::Arc;
+
+/// Messages that one command can add.
+const MAX_MESSAGES: usize = 10_000;
+
+/// Messages on their way into a mailbox. Dropped without `commit`, it leaves
+/// nothing behind.
+pub struct Append {
+    mailbox: Arc<Mailbox>,
+    finished: Vec<Incoming>,
+    current: Option<Current>,
+}
+
+/// UIDs in the order of the messages.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AppendOutcome {
+    pub uid_validity: UidValidity,
+    pub uids: UidSet,
+}
+
+/// The message being written.
+struct Current {
+    incoming: Incoming,
+    file: BufWriter<File>,
+    lines: LineEnds,
+    internal_date: Option<UnixTime>,
+    /// Octets as they came.
+    received: u64,
+}
+
+impl Mailbox {
+    /// Begins to add messages; nothing shows before [`Append::commit`].
+    pub fn append(self: &Arc<Self>) -> Result<Append, Error> {
+        self.check_exists()?;
+        Ok(Append {
+            mailbox: Arc::clone(self),
+            finished: Vec::new(),
+            current: None,
+        })
+    }
+
+    /// A new file in `tmp` with the permissions of this mailbox.
+    pub(super) fn create_temporary(&self) -> Result<(String, File), Error> {
+        let name = unique();
+        let file = file::create_excl(&self.tmp, name.as_bytes(), self.perm.file_mode)
+            .map_err(|e| Error::io(self.tmp.path(), e))?;
+        self.perm.give_group(&file, self.tmp.path());
+        Ok((name, file))
+    }
+}
+
+impl Append {
+    /// Begins a message; the one before must be finished, or is given up.
+    pub fn begin_message(
+        &mut self,
+        flags: SystemFlags,
+        keywords: &[Keyword],
+        internal_date: Option<UnixTime>,
+    ) -> Result<(), Error> {
+        self.current = None;
+        if self.finished.len() >= MAX_MESSAGES {
+            return Err(Error::Limit("messages of one command"));
+        }
+        let (temporary, file) = self.mailbox.create_temporary()?;
+        self.current = Some(Current {
+            incoming: Incoming {
+                mailbox: Arc::clone(&self.mailbox),
+                temporary,
+                name: Vec::new(),
+                guid: None,
+                flags,
+                keywords: keywords.to_vec(),
+                stored: None,
+                size: None,
+                moved: false,
+            },
+            file: BufWriter::with_capacity(64 * 1024, file),
+            lines: LineEnds::default(),
+            internal_date,
+            received: 0,
+        });
+        Ok(())
+    }
+
+    /// Adds octets to the message begun last.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        let limit = self.mailbox.options.max_message_size;
+        let Some(current) = &mut self.current else {
+            return Err(self.not_begun());
+        };
+        current.received = current.received.saturating_add(bytes.len() as u64);
+        let written = if current.received > limit {
+            Err(Error::TooLarge { limit })
+        } else {
+            let path = self.mailbox.tmp.path();
+            let written = current.lines.write(&mut current.file, bytes);
+            written.map_err(|e| Error::io(path, e))
+        };
+        if written.is_err() {
+            self.current = None;
+        }
+        written
+    }
+
+    /// Ends the message; its file is on disk afterwards, still invisible.
+    pub fn finish_message(&mut self) -> Result<(), Error> {
+        let Some(current) = self.current.take() else {
+            return Err(self.not_begun());
+        };
+        let path = self.mailbox.tmp.path();
+        let sync = self.mailbox.waits_for_sync();
+        let incoming = current.finish(sync).map_err(|e| Error::io(path, e))?;
+        self.finished.push(incoming);
+        Ok(())
+    }
+
+    /// Makes all messages visible, or none.
+    pub fn commit(mut self) -> Result<AppendOutcome, Error> {
+        self.current = None;
+        let finished = std::mem::take(&mut self.finished);
+        let (uid_validity, uids) = self.mailbox.commit(finished)?;
+        Ok(AppendOutcome {
+            uid_validity,
+            uids: uids.into_iter().collect(),
+        })
+    }
+
+    fn not_begun(&self) -> Error {
+        let source = io::Error::new(io::ErrorKind::InvalidInput, "no message begun");
+        Error::io(self.mailbox.tmp.path(), source)
+    }
+}
+
+impl Current {
+    fn finish(self, sync: bool) -> io::Result<Incoming> {
+        let Self {
+            mut incoming,
+            mut file,
+            mut lines,
+            internal_date,
+            ..
+        } = self;
+        lines.finish(&mut file)?;
+        let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
+        if let Some(UnixTime(seconds)) = internal_date {
+            file::set_mtime(&file, seconds, 0)?;
+        }
+        if sync {
+            file.sync_all()?;
+        }
+        // A name is made only now: UIDs follow the order of names.
+        incoming.name = with_sizes(&unique(), lines.stored, lines.size).into_bytes();
+        Ok(incoming)
+    }
+}
+
+/// Turns CRLF into LF and counts: what is stored, and what it is worth with
+/// CRLF line ends (`,W=`).
+#[derive(Default)]
+struct LineEnds {
+    /// The octet before the next one.
+    before: Option<u8>,
+    /// A CR that may have to be left out.
+    pending: bool,
+    stored: u64,
+    size: u64,
+}
+
+impl LineEnds {
+    fn write(&mut self, out: &mut impl Write, mut bytes: &[u8]) -> io::Result<()> {
+        while let Some(at) = memchr::memchr2(b'\r', b'\n', bytes) {
+            let (text, rest) = bytes.split_at(at);
+            self.text(out, text)?;
+            let Some((&end, rest)) = rest.split_first() else {
+                break;
+            };
+            bytes = rest;
+            if end == b'\n' {
+                self.line_end(out)?;
+            } else if self.pending || self.before == Some(b'\r') {
+                self.flush(out)?;
+                self.put(out, b"\r")?;
+            } else {
+                self.pending = true;
+            }
+        }
+        self.text(out, bytes)
+    }
+
+    fn finish(&mut self, out: &mut impl Write) -> io::Result<()> {
+        self.flush(out)
+    }
+
+    fn text(&mut self, out: &mut impl Write, text: &[u8]) -> io::Result<()> {
+        if text.is_empty() {
+            return Ok(());
+        }
+        self.flush(out)?;
+        self.put(out, text)
+    }
+
+    fn line_end(&mut self, out: &mut impl Write) -> io::Result<()> {
+        self.pending = false;
+        if self.before != Some(b'\r') {
+            self.size += 1;
+        }
+        self.put(out, b"\n")
+    }
+
+    fn flush(&mut self, out: &mut impl Write) -> io::Result<()> {
+        if std::mem::take(&mut self.pending) {
+            self.put(out, b"\r")?;
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, out: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
+        out.write_all(bytes)?;
+        self.before = bytes.last().copied();
+        self.stored += bytes.len() as u64;
+        self.size += bytes.len() as u64;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn store(pieces: &[&[u8]]) -> (Vec<u8>, LineEnds) {
+        let mut out = Vec::new();
+        let mut lines = LineEnds::default();
+        for piece in pieces {
+            lines.write(&mut out, piece).unwrap();
+        }
+        lines.finish(&mut out).unwrap();
+        (out, lines)
+    }
+
+    /// What a reader gets: LF as CRLF unless a CR stands before it.
+    fn serve(stored: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        for &b in stored {
+            if b == b'\n' && out.last() != Some(&b'\r') {
+                out.push(b'\r');
+            }
+            out.push(b);
+        }
+        out
+    }
+
+    #[test]
+    fn line_ends_become_lf_also_across_pieces() {
+        let (out, lines) = store(&[b"a\r", b"\nb\r\n", b"\r", b"\n\rc\r"]);
+        assert_eq!(out, b"a\nb\n\n\rc\r");
+        assert_eq!((lines.stored, lines.size), (8, 11));
+    }
+
+    #[test]
+    fn a_cr_before_crlf_is_not_lost() {
+        let (out, lines) = store(&[b"a\r\r\nb"]);
+        assert_eq!(out, b"a\r\r\nb");
+        assert_eq!((lines.stored, lines.size), (5, 5));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_served_is_what_came(
+            text in prop::collection::vec(prop::sample::select(b"ab\r\n".to_vec()), 0..40),
+            cut in 0usize..40,
+        ) {
+            let cut = cut.min(text.len());
+            let (a, b) = text.split_at(cut);
+            let (out, lines) = store(&[a, b]);
+            prop_assert_eq!(lines.stored, out.len() as u64);
+            let served = serve(&out);
+            prop_assert_eq!(lines.size, served.len() as u64);
+            // With a CR before every LF, octet for octet.
+            prop_assert_eq!(served, serve(&text));
+        }
+    }
+}

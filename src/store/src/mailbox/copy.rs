@@ -1,0 +1,228 @@
+//! COPY and MOVE.
+//!
+//! Files are linked into the destination's `tmp/` first, without any lock, and
+//! then committed like appended ones; of a message that is moved the source
+//! goes only when the destination's UID record is on disk. So no moment knows
+//! no file of it, and the locks of two mailboxes are never held together.
+
+use super::commit::Incoming;
+use super::resolve::Location;
+use super::{Mailbox, lock};
+use crate::error::Error;
+use crate::format::name::{FileName, unique};
+use crate::snapshot::{HotRow, Snapshot};
+use roost_os::file;
+use roost_types::{Uid, UidSet, UidValidity};
+use std::io;
+use std::sync::Arc;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CopyMode {
+    Copy,
+    Move,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CopyOutcome {
+    /// Of the destination.
+    pub uid_validity: UidValidity,
+    /// Old and new UIDs, in the order of the old ones. Empty when a COPY
+    /// found some missing.
+    pub pairs: Vec<(Uid, Uid)>,
+    /// Asked for but gone.
+    pub missing: UidSet,
+}
+
+impl Mailbox {
+    /// Copies or moves messages into `to`, which may be this mailbox. COPY is
+    /// all or nothing: with any message missing, none is copied. MOVE moves
+    /// those that are there.
+    pub fn copy(
+        self: &Arc<Self>,
+        uids: &UidSet,
+        to: &Arc<Mailbox>,
+        mode: CopyMode,
+    ) -> Result<CopyOutcome, Error> {
+        self.check_exists()?;
+        to.check_exists()?;
+        if mode == CopyMode::Move && self.read_only {
+            let path = self.cur.path().to_path_buf();
+            return Err(Error::Permission { path });
+        }
+        let picture = self.snapshot();
+        let mut missing = missing_of(&picture, uids);
+        let mut sources = Vec::new();
+        let mut incoming = Vec::new();
+        for row in rows_of(&picture, uids) {
+            let Some(uid) = Uid::new(row.uid) else {
+                continue;
+            };
+            match self.link_to(&picture, row, to)? {
+                Some(message) => {
+                    sources.push(uid);
+                    incoming.push(message);
+                }
+                None => {
+                    // Or was it the destination that is gone?
+                    to.stamps()?;
+                    missing.insert(uid);
+                }
+            }
+        }
+        if mode == CopyMode::Copy && !missing.is_empty() {
+            let uid_validity = to.snapshot().uid_validity();
+            let pairs = Vec::new();
+            return Ok(CopyOutcome {
+                uid_validity,
+                pairs,
+                missing,
+            });
+        }
+        let (uid_validity, new) = to.commit(incoming)?;
+        let pairs: Vec<(Uid, Uid)> = sources.iter().copied().zip(new).collect();
+        if mode == CopyMode::Move {
+            self.remove_files(&sources.into_iter().collect(), false)?;
+        }
+        Ok(CopyOutcome {
+            uid_validity,
+            pairs,
+            missing,
+        })
+    }
+
+    /// A link to the message in the `tmp` of `to`; `None` if it is gone.
+    fn link_to(
+        &self,
+        picture: &Snapshot,
+        row: &HotRow,
+        to: &Arc<Mailbox>,
+    ) -> Result<Option<Incoming>, Error> {
+        let linked = self.with_location(picture, row, |location| {
+            let temporary = unique();
+            let from = self.sub(location.sub);
+            if !self.links_fit(to) {
+                return self.duplicate(location, to);
+            }
+            match file::link(from, &location.name, &to.tmp, temporary.as_bytes()) {
+                Ok(()) => Ok((temporary, location.name.clone())),
+                Err(e) if e.kind() == io::ErrorKind::NotFound => Err(e),
+                // Other devices, no links, too many links, or not allowed.
+                Err(e) if is_full(&e) => Err(e),
+                Err(_) => self.duplicate(location, to),
+            }
+        })?;
+        let Some((temporary, name)) = linked else {
+            return Ok(None);
+        };
+        // As it is now, a change by another session meanwhile included.
+        let newest = self.snapshot();
+        let row = newest.hot(row.uid).unwrap_or(row);
+        let guid = match Uid::new(row.uid) {
+            Some(uid) => lock(&self.core).list.message_guid(uid).map(<[u8]>::to_vec),
+            None => None,
+        };
+        let cold = newest.cold(row.uid);
+        let info = name
+            .get(FileName::parse(&name).base().len()..)
+            .unwrap_or_default();
+        let foreign = info.strip_prefix(b":2,").is_none_or(|letters| {
+            letters
+                .iter()
+                .any(|b| !matches!(b, b'D' | b'F' | b'R' | b'S' | b'T' | b'a'..=b'z'))
+        });
+        Ok(Some(Incoming {
+            mailbox: Arc::clone(to),
+            temporary,
+            // Only what we do not write ourselves has to be carried over.
+            name: if foreign {
+                name
+            } else {
+                FileName::parse(&name).base().to_vec()
+            },
+            guid,
+            flags: row.flags,
+            keywords: newest.keyword_names(row.keywords).to_vec(),
+            stored: cold.and_then(|c| c.stored()),
+            size: cold.and_then(|c| c.size()),
+            moved: false,
+        }))
+    }
+
+    /// A file linked into another mailbox keeps its mode and group, so both
+    /// mailboxes must want the same.
+    fn links_fit(&self, to: &Mailbox) -> bool {
+        (self.perm.file_mode, self.perm.group) == (to.perm.file_mode, to.perm.group)
+    }
+
+    /// Copies a file octet by octet, its time of last change included.
+    fn duplicate(&self, location: &Location, to: &Arc<Mailbox>) -> io::Result<(String, Vec<u8>)> {
+        let mut from = file::open(self.sub(location.sub), &location.name)?;
+        let stat = file::stat(&from)?;
+        if !stat.is_file() {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        let (temporary, mut file) = to.create_temporary().map_err(|e| match e {
+            Error::Io { source, .. } => source,
+            Error::DiskFull { .. } => io::ErrorKind::StorageFull.into(),
+            _ => io::ErrorKind::PermissionDenied.into(),
+        })?;
+        let copied = io::copy(&mut from, &mut file)
+            .and_then(|_| file::set_mtime(&file, stat.mtime_sec, stat.mtime_nsec))
+            .and_then(|()| {
+                if to.waits_for_sync() {
+                    file.sync_all()
+                } else {
+                    Ok(())
+                }
+            });
+        match copied {
+            Ok(()) => Ok((temporary, location.name.clone())),
+            Err(e) => {
+                // The error that stopped us is the one worth reporting.
+                let _ = file::unlink(&to.tmp, temporary.as_bytes());
+                Err(e)
+            }
+        }
+    }
+}
+
+fn is_full(e: &io::Error) -> bool {
+    matches!(
+        e.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
+}
+
+/// The rows of the UIDs that a picture has.
+pub(super) fn rows_of<'a>(
+    picture: &'a Snapshot,
+    uids: &'a UidSet,
+) -> impl Iterator<Item = &'a HotRow> + 'a {
+    uids.ranges()
+        .flat_map(|(a, b)| picture.hot_range(a.get(), b.get()))
+}
+
+/// The UIDs that a picture does not have.
+pub(super) fn missing_of(picture: &Snapshot, uids: &UidSet) -> UidSet {
+    let mut missing = UidSet::new();
+    let mut add = |from: u32, to: u32| {
+        if let (Some(a), Some(b)) = (Uid::new(from), Uid::new(to))
+            && a <= b
+        {
+            missing.insert_range(a, b);
+        }
+    };
+    for (first, last) in uids.ranges() {
+        let mut next = first.get();
+        for row in picture.hot_range(first.get(), last.get()) {
+            if row.uid > next {
+                add(next, row.uid - 1);
+            }
+            next = row.uid.saturating_add(1);
+        }
+        if next <= last.get() && picture.hot(last.get()).is_none() {
+            add(next, last.get());
+        }
+    }
+    missing
+}

@@ -1,0 +1,162 @@
+//! What a mailbox knows of its directories and sidecars.
+
+use super::{LOCK_RETRY, Mailbox, lock};
+use crate::error::Error;
+use crate::format::{ExtraKeywords, KeywordFile, UidList};
+use crate::snapshot::{Draft, Snapshot};
+use roost_os::dir::DirStamp;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub(super) struct Core {
+    pub list: UidList,
+    pub letters: KeywordFile,
+    pub extra: ExtraKeywords,
+    /// The newest picture; the same as `Mailbox::current`.
+    pub snapshot: Arc<Snapshot>,
+    /// The directories as they were before the last listing.
+    pub known: Option<Stamps>,
+    /// The last listing was too close to the last change to be trusted
+    /// beyond the clock's tick.
+    pub racy: bool,
+    /// New messages wait for the lock of the UID list.
+    pub pending: bool,
+    /// The last listing was authoritative and found every message.
+    pub complete: bool,
+    /// The first look is over: what appears now is new.
+    pub opened: bool,
+}
+
+/// Both directories of a mailbox at one moment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Stamps {
+    pub new: DirStamp,
+    pub cur: DirStamp,
+}
+
+impl Stamps {
+    /// No change since can hide behind an equal mtime.
+    pub fn settled(&self, tick: Duration) -> bool {
+        self.new.is_settled(tick) && self.cur.is_settled(tick)
+    }
+}
+
+/// Which directories have to be listed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Due {
+    pub new: bool,
+    pub cur: bool,
+}
+
+impl Due {
+    pub const BOTH: Self = Self {
+        new: true,
+        cur: true,
+    };
+}
+
+impl Core {
+    /// What must be listed when the directories look like `now` and others
+    /// are known to have changed those that are `dirty`.
+    pub fn due(&self, now: &Stamps, dirty: Due, tick: Duration) -> Option<Due> {
+        let Some(known) = self.known.as_ref().filter(|_| !self.pending) else {
+            return Some(Due::BOTH);
+        };
+        let due =
+            |now: &DirStamp, known: &DirStamp| now != known || self.racy && now.is_settled(tick);
+        let due = Due {
+            new: dirty.new || due(&now.new, &known.new),
+            cur: dirty.cur || due(&now.cur, &known.cur),
+        };
+        (due.new || due.cur).then_some(due)
+    }
+
+    pub fn wants_retry(&self, tick: Duration) -> Option<Duration> {
+        if self.pending {
+            Some(LOCK_RETRY)
+        } else if self.racy {
+            Some(tick + Duration::from_millis(2))
+        } else {
+            None
+        }
+    }
+
+    /// The highest UID that the list has given out.
+    pub fn last_uid(&self) -> u32 {
+        self.list.uid_next().get() - 1
+    }
+
+    /// The highest UID that any picture can have shown.
+    pub fn shown(&self) -> u32 {
+        self.snapshot.uid_next().get() - 1
+    }
+}
+
+impl Mailbox {
+    /// The directories as they are now. A mailbox whose directories are gone,
+    /// or are others than those we opened, is gone.
+    pub(super) fn stamps(&self) -> Result<Stamps, Error> {
+        self.check_exists()?;
+        let place = lock(&self.place);
+        let stamp = |path| DirStamp::of_path(path).map_err(|e| (path, e));
+        let found = stamp(&place.new).and_then(|new| Ok((new, stamp(&place.cur)?)));
+        match found {
+            Ok((new, cur)) if self.is_ours(&new, &cur) => Ok(Stamps { new, cur }),
+            Ok(_) => {
+                drop(place);
+                self.mark_gone();
+                Err(Error::NoSuchMailbox)
+            }
+            Err((_, e))
+                if matches!(
+                    e.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+                ) =>
+            {
+                drop(place);
+                self.mark_gone();
+                Err(Error::NoSuchMailbox)
+            }
+            Err((path, e)) => Err(Error::io(path, e)),
+        }
+    }
+
+    fn is_ours(&self, new: &DirStamp, cur: &DirStamp) -> bool {
+        [new, cur].map(|s| (s.dev, s.ino)) == self.ids
+    }
+
+    /// Makes the draft the newest picture, and wakes who waits for changes.
+    pub(super) fn publish(&self, core: &mut Core, draft: Draft) {
+        if !draft.touched() {
+            return;
+        }
+        let tell = draft.changed();
+        let snapshot = Arc::new(draft.finish());
+        core.snapshot = Arc::clone(&snapshot);
+        let generation = snapshot.generation();
+        self.current.store(snapshot);
+        if tell && self.exists() {
+            self.changes.send_replace(generation);
+        }
+    }
+
+    /// Does `work` on the directories so that its own changes cause no new
+    /// listing: where they were as we knew them before, they are so after.
+    pub(super) fn with_own_changes<T>(
+        &self,
+        core: &mut Core,
+        work: impl FnOnce(&mut Core) -> T,
+    ) -> Result<T, Error> {
+        let before = self.stamps()?;
+        let clean = core.known == Some(before);
+        let result = work(core);
+        if clean && let Ok(after) = self.stamps() {
+            // Somebody else's change in between shows through inotify, or else
+            // in the listing past the clock's tick.
+            core.racy |= after != before && !self.is_watched();
+            core.known = Some(after);
+        }
+        Ok(result)
+    }
+}

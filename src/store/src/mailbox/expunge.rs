@@ -1,0 +1,156 @@
+//! Removing messages: EXPUNGE, and the sources of MOVE.
+//!
+//! The file goes, then the directory is synced, then the picture drops the
+//! row. Lines of the UID list stay until it is compacted.
+
+use super::Mailbox;
+use super::copy::rows_of;
+use super::core::Core;
+use super::own::Sub;
+use crate::error::Error;
+use crate::snapshot::{Draft, HotRow};
+use roost_os::{dir, file};
+use roost_types::{SystemFlags, Uid, UidSet};
+use std::io;
+use std::sync::Arc;
+
+/// Files removed before others get their turn.
+const BATCH: usize = 512;
+/// How often a file is looked for that others keep renaming.
+const TRIES: usize = 5;
+
+/// What became of one file.
+enum Removal {
+    Removed(Sub),
+    /// It has another name now.
+    Moved,
+}
+
+impl Mailbox {
+    /// Removes the messages that have `\Deleted` now, of all or of `uids`;
+    /// says which it removed.
+    pub fn expunge(&self, uids: Option<&UidSet>) -> Result<UidSet, Error> {
+        let picture = self.refresh()?;
+        let all = UidSet::range(Uid::MIN, Uid::MAX);
+        let targets: UidSet = rows_of(&picture, uids.unwrap_or(&all))
+            .filter(|row| row.flags.contains(SystemFlags::DELETED))
+            .filter_map(|row| Uid::new(row.uid))
+            .collect();
+        self.remove_files(&targets, true)
+    }
+
+    /// Removes messages, with `only_deleted` those that still have `\Deleted`
+    /// when it is their turn.
+    pub(super) fn remove_files(&self, uids: &UidSet, only_deleted: bool) -> Result<UidSet, Error> {
+        let targets: Vec<Uid> = uids.iter().collect();
+        let mut removed = UidSet::new();
+        let mut touched = [false; 2];
+        let mut result = Ok(());
+        for batch in targets.chunks(BATCH) {
+            let mut core = self.core();
+            result = self.remove_batch(&mut core, batch, only_deleted, &mut removed, &mut touched);
+            if result.is_err() {
+                break;
+            }
+        }
+        if let Ok(mut core) = self.core.try_lock() {
+            self.tidy_lists(&mut core);
+        }
+        result.map(|()| removed)
+    }
+
+    fn remove_batch(
+        &self,
+        core: &mut Core,
+        batch: &[Uid],
+        only_deleted: bool,
+        removed: &mut UidSet,
+        touched: &mut [bool; 2],
+    ) -> Result<(), Error> {
+        let mut left: Vec<Uid> = batch.to_vec();
+        for _ in 0..TRIES {
+            let moved = self.with_own_changes(core, |core| {
+                self.remove_known(core, &left, only_deleted, removed, touched)
+            })??;
+            if moved.is_empty() {
+                return Ok(());
+            }
+            core.known = None;
+            self.refresh_core(core, None)?;
+            left = moved;
+        }
+        Ok(())
+    }
+
+    /// Removes files by their known names; returns those that have others.
+    fn remove_known(
+        &self,
+        core: &mut Core,
+        uids: &[Uid],
+        only_deleted: bool,
+        removed: &mut UidSet,
+        touched: &mut [bool; 2],
+    ) -> Result<Vec<Uid>, Error> {
+        let picture = Arc::clone(&core.snapshot);
+        let mut gone = UidSet::new();
+        let mut moved = Vec::new();
+        let mut result = Ok(());
+        for &uid in uids {
+            let Some(row) = picture.hot(uid.get()) else {
+                continue;
+            };
+            if only_deleted && !row.flags.contains(SystemFlags::DELETED) {
+                continue;
+            }
+            match self.remove_one(core, row) {
+                Ok(Removal::Removed(sub)) => {
+                    touched[usize::from(sub == Sub::Cur)] = true;
+                    gone.insert(uid);
+                }
+                Ok(Removal::Moved) => moved.push(uid),
+                Err(e) => {
+                    result = Err(e);
+                    break;
+                }
+            }
+        }
+        let synced = self.sync_touched(*touched);
+        let mut draft = Draft::of(&picture);
+        self.drop_rows(&mut draft, &gone);
+        self.publish(core, draft);
+        removed.extend_set(&gone);
+        result.and(synced).map(|()| moved)
+    }
+
+    fn remove_one(&self, core: &Core, row: &HotRow) -> Result<Removal, Error> {
+        let Some(location) = self.known_location(&core.snapshot, row) else {
+            return Ok(Removal::Moved);
+        };
+        let from = self.sub(location.sub);
+        self.own.expect(location.sub, &location.name);
+        match file::unlink(from, &location.name) {
+            Ok(()) => Ok(Removal::Removed(location.sub)),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                self.own.take(location.sub, &location.name);
+                Ok(Removal::Moved)
+            }
+            Err(e) => {
+                self.own.take(location.sub, &location.name);
+                Err(Error::io(from.path(), e))
+            }
+        }
+    }
+
+    pub(super) fn sync_touched(&self, touched: [bool; 2]) -> Result<(), Error> {
+        if !self.waits_for_sync() {
+            return Ok(());
+        }
+        for (touched, sub) in touched.into_iter().zip([Sub::New, Sub::Cur]) {
+            if touched {
+                let sub = self.sub(sub);
+                dir::sync(sub).map_err(|e| Error::io(sub.path(), e))?;
+            }
+        }
+        Ok(())
+    }
+}

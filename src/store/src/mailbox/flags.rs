@@ -1,0 +1,334 @@
+//! STORE: changing flags and keywords.
+//!
+//! A change is relative to the flags that a message has at that moment, in
+//! the file's own name: where another program has renamed it meanwhile, its
+//! name is read anew and the change applied to that. Letters that are not ours
+//! stay.
+
+use super::copy::{missing_of, rows_of};
+use super::core::Core;
+use super::keywords::key_of;
+use super::own::Sub;
+use super::{Mailbox, lock};
+use crate::error::Error;
+use crate::format::UidListLock;
+use crate::format::extra_keywords::Change;
+use crate::format::name::{Letters, write_with_flags};
+use crate::options::Fsync;
+use crate::snapshot::keywords::SetKey;
+use crate::snapshot::{Draft, HotRow, IN_NEW, ODD_NAME, Snapshot};
+use roost_os::file;
+use roost_types::{Keyword, SystemFlags, Uid, UidSet};
+use std::io;
+use std::sync::Arc;
+
+/// Messages changed before others get their turn.
+const BATCH: usize = 512;
+/// How often a file is looked for that others keep renaming.
+const TRIES: usize = 5;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FlagMode {
+    Add,
+    Remove,
+    Replace,
+}
+
+/// What STORE does to each message.
+#[derive(Clone, Copy, Debug)]
+pub struct FlagChange<'a> {
+    pub mode: FlagMode,
+    pub system: SystemFlags,
+    pub keywords: &'a [Keyword],
+}
+
+#[derive(Clone, Debug)]
+pub struct FlagOutcome {
+    /// The picture with the change in it.
+    pub snapshot: Arc<Snapshot>,
+    /// Asked for but gone.
+    pub missing: UidSet,
+}
+
+/// The change with keywords as this mailbox stores them.
+struct Edit {
+    mode: FlagMode,
+    system: SystemFlags,
+    keywords: SetKey,
+}
+
+impl Edit {
+    fn flags(&self, old: SystemFlags) -> SystemFlags {
+        match self.mode {
+            FlagMode::Add => old | self.system,
+            FlagMode::Remove => old & !self.system,
+            FlagMode::Replace => self.system,
+        }
+    }
+
+    fn keys(&self, old: &SetKey) -> SetKey {
+        let (was, is) = (old.letters.bits(), self.keywords.letters.bits());
+        let letters = match self.mode {
+            FlagMode::Add => was | is,
+            FlagMode::Remove => was & !is,
+            FlagMode::Replace => is,
+        };
+        let mut extras: Vec<u16> = match self.mode {
+            FlagMode::Add => old
+                .extras
+                .iter()
+                .chain(&self.keywords.extras)
+                .copied()
+                .collect(),
+            FlagMode::Remove => {
+                let stays = |i: &u16| !self.keywords.has_extra(*i);
+                old.extras.iter().copied().filter(stays).collect()
+            }
+            FlagMode::Replace => self.keywords.extras.to_vec(),
+        };
+        extras.sort_unstable();
+        extras.dedup();
+        SetKey {
+            letters: Letters::from_bits(letters),
+            extras: extras.into(),
+        }
+    }
+}
+
+/// What has been done so far.
+#[derive(Default)]
+struct Progress {
+    touched: [bool; 2],
+    /// Messages whose files have other names than known.
+    moved: Vec<Uid>,
+    extras: Vec<Change>,
+}
+
+impl Mailbox {
+    /// Changes flags of the messages in `uids`, each by its flags at that
+    /// moment. UIDs that are not there are reported, not an error. On an error
+    /// the messages before the one that failed are changed.
+    pub fn store_flags(
+        &self,
+        uids: &UidSet,
+        change: &FlagChange<'_>,
+    ) -> Result<FlagOutcome, Error> {
+        self.check_exists()?;
+        let picture = self.snapshot();
+        let targets: Vec<Uid> = rows_of(&picture, uids)
+            .filter_map(|row| Uid::new(row.uid))
+            .collect();
+        let guard = self.needs_list_lock(change).then(|| lock(&self.assign));
+        let mut list_lock = match guard {
+            Some(_) => Some(self.lock_list()?),
+            None => None,
+        };
+        for batch in targets.chunks(BATCH) {
+            if let Some(list_lock) = &mut list_lock {
+                list_lock.keep_alive()?;
+            }
+            let mut core = self.core();
+            self.store_batch(&mut core, list_lock.as_mut(), batch, change)?;
+        }
+        let snapshot = self.snapshot();
+        let mut missing = missing_of(&picture, uids);
+        for &uid in targets.iter().filter(|u| snapshot.hot(u.get()).is_none()) {
+            missing.insert(uid);
+        }
+        Ok(FlagOutcome { snapshot, missing })
+    }
+
+    /// Keywords that have no letter yet, or that the sidecar holds, are
+    /// written under the lock of the UID list.
+    fn needs_list_lock(&self, change: &FlagChange<'_>) -> bool {
+        let core = self.core();
+        let table = core.snapshot.table();
+        let lettered = |k: &Keyword| {
+            table
+                .letter_of(k)
+                .is_some_and(|i| core.letters.index_of(k) == Some(i))
+        };
+        match change.mode {
+            FlagMode::Add => !change.keywords.iter().all(lettered),
+            FlagMode::Remove => change.keywords.iter().any(|k| table.extra_of(k).is_some()),
+            FlagMode::Replace => !change.keywords.iter().all(lettered) || table.has_extras(),
+        }
+    }
+
+    fn store_batch(
+        &self,
+        core: &mut Core,
+        mut list_lock: Option<&mut UidListLock>,
+        batch: &[Uid],
+        change: &FlagChange<'_>,
+    ) -> Result<(), Error> {
+        let mut left = batch.to_vec();
+        for _ in 0..TRIES {
+            let held = list_lock.as_deref_mut();
+            let moved =
+                self.with_own_changes(core, |core| self.store_known(core, held, &left, change))??;
+            if moved.is_empty() {
+                return Ok(());
+            }
+            core.known = None;
+            self.refresh_core(core, list_lock.as_deref_mut())?;
+            left = moved;
+        }
+        Err(Error::io(
+            self.cur.path(),
+            io::Error::new(
+                io::ErrorKind::ResourceBusy,
+                "files are being renamed all the time",
+            ),
+        ))
+    }
+
+    /// Changes files by their known names; returns those that have others.
+    fn store_known(
+        &self,
+        core: &mut Core,
+        list_lock: Option<&mut UidListLock>,
+        uids: &[Uid],
+        change: &FlagChange<'_>,
+    ) -> Result<Vec<Uid>, Error> {
+        let picture = Arc::clone(&core.snapshot);
+        let mut draft = Draft::of(&picture);
+        let mut list_lock = list_lock;
+        if let Some(list_lock) = list_lock.as_deref_mut()
+            && change.mode != FlagMode::Remove
+        {
+            self.define_keywords(core, &mut draft, list_lock, change.keywords)?;
+        }
+        let edit = Edit {
+            mode: change.mode,
+            system: change.system,
+            keywords: key_of(draft.table(), change.keywords),
+        };
+        let mut progress = Progress::default();
+        let mut result = Ok(());
+        for &uid in uids {
+            let Some(row) = picture.hot(uid.get()) else {
+                continue;
+            };
+            result = self.store_one(&picture, &mut draft, row, &edit, &mut progress);
+            if result.is_err() {
+                break;
+            }
+        }
+        if let Some(list_lock) = list_lock
+            && !progress.extras.is_empty()
+        {
+            let saved = core
+                .extra
+                .change(list_lock, self.options.fsync, &progress.extras);
+            result = result.and(saved.map_err(Error::from));
+        }
+        if self.options.fsync == Fsync::Always {
+            result = result.and(self.sync_touched(progress.touched));
+        }
+        self.publish(core, draft);
+        result.map(|()| progress.moved)
+    }
+
+    fn store_one(
+        &self,
+        picture: &Snapshot,
+        draft: &mut Draft,
+        row: &HotRow,
+        edit: &Edit,
+        progress: &mut Progress,
+    ) -> Result<(), Error> {
+        let Some(uid) = Uid::new(row.uid) else {
+            return Ok(());
+        };
+        let old = draft.table().key_of(row.keywords);
+        let (flags, key) = (edit.flags(row.flags), edit.keys(&old));
+        if flags == row.flags && key == old {
+            return Ok(());
+        }
+        let Some(keywords) = draft.intern(&key) else {
+            return Err(Error::Limit("sets of keywords of a mailbox"));
+        };
+        if (flags, key.letters) != (row.flags, old.letters) {
+            let Some(odd) = self.rename_for_flags(picture, row, flags, key.letters, progress)?
+            else {
+                progress.moved.push(uid);
+                return Ok(());
+            };
+            draft.update(row.uid, |r| {
+                r.set(IN_NEW, false);
+                r.set(ODD_NAME, odd);
+            });
+        }
+        draft.set_flags(row.uid, flags, keywords);
+        note_extras(draft, &old, &key, uid, &mut progress.extras);
+        Ok(())
+    }
+
+    /// Renames a file so that its name tells these flags, and says whether
+    /// the name is an odd one; `None` if it is not where it was.
+    fn rename_for_flags(
+        &self,
+        picture: &Snapshot,
+        row: &HotRow,
+        flags: SystemFlags,
+        letters: Letters,
+        progress: &mut Progress,
+    ) -> Result<Option<bool>, Error> {
+        let Some(from) = self.known_location(picture, row) else {
+            return Ok(None);
+        };
+        let mut to = super::resolve::Location {
+            sub: Sub::Cur,
+            name: Vec::with_capacity(from.name.len() + 8),
+        };
+        write_with_flags(&mut to.name, &from.name, flags, letters);
+        if from != to {
+            self.own.expect(from.sub, &from.name);
+            self.own.expect(to.sub, &to.name);
+            let dir = self.sub(from.sub);
+            if let Err(e) = file::rename_noreplace(dir, &from.name, &self.cur, &to.name) {
+                self.own.take(from.sub, &from.name);
+                self.own.take(to.sub, &to.name);
+                return match e.kind() {
+                    // A second file of that name is mended by the next look.
+                    io::ErrorKind::NotFound | io::ErrorKind::AlreadyExists => Ok(None),
+                    _ => Err(Error::io(dir.path(), e)),
+                };
+            }
+            progress.touched[usize::from(from.sub == Sub::Cur)] = true;
+            progress.touched[1] = true;
+        }
+        Ok(Some(self.note_name(
+            row.uid,
+            to.found(),
+            Some(row.keywords),
+        )))
+    }
+}
+
+/// Notes what the sidecar has to learn.
+fn note_extras(draft: &Draft, old: &SetKey, new: &SetKey, uid: Uid, changes: &mut Vec<Change>) {
+    let mut note = |index: u16, set: bool| {
+        let Some(keyword) = draft.table().extra(index) else {
+            return;
+        };
+        match changes
+            .iter_mut()
+            .find(|c| c.set == set && c.keyword == *keyword)
+        {
+            Some(change) => change.uids.insert(uid),
+            None => changes.push(Change {
+                keyword: keyword.clone(),
+                set,
+                uids: UidSet::range(uid, uid),
+            }),
+        }
+    };
+    for &index in new.extras.iter().filter(|&&i| !old.has_extra(i)) {
+        note(index, true);
+    }
+    for &index in old.extras.iter().filter(|&&i| !new.has_extra(i)) {
+        note(index, false);
+    }
+}

@@ -1,0 +1,229 @@
+//! One open mailbox, shared by all sessions of the worker.
+//!
+//! What is known of the disk stands in [`Core`] behind one mutex; whoever
+//! changes files or looks for changes holds it. Readers need it never: the
+//! newest picture is taken from `current`, and a message's file name follows
+//! from the picture alone.
+//!
+//! Lock order: `assign`, then the lock file of `dovecot-uidlist`, then `core`.
+//! Whoever holds `core` may try for the first two, never wait for them. No
+//! call holds the locks of two mailboxes.
+
+mod adopt;
+pub mod append;
+mod commit;
+pub mod copy;
+mod core;
+mod expunge;
+pub mod flags;
+mod keywords;
+mod load;
+mod own;
+mod read;
+mod recent;
+mod refresh;
+mod repair;
+mod resolve;
+mod scan;
+
+use crate::error::Error;
+use crate::format::perm::Perm;
+use crate::format::{Dir, UidListLock};
+use crate::options::Options;
+use crate::snapshot::Snapshot;
+use crate::watch::Shared as Watcher;
+use arc_swap::ArcSwap;
+use commit::Queue;
+pub(crate) use copy::CopyMode;
+use core::Core;
+pub(crate) use load::Opening;
+use own::OwnEvents;
+pub(crate) use own::Sub;
+use roost_types::MailboxName;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// How soon to try again for a lock that another program holds.
+const LOCK_RETRY: Duration = Duration::from_millis(50);
+
+/// A mailbox while someone holds it. Thread-safe; calls block on the disk,
+/// except those that say otherwise.
+pub struct Mailbox {
+    options: Arc<Options>,
+    watcher: Arc<Watcher>,
+    place: Mutex<Place>,
+    dir: Dir,
+    cur: Dir,
+    new: Dir,
+    tmp: Dir,
+    /// Device and inode of `new` and `cur`.
+    ids: [(u64, u64); 2],
+    perm: Perm,
+    read_only: bool,
+    /// A change less old than this may hide behind an equal mtime.
+    tick: Duration,
+    /// Network file systems tell inotify nothing.
+    local: bool,
+    gone: AtomicBool,
+    /// Somebody other than ourselves has changed `new`, `cur`.
+    dirty: [AtomicBool; 2],
+    /// The watcher's number for this mailbox, 0 before there is one.
+    watch_id: AtomicU64,
+    /// inotify reports every change of this mailbox.
+    watched: AtomicBool,
+    own: OwnEvents,
+    /// One thread at a time goes for the lock file.
+    assign: Mutex<()>,
+    queue: Queue,
+    core: Mutex<Core>,
+    current: ArcSwap<Snapshot>,
+    /// File names that do not follow from base name, flags and letters.
+    odd: Mutex<HashMap<u32, Box<[u8]>>>,
+    changes: watch::Sender<u64>,
+}
+
+/// Where the mailbox is; RENAME changes it.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    pub name: MailboxName,
+    pub cur: PathBuf,
+    pub new: PathBuf,
+}
+
+impl Place {
+    pub fn new(name: MailboxName, directory: &Path) -> Self {
+        Self {
+            name,
+            cur: directory.join("cur"),
+            new: directory.join("new"),
+        }
+    }
+}
+
+/// A poisoned mutex guards nothing but data that is whole at every step.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Mailbox {
+    /// Its name now; RENAME changes it. Does not block.
+    pub fn name(&self) -> MailboxName {
+        lock(&self.place).name.clone()
+    }
+
+    /// False once the mailbox has been deleted, or replaced by another of the
+    /// same name, by whomever. Does not block.
+    pub fn exists(&self) -> bool {
+        !self.gone.load(Ordering::Acquire)
+    }
+
+    /// True where the Maildir lets us change nothing (SELECT is READ-ONLY).
+    /// Does not block.
+    pub fn read_only(&self) -> bool {
+        self.read_only
+    }
+
+    /// The newest picture. Does not block.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.current.load_full()
+    }
+
+    /// Brings the picture up to date with the disk: two stats when nothing
+    /// has changed. `Error::NoSuchMailbox` once it has been deleted.
+    pub fn refresh(&self) -> Result<Arc<Snapshot>, Error> {
+        let mut core = lock(&self.core);
+        self.refresh_core(&mut core, None)?;
+        if core.pending {
+            self.watcher
+                .look_after(self.watch_id.load(Ordering::Acquire), LOCK_RETRY);
+        }
+        Ok(Arc::clone(&core.snapshot))
+    }
+
+    /// Receives the generation ([`Snapshot::generation`]) of each new picture,
+    /// and `u64::MAX` when the mailbox is deleted. Does not block.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    pub(crate) fn place(&self) -> Place {
+        lock(&self.place).clone()
+    }
+
+    /// Keeps everybody from looking where the mailbox is.
+    pub(crate) fn lock_place(&self) -> MutexGuard<'_, Place> {
+        lock(&self.place)
+    }
+
+    /// The mailbox is there no more: sessions see it by [`Mailbox::exists`].
+    pub(crate) fn mark_gone(&self) {
+        if !self.gone.swap(true, Ordering::AcqRel) {
+            self.changes.send_replace(u64::MAX);
+        }
+    }
+
+    /// Somebody else was at work in one directory, or may have been in both.
+    pub(crate) fn mark_dirty(&self, sub: Option<Sub>) {
+        for (flag, this) in self.dirty.iter().zip([Sub::New, Sub::Cur]) {
+            if sub.is_none_or(|sub| sub == this) {
+                flag.store(true, Ordering::Release);
+            }
+        }
+    }
+
+    pub(crate) fn own_events(&self) -> &OwnEvents {
+        &self.own
+    }
+
+    pub(crate) fn set_watched(&self, watched: bool) {
+        let watched = watched && self.local;
+        self.watched.store(watched, Ordering::Release);
+        self.own.enable(watched);
+    }
+
+    /// What is waiting to be done later: another look for new messages whose
+    /// UIDs could not be given out yet, or past the clock's tick.
+    pub(crate) fn wants_retry(&self) -> Option<Duration> {
+        lock(&self.core).wants_retry(self.tick)
+    }
+
+    pub(crate) fn is_watched(&self) -> bool {
+        self.watched.load(Ordering::Acquire)
+    }
+
+    fn check_exists(&self) -> Result<(), Error> {
+        if self.exists() {
+            Ok(())
+        } else {
+            Err(Error::NoSuchMailbox)
+        }
+    }
+
+    fn core(&self) -> MutexGuard<'_, Core> {
+        lock(&self.core)
+    }
+
+    /// Takes the lock of the UID list, waiting as long as the options say.
+    /// The caller holds `assign` and not `core`.
+    fn lock_list(&self) -> Result<UidListLock, Error> {
+        Ok(UidListLock::acquire(&self.dir, self.options.lock_timeout)?)
+    }
+}
+
+impl Drop for Mailbox {
+    fn drop(&mut self) {
+        self.watcher.forget(self.watch_id.load(Ordering::Acquire));
+    }
+}
+
+impl std::fmt::Debug for Mailbox {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Mailbox")
+            .field("name", &self.name())
+            .finish_non_exhaustive()
+    }
+}

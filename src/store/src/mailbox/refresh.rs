@@ -1,0 +1,269 @@
+//! Bringing the picture up to date with the disk.
+
+use super::Mailbox;
+use super::adopt::Listed;
+use super::core::{Core, Due, Stamps};
+use super::lock;
+use super::own::Sub;
+use super::resolve::Location;
+use super::scan::{Found, Renamed, Scan, Survey};
+use crate::error::Error;
+use crate::format::UidListLock;
+use crate::format::uidlist::Refresh;
+use crate::snapshot::keywords::{KeywordSetId, SetKey};
+use crate::snapshot::{Draft, IN_NEW, ODD_NAME, Snapshot};
+use roost_types::{Uid, UidSet};
+use std::sync::atomic::Ordering;
+
+/// How often one call looks again because something changed meanwhile.
+const ROUNDS: usize = 4;
+
+/// What one look at the directories came to.
+#[derive(PartialEq)]
+pub(super) enum Round {
+    Done,
+    /// Things have moved: look again at once.
+    Again,
+}
+
+impl Mailbox {
+    /// Looks at the disk until the picture agrees with it. With `list_lock`
+    /// new messages get their UIDs under that lock.
+    pub(super) fn refresh_core(
+        &self,
+        core: &mut Core,
+        mut list_lock: Option<&mut UidListLock>,
+    ) -> Result<(), Error> {
+        for round in 1..=ROUNDS {
+            let stamps = self.stamps()?;
+            let [new, cur] = self
+                .dirty
+                .each_ref()
+                .map(|d| d.swap(false, Ordering::AcqRel));
+            let Some(due) = core.due(&stamps, Due { new, cur }, self.tick) else {
+                return Ok(());
+            };
+            let list_lock = list_lock.as_deref_mut();
+            match self.round(core, due, stamps, list_lock, round == ROUNDS) {
+                Ok(Round::Done) => return Ok(()),
+                Ok(Round::Again) => {}
+                Err(e) => {
+                    core.known = None;
+                    return Err(e);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn round(
+        &self,
+        core: &mut Core,
+        due: Due,
+        stamps: Stamps,
+        list_lock: Option<&mut UidListLock>,
+        last: bool,
+    ) -> Result<Round, Error> {
+        self.refresh_list(core)?;
+        // A record read before the listing has its file in it, or is dead.
+        let comparable = core.last_uid();
+        let scan = self.scan(due, stamps)?;
+        let mut survey = self.survey(core, &scan);
+        let (gone, moved) = self.confirm_missing(core, &scan, &survey)?;
+        let mut draft = Draft::of(&core.snapshot);
+        self.refresh_keywords(core, &mut draft)?;
+        for renamed in &survey.renamed {
+            self.apply_name(&mut draft, &core.snapshot, renamed.uid, renamed.found);
+        }
+        for (uid, location) in &moved {
+            self.apply_name(&mut draft, &core.snapshot, *uid, location.found());
+        }
+        self.drop_rows(&mut draft, &gone);
+        core.complete = scan.authoritative && scan.due == Due::BOTH;
+        core.known = Some(scan.stamps);
+        core.racy = !scan.stamps.settled(self.tick) && !self.is_watched();
+        let listing = Listed {
+            comparable,
+            trusted: scan.stable && scan.due == Due::BOTH || last,
+        };
+        let adopted = self.adopt(core, &mut draft, &mut survey, listing, list_lock);
+        self.publish(core, draft);
+        let adopted = adopted?;
+        if self.repair(core, &survey) || adopted == Round::Again {
+            core.known = None;
+            return Ok(Round::Again);
+        }
+        Ok(Round::Done)
+    }
+
+    /// Reads what others have written to the UID list.
+    pub(super) fn refresh_list(&self, core: &mut Core) -> Result<(), Error> {
+        match core.list.refresh()? {
+            Refresh::Unchanged | Refresh::Appended { .. } => Ok(()),
+            Refresh::Replaced => self.check_replaced(core),
+            // What is in memory is written again by the next who has the lock.
+            Refresh::Lost => {
+                self.rewrite_lost(core)?;
+                Ok(())
+            }
+        }
+    }
+
+    /// False if the list has the message's file under another UID by now.
+    fn has_record(&self, core: &Core, uid: Uid) -> bool {
+        let base = core.snapshot.cold(uid.get()).map(|c| c.base());
+        base.is_some_and(|b| core.list.uid_of(b) == Some(uid))
+    }
+
+    /// After the list was replaced: a new UIDVALIDITY makes this another
+    /// mailbox; messages that have got other UIDs leave the picture and come
+    /// back as new ones.
+    fn check_replaced(&self, core: &mut Core) -> Result<(), Error> {
+        self.check_validity(core)?;
+        let moved: UidSet = core
+            .snapshot
+            .hot_rows()
+            .filter_map(|row| Uid::new(row.uid))
+            .filter(|&uid| !self.has_record(core, uid))
+            .collect();
+        if !moved.is_empty() {
+            log::warn!(
+                "{}: {} messages have other UIDs now",
+                self.dir.path().display(),
+                moved.len()
+            );
+            core.known = None;
+            let mut draft = Draft::of(&core.snapshot);
+            self.drop_rows(&mut draft, &moved);
+            self.publish(core, draft);
+        }
+        Ok(())
+    }
+
+    pub(super) fn check_validity(&self, core: &Core) -> Result<(), Error> {
+        if core.list.uid_validity() == core.snapshot.uid_validity() {
+            return Ok(());
+        }
+        self.mark_gone();
+        Err(Error::NoSuchMailbox)
+    }
+
+    fn rewrite_lost(&self, core: &mut Core) -> Result<(), Error> {
+        let Ok(_guard) = self.assign.try_lock() else {
+            return Ok(());
+        };
+        if let Some(mut list_lock) = UidListLock::try_acquire(&self.dir)? {
+            log::warn!(
+                "{}: UID list is gone; written again",
+                self.dir.path().display()
+            );
+            core.list
+                .rewrite(&mut list_lock, self.options.fsync, |_, _| true)?;
+        }
+        Ok(())
+    }
+
+    /// Of the messages that a listing does not show: those that are proved to
+    /// be gone, and those that are there under other names. The rest stay as
+    /// they are.
+    fn confirm_missing(
+        &self,
+        core: &Core,
+        scan: &Scan,
+        survey: &Survey<'_>,
+    ) -> Result<(UidSet, Vec<(u32, Location)>), Error> {
+        let all = || survey.missing.iter().filter_map(|&u| Uid::new(u));
+        if survey.missing.is_empty() || scan.authoritative && scan.due == Due::BOTH {
+            return Ok((all().collect(), Vec::new()));
+        }
+        let second = self.scan(Due::BOTH, self.stamps()?)?;
+        let second_survey = self.survey(core, &second);
+        let mut absent: UidSet = second_survey
+            .missing
+            .iter()
+            .filter_map(|&u| Uid::new(u))
+            .collect();
+        if second.authoritative {
+            absent = absent.intersection(&all().collect());
+            return Ok((absent, moved_in(&second_survey)));
+        }
+        let mut gone = UidSet::new();
+        let mut moved = moved_in(&second_survey);
+        for uid in all().filter(|&u| absent.contains(u)) {
+            let row = core.snapshot.hot(uid.get());
+            let row = row.filter(|_| self.has_record(core, uid));
+            match row.and_then(|row| self.probe(&core.snapshot, row)) {
+                Some(location) => moved.push((uid.get(), location)),
+                None => gone.insert(uid),
+            }
+        }
+        Ok((gone, moved))
+    }
+
+    /// Takes flags, keywords and place of a message from its name.
+    pub(super) fn apply_name(
+        &self,
+        draft: &mut Draft,
+        picture: &Snapshot,
+        uid: u32,
+        found: Found<'_>,
+    ) {
+        let Some(row) = picture.hot(uid) else { return };
+        let (flags, letters) = found.flags();
+        let key = SetKey {
+            letters,
+            extras: draft.table().key_of(row.keywords).extras,
+        };
+        let keywords = draft.intern(&key);
+        let set = keywords.unwrap_or(KeywordSetId::EMPTY);
+        if (flags, set) != (row.flags, row.keywords) {
+            draft.set_flags(uid, flags, set);
+        }
+        let odd = self.note_name(uid, found, keywords);
+        draft.update(uid, |row| {
+            row.set(IN_NEW, found.sub == Sub::New);
+            row.set(ODD_NAME, odd);
+        });
+    }
+
+    /// Keeps a name that does not follow from the row; true if it is such a
+    /// one. With no number left for a set of keywords (`None`), its letters
+    /// stand in the name alone.
+    pub(super) fn note_name(
+        &self,
+        uid: u32,
+        found: Found<'_>,
+        keywords: Option<KeywordSetId>,
+    ) -> bool {
+        let is_odd = !found.is_plain() || keywords.is_none();
+        let mut odd = lock(&self.odd);
+        if is_odd {
+            odd.insert(uid, found.name.into());
+        } else if !odd.is_empty() {
+            odd.remove(&uid);
+        }
+        is_odd
+    }
+
+    pub(super) fn drop_rows(&self, draft: &mut Draft, gone: &UidSet) {
+        if gone.is_empty() {
+            return;
+        }
+        draft.remove(gone);
+        let mut odd = lock(&self.odd);
+        if !odd.is_empty() {
+            odd.retain(|&uid, _| Uid::new(uid).is_some_and(|u| !gone.contains(u)));
+        }
+    }
+}
+
+fn moved_in(survey: &Survey<'_>) -> Vec<(u32, Location)> {
+    let owned = |r: &Renamed<'_>| {
+        let location = Location {
+            sub: r.found.sub,
+            name: r.found.name.to_vec(),
+        };
+        (r.uid, location)
+    };
+    survey.renamed.iter().map(owned).collect()
+}

@@ -1,0 +1,66 @@
+//! What a site can choose about its Maildirs.
+
+use roost_types::{MailboxName, SpecialUse};
+use std::time::Duration;
+
+/// What an answer waits for (`fsync` setting).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Fsync {
+    /// Files, directories and flag renames are on disk.
+    Always,
+    /// As `Always`, without waiting for flag renames.
+    #[default]
+    Optimized,
+    /// Nothing is waited for.
+    Never,
+}
+
+/// How mailbox names become directory names (MAILDIR-FORMATS §1.4).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Encoding {
+    /// Modified UTF-7, as Dovecot and Courier before 5.
+    Mutf7,
+    /// Raw UTF-8, as Courier since 5.
+    Utf8,
+    /// Whatever the account has already; modified UTF-7 in a new one.
+    #[default]
+    Detect,
+}
+
+/// Settings of a whole [`crate::Store`].
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub fsync: Fsync,
+    /// Whether the kernel is asked to tell of changes; it cannot on NFS.
+    pub inotify: bool,
+    /// How often the stamps of open mailboxes are compared where inotify does
+    /// not work.
+    pub poll_interval: Duration,
+    /// How long a change waits for another program's lock.
+    pub lock_timeout: Duration,
+    /// Largest message that APPEND takes, in octets as they arrive.
+    pub max_message_size: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            fsync: Fsync::default(),
+            inotify: true,
+            poll_interval: Duration::from_secs(2),
+            lock_timeout: Duration::from_secs(30),
+            max_message_size: 1 << 30,
+        }
+    }
+}
+
+/// Settings that may differ from account to account.
+#[derive(Clone, Debug, Default)]
+pub struct AccountOptions {
+    pub directory_encoding: Encoding,
+    /// Names that have a special use unless the mailbox carries one of its own
+    /// or another mailbox has been given that use by CREATE.
+    pub special_use_names: Vec<(SpecialUse, MailboxName)>,
+    /// Subscriptions of an account whose Maildir is made by us.
+    pub initial_subscriptions: Vec<MailboxName>,
+}

@@ -1,0 +1,266 @@
+//! The next picture under construction: copies a chunk at its first change.
+
+use super::Snapshot;
+use super::chunk::{CHUNK, Chunk, Counts, HotRow};
+use super::cold::Cold;
+use super::keywords::{KeywordSetId, KeywordTable, SetKey};
+use roost_types::{SystemFlags, Uid, UidSet, UidValidity};
+use std::sync::Arc;
+
+/// A message to be added.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NewRow<'a> {
+    pub uid: Uid,
+    pub flags: SystemFlags,
+    pub keywords: KeywordSetId,
+    pub state: u8,
+    pub base: &'a [u8],
+    /// Octets of the uncompressed file, where known.
+    pub stored: Option<u64>,
+    /// RFC822.SIZE, where known.
+    pub size: Option<u64>,
+}
+
+/// Changes on their way into the next picture. All rows touched get one new
+/// change number.
+pub(crate) struct Draft {
+    generation: u64,
+    uid_validity: UidValidity,
+    uid_next: Uid,
+    modseq: u64,
+    chunks: Vec<Arc<Chunk>>,
+    table: Arc<KeywordTable>,
+    /// Rows behind `chunks`, not yet made into chunks.
+    rows: Vec<HotRow>,
+    cold: Cold,
+    sparse: bool,
+    /// Something a session has to be told.
+    changed: bool,
+    touched: bool,
+}
+
+impl Draft {
+    /// The first picture of a mailbox; `modseq` is the number of its rows.
+    pub fn first(uid_validity: UidValidity, uid_next: Uid, modseq: u64) -> Self {
+        Self {
+            generation: 1,
+            uid_validity,
+            uid_next,
+            modseq,
+            chunks: Vec::new(),
+            table: Arc::default(),
+            rows: Vec::new(),
+            cold: Cold::default(),
+            sparse: false,
+            changed: true,
+            touched: true,
+        }
+    }
+
+    pub fn of(snapshot: &Snapshot) -> Self {
+        Self {
+            generation: snapshot.generation + 1,
+            uid_validity: snapshot.uid_validity,
+            uid_next: snapshot.uid_next,
+            modseq: snapshot.modseq + 1,
+            chunks: snapshot.chunks.clone(),
+            table: Arc::clone(&snapshot.table),
+            rows: Vec::new(),
+            cold: Cold::default(),
+            sparse: false,
+            changed: false,
+            touched: false,
+        }
+    }
+
+    /// True once a session would see a difference.
+    pub fn changed(&self) -> bool {
+        self.changed
+    }
+
+    /// True once anything differs, what sessions do not see included.
+    pub fn touched(&self) -> bool {
+        self.touched
+    }
+
+    pub fn table(&self) -> &KeywordTable {
+        &self.table
+    }
+
+    pub fn table_mut(&mut self) -> &mut KeywordTable {
+        self.touched = true;
+        Arc::make_mut(&mut self.table)
+    }
+
+    /// The set's number, made if need be.
+    pub fn intern(&mut self, key: &SetKey) -> Option<KeywordSetId> {
+        if let Some(id) = self.table.find(key) {
+            return Some(id);
+        }
+        self.table_mut().intern(key)
+    }
+
+    /// Marks every message that carries keywords as changed: their names are
+    /// others now.
+    pub fn touch_keywords(&mut self) {
+        for at in 0..self.chunks.len() {
+            let Some(chunk) = self.chunks.get_mut(at) else {
+                break;
+            };
+            if chunk.rows().iter().all(|r| r.keywords.is_empty()) {
+                continue;
+            }
+            let chunk = Arc::make_mut(chunk);
+            for row in 0..chunk.len() {
+                let modseq = self.modseq;
+                chunk.update(row, |r| {
+                    if !r.keywords.is_empty() {
+                        r.modseq = modseq;
+                    }
+                });
+            }
+        }
+        self.changed = true;
+        self.touched = true;
+    }
+
+    /// Gives a message other flags and keywords.
+    pub fn set_flags(&mut self, uid: u32, flags: SystemFlags, keywords: KeywordSetId) {
+        let modseq = self.modseq;
+        self.update(uid, |row| {
+            row.flags = flags;
+            row.keywords = keywords;
+            row.modseq = modseq;
+        });
+        self.changed = true;
+    }
+
+    /// Changes what sessions do not see, or see only through `\Recent`.
+    pub fn update(&mut self, uid: u32, change: impl FnOnce(&mut HotRow)) {
+        let at = self.chunks.partition_point(|c| c.last_uid() < uid);
+        if let Some(chunk) = self.chunks.get_mut(at)
+            && let Some(row) = chunk.position(uid)
+        {
+            Arc::make_mut(chunk).update(row, change);
+            self.touched = true;
+        }
+    }
+
+    pub fn remove(&mut self, uids: &UidSet) {
+        for (first, last) in uids.ranges() {
+            let (first, last) = (first.get(), last.get());
+            let mut at = self.chunks.partition_point(|c| c.last_uid() < first);
+            while let Some(chunk) = self.chunks.get_mut(at) {
+                if chunk.first_uid() > last {
+                    break;
+                }
+                let before = chunk.len();
+                let chunk = Arc::make_mut(chunk);
+                chunk.retain(|r| r.uid < first || r.uid > last);
+                if chunk.len() < before {
+                    self.changed = true;
+                    self.touched = true;
+                    self.sparse |= chunk.is_sparse();
+                }
+                if chunk.len() == 0 {
+                    self.chunks.remove(at);
+                } else {
+                    at += 1;
+                }
+            }
+        }
+    }
+
+    /// Adds a message; its UID must be above all others.
+    pub fn push(&mut self, row: &NewRow<'_>) {
+        if self.rows.len() >= CHUNK {
+            self.flush();
+        }
+        if self.rows.is_empty() {
+            self.cold = Cold::with_capacity(1);
+            // A last chunk with room is taken up again; otherwise single
+            // deliveries would make a chunk each.
+            if let Some(last) = self.chunks.pop_if(|c| c.len() < CHUNK) {
+                last.copy_into(&mut self.rows, &mut self.cold);
+            }
+        }
+        let uid = row.uid.get();
+        self.cold.push(uid, row.base, row.stored, row.size);
+        self.rows.push(HotRow {
+            uid,
+            flags: row.flags,
+            state: row.state,
+            keywords: row.keywords,
+            modseq: self.modseq,
+        });
+        self.raise_uid_next(row.uid.next().unwrap_or(Uid::MAX));
+        self.changed = true;
+        self.touched = true;
+    }
+
+    pub fn raise_uid_next(&mut self, uid_next: Uid) {
+        if uid_next > self.uid_next {
+            self.uid_next = uid_next;
+            self.touched = true;
+        }
+    }
+
+    fn flush(&mut self) {
+        if !self.rows.is_empty() {
+            let cold = Arc::new(std::mem::take(&mut self.cold));
+            let rows = std::mem::take(&mut self.rows);
+            self.chunks.push(Arc::new(Chunk::new(rows, cold)));
+        }
+    }
+
+    /// Merges neighbours that have become small, and drops what is known of
+    /// messages that are gone.
+    fn compact(&mut self) {
+        let mut merged: Vec<Arc<Chunk>> = Vec::with_capacity(self.chunks.len());
+        for chunk in self.chunks.drain(..) {
+            let joins = |last: &mut Arc<Chunk>| {
+                (last.is_sparse() || chunk.is_sparse()) && last.len() + chunk.len() <= CHUNK
+            };
+            let before = merged.pop_if(joins);
+            if before.is_none() && !chunk.is_sparse() {
+                merged.push(chunk);
+                continue;
+            }
+            let mut rows = Vec::with_capacity(CHUNK);
+            let mut cold = Cold::with_capacity(chunk.len());
+            if let Some(before) = before {
+                before.copy_into(&mut rows, &mut cold);
+            }
+            chunk.copy_into(&mut rows, &mut cold);
+            merged.push(Arc::new(Chunk::new(rows, Arc::new(cold))));
+        }
+        self.chunks = merged;
+    }
+
+    pub fn finish(mut self) -> Snapshot {
+        self.flush();
+        if self.sparse {
+            self.compact();
+        }
+        let mut counts = Counts::default();
+        let mut starts = Vec::with_capacity(self.chunks.len());
+        for chunk in &self.chunks {
+            starts.push(counts.messages);
+            counts.add(chunk.counts);
+        }
+        Snapshot {
+            generation: self.generation,
+            uid_validity: self.uid_validity,
+            uid_next: self.uid_next,
+            modseq: if self.changed {
+                self.modseq
+            } else {
+                self.modseq - 1
+            },
+            chunks: self.chunks,
+            starts,
+            counts,
+            table: self.table,
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! Pictures made by drafts, and their differences.
+
+use super::draft::{Draft, NewRow};
+use super::keywords::{KeywordSetId, SetKey};
+use super::{IN_NEW, RECENT, Snapshot};
+use crate::format::name::Letters;
+use proptest::prelude::*;
+use roost_types::{SeqNum, SystemFlags, Uid, UidSet, UidValidity};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+fn uid(n: u32) -> Uid {
+    Uid::new(n).unwrap()
+}
+
+fn row(n: u32, flags: SystemFlags) -> (Uid, SystemFlags, String) {
+    (uid(n), flags, format!("{n}.M1P1.host,S={n},W={}", n + 1))
+}
+
+fn push(draft: &mut Draft, n: u32, flags: SystemFlags, state: u8) {
+    let (uid, flags, base) = row(n, flags);
+    draft.push(&NewRow {
+        uid,
+        flags,
+        keywords: KeywordSetId::EMPTY,
+        state,
+        base: base.as_bytes(),
+        stored: Some(u64::from(n)),
+        size: None,
+    });
+}
+
+fn filled(count: u32) -> Snapshot {
+    let mut draft = Draft::first(UidValidity::MIN, Uid::MIN, 7);
+    for n in 1..=count {
+        push(&mut draft, n, SystemFlags::NONE, RECENT | IN_NEW);
+    }
+    draft.finish()
+}
+
+#[test]
+fn one_changed_flag_copies_one_chunk() {
+    let old = filled(5_000);
+    assert_eq!(old.chunks.len(), 5);
+    let mut draft = Draft::of(&old);
+    draft.set_flags(2_500, SystemFlags::SEEN, KeywordSetId::EMPTY);
+    let new = draft.finish();
+    let shared = old
+        .chunks
+        .iter()
+        .zip(&new.chunks)
+        .filter(|(a, b)| Arc::ptr_eq(a, b));
+    assert_eq!(shared.count(), 4);
+    let diff = Snapshot::diff(&old, &new);
+    assert_eq!(diff.changed.len(), 1);
+    assert_eq!(diff.changed[0].0, SeqNum::new(2_500).unwrap());
+    assert_eq!((new.unseen(), old.unseen()), (4_999, 5_000));
+    assert_eq!(new.highest_modseq().0, 8);
+}
+
+#[test]
+fn what_sessions_do_not_see_is_no_change() {
+    let old = filled(10);
+    let mut draft = Draft::of(&old);
+    draft.update(3, |r| r.set(RECENT, false));
+    assert!(draft.touched() && !draft.changed());
+    let new = draft.finish();
+    assert_eq!((old.recent(), new.recent()), (10, 9));
+    assert_eq!(Snapshot::diff(&old, &new), Default::default());
+    assert_eq!(new.highest_modseq(), old.highest_modseq());
+}
+
+#[test]
+fn single_deliveries_fill_chunks() {
+    let mut picture = filled(0);
+    for n in 1..=2_100 {
+        let mut draft = Draft::of(&picture);
+        push(&mut draft, n, SystemFlags::NONE, 0);
+        picture = draft.finish();
+    }
+    assert_eq!(picture.chunks.len(), 3);
+    assert_eq!(picture.uid_next(), uid(2_101));
+    let cold = picture.cold(1_500).unwrap();
+    assert_eq!(cold.base(), b"1500.M1P1.host,S=1500,W=1501");
+    assert_eq!(cold.stored(), Some(1_500));
+}
+
+#[test]
+fn what_was_learnt_survives_the_copying_of_chunks() {
+    let old = filled(10);
+    old.cold(4).unwrap().set_size(44);
+    old.cold(4).unwrap().set_dates(-5, 6);
+    old.cold(4).unwrap().set_dates(9, 9);
+    let mut draft = Draft::of(&old);
+    push(&mut draft, 11, SystemFlags::NONE, 0);
+    let new = draft.finish();
+    let cold = new.cold(4).unwrap();
+    assert_eq!(
+        (cold.size(), cold.internal_date(), cold.save_date()),
+        (Some(44), Some(-5), Some(6))
+    );
+    assert_eq!(new.cold(11).unwrap().internal_date(), None);
+}
+
+#[test]
+fn chunks_of_a_shrinking_mailbox_are_merged() {
+    let old = filled(10_000);
+    let mut draft = Draft::of(&old);
+    let gone: UidSet = (1..=10_000).filter(|n| n % 50 != 0).map(uid).collect();
+    draft.remove(&gone);
+    let new = draft.finish();
+    assert_eq!(new.len(), 200);
+    assert_eq!(new.chunks.len(), 1);
+    assert_eq!(new.cold(50).unwrap().base(), b"50.M1P1.host,S=50,W=51");
+    assert_eq!(new.uid_next(), uid(10_001));
+}
+
+#[test]
+fn renamed_keywords_touch_their_messages() {
+    let mut draft = Draft::of(&filled(3));
+    let mut letters = Letters::NONE;
+    letters.insert(2);
+    let key = SetKey {
+        letters,
+        extras: Box::default(),
+    };
+    let set = draft.intern(&key).unwrap();
+    draft.set_flags(2, SystemFlags::NONE, set);
+    let old = draft.finish();
+    let mut draft = Draft::of(&old);
+    let name = roost_types::Keyword::new("Later").unwrap();
+    assert!(
+        draft
+            .table_mut()
+            .rename([(2, &name)].into_iter(), [].into_iter())
+    );
+    draft.touch_keywords();
+    let new = draft.finish();
+    let diff = Snapshot::diff(&old, &new);
+    assert_eq!(
+        diff.changed.iter().map(|c| c.1.uid).collect::<Vec<_>>(),
+        [uid(2)]
+    );
+    assert!(diff.keywords_changed);
+    assert_eq!(new.keyword_names(diff.changed[0].1.keywords), [name]);
+}
+
+#[derive(Clone, Debug)]
+enum Op {
+    Push(u32),
+    Flag(u32, u8),
+    Remove(u32, u32),
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        (1u32..1_500).prop_map(Op::Push),
+        (1u32..4_000, 0u8..32).prop_map(|(n, f)| Op::Flag(n, f)),
+        (1u32..4_000, 0u32..1_500).prop_map(|(n, k)| Op::Remove(n, n + k)),
+    ]
+}
+
+type Model = BTreeMap<u32, SystemFlags>;
+
+fn check(picture: &Snapshot, model: &Model) -> Result<(), TestCaseError> {
+    let rows: Vec<_> = picture
+        .iter()
+        .map(|(_, r)| (r.uid.get(), r.flags))
+        .collect();
+    let expected: Vec<_> = model.iter().map(|(&u, &f)| (u, f)).collect();
+    prop_assert_eq!(rows, expected);
+    prop_assert_eq!(picture.len() as usize, model.len());
+    let unseen = model
+        .values()
+        .filter(|f| !f.contains(SystemFlags::SEEN))
+        .count();
+    prop_assert_eq!(picture.unseen() as usize, unseen);
+    let first = model.values().position(|f| !f.contains(SystemFlags::SEEN));
+    prop_assert_eq!(picture.first_unseen().map(|s| s.get() as usize - 1), first);
+    for (at, &n) in model.keys().enumerate().step_by(97) {
+        let seq = SeqNum::new(at as u32 + 1).unwrap();
+        prop_assert_eq!(picture.seq_of(uid(n)), Some(seq));
+        prop_assert_eq!(picture.uid_at(seq), Some(uid(n)));
+        prop_assert_eq!(picture.count_below(uid(n)) as usize, at);
+        prop_assert_eq!(
+            picture.rows_from(seq).next(),
+            picture.row(seq).map(|r| (seq, r))
+        );
+        let base = format!("{n}.M1P1.host,S={n},W={}", n + 1);
+        prop_assert_eq!(picture.cold(n).unwrap().base(), base.as_bytes());
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    #[test]
+    fn a_picture_is_what_was_done_and_diffs_lead_to_the_next(
+        steps in prop::collection::vec(prop::collection::vec(op(), 1..4), 1..8)
+    ) {
+        let mut picture = filled(0);
+        let mut model = Model::new();
+        let mut next = 1;
+        for step in steps {
+            let mut draft = Draft::of(&picture);
+            let mut after = model.clone();
+            let mut pushes = 0;
+            for op in step {
+                match op {
+                    Op::Push(count) => pushes += count,
+                    Op::Flag(n, bits) => if let Some(flags) = after.get_mut(&n) {
+                        *flags = SystemFlags::from_bits(bits);
+                        draft.set_flags(n, *flags, KeywordSetId::EMPTY);
+                    },
+                    Op::Remove(a, b) => {
+                        after.retain(|n, _| *n < a || *n > b);
+                        draft.remove(&UidSet::range(uid(a), uid(b)));
+                    }
+                }
+            }
+            for _ in 0..pushes {
+                push(&mut draft, next, SystemFlags::NONE, 0);
+                after.insert(next, SystemFlags::NONE);
+                next += 1;
+            }
+            let new = draft.finish();
+            check(&new, &after)?;
+            let diff = Snapshot::diff(&picture, &new);
+            let gone: Vec<u32> = diff.expunged.iter().map(|e| e.1.get()).collect();
+            let expected: Vec<u32> =
+                model.keys().filter(|n| !after.contains_key(n)).copied().collect();
+            prop_assert_eq!(gone, expected);
+            for (seq, n) in &diff.expunged {
+                prop_assert_eq!(picture.uid_at(*seq), Some(*n));
+            }
+            let added = after.keys().filter(|n| !model.contains_key(n)).count();
+            prop_assert_eq!(diff.added as usize, added);
+            for (n, flags) in &model {
+                let told = diff.changed.iter().find(|c| c.1.uid.get() == *n);
+                match (after.get(n), told) {
+                    (Some(now), None) => prop_assert_eq!(now, flags),
+                    (Some(now), Some((seq, row))) => {
+                        prop_assert_eq!(*now, row.flags);
+                        prop_assert_eq!(new.uid_at(*seq), Some(uid(*n)));
+                    }
+                    (None, told) => prop_assert!(told.is_none()),
+                }
+            }
+            picture = new;
+            model = after;
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! One [`Store`] for a worker: its accounts and the thread that watches open
+//! mailboxes.
+
+use crate::account::Account;
+use crate::error::Error;
+use crate::mailbox::lock;
+use crate::options::{AccountOptions, Options};
+use crate::watch::{Shared, Watcher};
+use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, Weak};
+
+/// All accounts that a worker serves. Thread-safe; calls block on the disk.
+pub struct Store {
+    options: Arc<Options>,
+    watcher: Watcher,
+    accounts: Mutex<HashMap<PathBuf, Weak<Account>>>,
+}
+
+impl Store {
+    /// Starts the watcher thread; it ends with the last reference.
+    pub fn new(options: Options) -> io::Result<Arc<Self>> {
+        let watcher = Watcher::start(options.inotify, options.poll_interval)?;
+        Ok(Arc::new(Self {
+            options: Arc::new(options),
+            watcher,
+            accounts: Mutex::default(),
+        }))
+    }
+
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// The account whose Maildir is at `maildir`, shared while in use; then
+    /// `options` are those of the first caller. A missing Maildir is created,
+    /// with the initial subscriptions. `name` is for logs.
+    pub fn account(
+        self: &Arc<Self>,
+        name: &str,
+        maildir: &Path,
+        options: AccountOptions,
+    ) -> Result<Arc<Account>, Error> {
+        let mut accounts = lock(&self.accounts);
+        if let Some(account) = accounts.get(maildir).and_then(Weak::upgrade) {
+            return Ok(account);
+        }
+        let account = Account::new(self, name, maildir, options)?;
+        accounts.retain(|_, a| a.strong_count() > 0);
+        accounts.insert(maildir.to_path_buf(), Arc::downgrade(&account));
+        Ok(account)
+    }
+
+    pub(crate) fn shared_options(&self) -> &Arc<Options> {
+        &self.options
+    }
+
+    pub(crate) fn watcher(&self) -> &Arc<Shared> {
+        self.watcher.shared()
+    }
+}

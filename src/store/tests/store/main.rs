@@ -1,0 +1,16 @@
+//! The store against real directories: its own changes, those of others, and
+//! both at once.
+
+// The lint's exception covers test functions, not what they call.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod account;
+mod append;
+mod copy;
+mod flags;
+mod large;
+mod odd;
+mod outside;
+mod stress;
+mod support;
+mod watch;

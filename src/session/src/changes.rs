@@ -1,0 +1,196 @@
+//! Telling a client what changed in its mailbox: FLAGS, EXPUNGE, EXISTS,
+//! RECENT and FETCH, in pieces, since a flag set on every message of a large
+//! mailbox makes megabytes of responses.
+
+use crate::job::STEP_OCTETS;
+use crate::selected::Selected;
+use crate::view::Advance;
+use roost_imap::write::{self, FetchLine};
+use roost_store::{FlagChange, FlagMode, KeywordSetId, Row, Snapshot};
+use roost_types::{Keyword, SystemFlags, UidSet};
+use std::collections::HashMap;
+
+/// How FETCH responses look in this session and for this command.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Style {
+    /// IMAP4rev2 is enabled: no `\Recent`, and UID in every FETCH.
+    pub rev2: bool,
+    /// The command works with UIDs (RFC 9051 §6.4.9).
+    pub uid: bool,
+}
+
+/// Flags that the client knows of without being told by [`Changes`].
+#[derive(Debug)]
+pub enum Told<'a> {
+    Nothing,
+    /// FETCH responses with the newest flags of these messages go out anyway.
+    Exact(&'a UidSet),
+    Silent(Silent<'a>),
+}
+
+/// A piece of `STORE .SILENT`: the client computes the new flags of these
+/// messages itself, and is told only where others changed them as well. What
+/// it is told then must be what holds after the change; so messages whose
+/// turn comes later in the command are withheld until it has come.
+#[derive(Debug)]
+pub struct Silent<'a> {
+    pub change: &'a FlagChange<'a>,
+    /// Of the whole command, in rising order piece by piece.
+    pub all: &'a UidSet,
+    pub piece: &'a UidSet,
+    /// Messages that others changed before their turn.
+    pub withheld: &'a mut UidSet,
+}
+
+/// Untagged responses that are still to be written.
+#[derive(Clone, Debug, Default)]
+pub struct Changes {
+    advance: Advance,
+    exists: Option<u32>,
+    recent: Option<u32>,
+    /// How many of `advance.changed` are written.
+    written: usize,
+}
+
+impl Changes {
+    /// From what the view of `selected` has just done.
+    pub(crate) fn new(advance: Advance, selected: &Selected) -> Self {
+        let new = advance.added > 0;
+        Self {
+            advance,
+            exists: new.then(|| selected.view().len()),
+            recent: new.then(|| selected.recent_count()),
+            written: 0,
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        let a = &self.advance;
+        a.expunged.is_empty()
+            && !a.keywords_changed
+            && self.exists.is_none()
+            && a.changed.len() == self.written
+    }
+
+    /// Writes until about a step's worth is appended; true when all is told.
+    pub fn write(&mut self, out: &mut Vec<u8>, selected: &Selected, style: Style) -> bool {
+        let start = out.len();
+        let full = |out: &Vec<u8>| out.len() - start >= STEP_OCTETS;
+        if std::mem::take(&mut self.advance.keywords_changed) {
+            selected.write_flags_responses(out);
+        }
+        // From the last to the first, each number is the one it had before.
+        while let Some(seq) = self.advance.expunged.pop() {
+            write::expunge(out, seq);
+            if full(out) {
+                return false;
+            }
+        }
+        if let Some(n) = self.exists.take() {
+            write::exists(out, n);
+        }
+        if let Some(n) = self.recent.take()
+            && !style.rev2
+        {
+            write::recent(out, n);
+        }
+        for &(seq, row) in self.advance.changed.iter().skip(self.written) {
+            self.written += 1;
+            let mut line = FetchLine::open(out, seq);
+            if style.uid || style.rev2 {
+                line.item(out, "UID");
+                write::number(out, row.uid.get());
+            }
+            line.item(out, "FLAGS");
+            selected.write_flags(out, &row, style);
+            line.close(out);
+            if full(out) {
+                return false;
+            }
+        }
+        true
+    }
+}
+
+/// Decides whether the client knows of a change of flags.
+pub(crate) struct Knows<'a> {
+    told: Told<'a>,
+    old: &'a Snapshot,
+    new: &'a Snapshot,
+    /// Answers for pairs of keyword sets, of which there are few.
+    keywords: HashMap<(KeywordSetId, KeywordSetId), bool>,
+}
+
+impl<'a> Knows<'a> {
+    pub fn new(told: Told<'a>, old: &'a Snapshot, new: &'a Snapshot) -> Self {
+        Self {
+            told,
+            old,
+            new,
+            keywords: HashMap::new(),
+        }
+    }
+
+    pub fn knows(&mut self, old: &Row, new: &Row) -> bool {
+        match &mut self.told {
+            Told::Exact(uids) if uids.contains(new.uid) => true,
+            Told::Silent(silent) => silent.knows(old, new, |change| {
+                let pair = (old.keywords, new.keywords);
+                let (before, after) = (self.old, self.new);
+                let knows = || keywords_as(change, (before, old), (after, new));
+                *self.keywords.entry(pair).or_insert_with(knows)
+            }),
+            Told::Exact(_) | Told::Nothing => same(old, new),
+        }
+    }
+}
+
+impl Silent<'_> {
+    fn knows(
+        &mut self,
+        old: &Row,
+        new: &Row,
+        keywords: impl FnOnce(&FlagChange<'_>) -> bool,
+    ) -> bool {
+        let uid = new.uid;
+        if self.piece.contains(uid) {
+            let system = changed(old.flags, self.change);
+            return !self.withheld.contains(uid) && new.flags == system && keywords(self.change);
+        }
+        let later = self.piece.max() < Some(uid) && self.all.contains(uid);
+        if later && !same(old, new) {
+            self.withheld.insert(uid);
+        }
+        later || same(old, new)
+    }
+}
+
+fn same(old: &Row, new: &Row) -> bool {
+    old.flags == new.flags && old.keywords == new.keywords
+}
+
+/// Whether the keywords of `new` are what `change` makes of those of `old`.
+fn keywords_as(change: &FlagChange<'_>, old: (&Snapshot, &Row), new: (&Snapshot, &Row)) -> bool {
+    let had = old.0.keyword_names(old.1.keywords);
+    let has = new.0.keyword_names(new.1.keywords);
+    let within = |k: &Keyword| change.keywords.contains(k);
+    let expected: Vec<&Keyword> = match change.mode {
+        FlagMode::Replace => change.keywords.iter().collect(),
+        FlagMode::Remove => had.iter().filter(|k| !within(k)).collect(),
+        FlagMode::Add => had
+            .iter()
+            .filter(|k| !within(k))
+            .chain(change.keywords)
+            .collect(),
+    };
+    expected.len() == has.len() && expected.into_iter().all(|k| has.contains(k))
+}
+
+/// The system flags after `change`.
+fn changed(flags: SystemFlags, change: &FlagChange<'_>) -> SystemFlags {
+    match change.mode {
+        FlagMode::Add => flags | change.system,
+        FlagMode::Remove => flags & !change.system,
+        FlagMode::Replace => change.system,
+    }
+}

@@ -1,0 +1,206 @@
+//! APPEND and MULTIAPPEND (RFC 9051 §6.3.12, RFC 3502, RFC 3516 §4.4).
+//!
+//! Messages go from the connection to their files in the pieces in which they
+//! come; nothing is visible before the last of them is complete.
+
+use crate::error::Error;
+use crate::job::Reply;
+use crate::session::{Named, Progress, Session};
+use roost_imap::command::AppendMessage;
+use roost_imap::frame::AppendStart;
+use roost_imap::write;
+use roost_imap::{ResponseCode, Tag};
+use roost_store::{Append, Mailbox};
+use std::sync::Arc;
+
+/// An APPEND under way.
+pub(crate) struct Appending {
+    tag: Tag,
+    state: State,
+}
+
+enum State {
+    Open(Box<Open>),
+    /// The rest of the command is read away, then this is said.
+    Failed(Error),
+}
+
+struct Open {
+    append: Append,
+    named: Named,
+    literal8: bool,
+    last_octet: u8,
+}
+
+/// The mailbox that APPEND, COPY or MOVE put messages into.
+pub(super) fn destination(session: &Session, raw: &[u8]) -> Result<Arc<Mailbox>, Error> {
+    let named = session.name(raw)?;
+    open(session, &named)
+}
+
+fn open(session: &Session, named: &Named) -> Result<Arc<Mailbox>, Error> {
+    let account = session.account();
+    account.open(&named.given.name).map_err(Error::Destination)
+}
+
+/// Begins with the first message.
+pub(crate) fn begin(
+    session: &Session,
+    start: AppendStart,
+    out: &mut Vec<u8>,
+) -> (Appending, Progress) {
+    let state = match prepare(session, &start.mailbox) {
+        Ok(open) => State::Open(Box::new(open)),
+        Err(error) => State::Failed(error),
+    };
+    let mut appending = Appending {
+        tag: start.tag,
+        state,
+    };
+    let progress = appending.message(session, &start.message, out);
+    (appending, progress)
+}
+
+fn prepare(session: &Session, mailbox: &[u8]) -> Result<Open, Error> {
+    let named = session.name(mailbox)?;
+    let append = open(session, &named)?
+        .append()
+        .map_err(Error::Destination)?;
+    Ok(Open {
+        append,
+        named,
+        literal8: false,
+        last_octet: 0,
+    })
+}
+
+impl Appending {
+    /// Takes octets of the message begun last.
+    pub fn data(&mut self, bytes: &[u8]) -> Progress {
+        let State::Open(open) = &mut self.state else {
+            return Progress::RefuseAppend;
+        };
+        match open.write(bytes) {
+            Ok(()) => Progress::Next,
+            Err(error) => self.fail(error),
+        }
+    }
+
+    /// Ends a message and begins the next one.
+    pub fn next(
+        &mut self,
+        session: &Session,
+        message: &AppendMessage,
+        out: &mut Vec<u8>,
+    ) -> Progress {
+        if let State::Open(open) = &mut self.state
+            && let Err(error) = open.append.finish_message()
+        {
+            return self.fail(Error::Destination(error));
+        }
+        self.message(session, message, out)
+    }
+
+    /// Begins a message whose octets come next.
+    fn message(
+        &mut self,
+        session: &Session,
+        message: &AppendMessage,
+        out: &mut Vec<u8>,
+    ) -> Progress {
+        let State::Open(open) = &mut self.state else {
+            return Progress::RefuseAppend;
+        };
+        let begun = check(session, message).and_then(|()| open.begin(message));
+        if let Err(error) = begun {
+            return self.fail(error);
+        }
+        if message.sync {
+            write::continuation(out, "OK");
+        }
+        Progress::AcceptAppend
+    }
+
+    fn fail(&mut self, error: Error) -> Progress {
+        self.state = State::Failed(error);
+        Progress::RefuseAppend
+    }
+
+    /// The end of the command.
+    pub fn end(self, session: &mut Session, out: &mut Vec<u8>) -> (Tag, Result<Reply, Error>) {
+        let result = match self.state {
+            State::Failed(error) => Err(error),
+            State::Open(open) => commit(session, *open, out),
+        };
+        (self.tag, result)
+    }
+}
+
+fn commit(session: &mut Session, open: Open, out: &mut Vec<u8>) -> Result<Reply, Error> {
+    let mut append = open.append;
+    append.finish_message().map_err(Error::Destination)?;
+    let outcome = append.commit().map_err(Error::Destination)?;
+    session.counters.appended += outcome.uids.len();
+    session.tell_normalized(&open.named, false, out);
+    Ok(Reply::ok_code(
+        ResponseCode::AppendUid {
+            validity: outcome.uid_validity,
+            uids: outcome.uids,
+        },
+        "Append completed",
+    ))
+}
+
+/// What can be said before the message comes.
+fn check(session: &Session, message: &AppendMessage) -> Result<(), Error> {
+    let most = session.settings.max_message_size;
+    if message.size == 0 {
+        // The client's way to give up (RFC 3502 §6.3.11).
+        return Err(Error::Refused {
+            code: None,
+            text: "Append cancelled: empty message".into(),
+        });
+    }
+    if most > 0 && message.size > most {
+        let code = match session.rev2() {
+            true => ResponseCode::TooBig,
+            false => ResponseCode::Limit,
+        };
+        return Err(Error::refused(code, "Message is too large"));
+    }
+    Ok(())
+}
+
+impl Open {
+    fn begin(&mut self, message: &AppendMessage) -> Result<(), Error> {
+        self.literal8 = message.literal8;
+        self.last_octet = 0;
+        let flags = &message.flags;
+        self.append
+            .begin_message(flags.system, &flags.keywords, message.date)
+            .map_err(Error::Destination)
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        if self.literal8 && self.has_bare_line_feed(bytes) {
+            return Err(Error::refused(
+                ResponseCode::UnknownCte,
+                "Binary parts with line feeds of their own cannot be stored",
+            ));
+        }
+        self.append.write(bytes).map_err(Error::Destination)
+    }
+
+    /// Maildirs hold lines that end in LF, so that a bare one would come back
+    /// as CRLF (RFC 3516 §4.4 allows no such loss).
+    fn has_bare_line_feed(&mut self, bytes: &[u8]) -> bool {
+        let mut before = self.last_octet;
+        self.last_octet = bytes.last().copied().unwrap_or(before);
+        memchr::memchr_iter(b'\n', bytes).any(|at| {
+            if let Some(at) = at.checked_sub(1) {
+                before = bytes.get(at).copied().unwrap_or(0);
+            }
+            before != b'\r'
+        })
+    }
+}

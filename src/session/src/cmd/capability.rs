@@ -1,0 +1,40 @@
+//! CAPABILITY (RFC 9051 §6.1.1).
+
+use crate::job::Reply;
+use roost_imap::write;
+
+/// What a client that has logged in can use, in the order of the answer. It
+/// is the same before and after ENABLE (RFC 5161 §3.1).
+pub const CAPABILITIES: &[&str] = &[
+    "IMAP4rev1",
+    "IMAP4rev2",
+    "LITERAL+",
+    "SASL-IR",
+    "ID",
+    "ENABLE",
+    "IDLE",
+    "NAMESPACE",
+    "CHILDREN",
+    "UNSELECT",
+    "UIDPLUS",
+    "ESEARCH",
+    "SEARCHRES",
+    "LIST-EXTENDED",
+    "LIST-STATUS",
+    "MOVE",
+    "MULTIAPPEND",
+    "BINARY",
+    "SPECIAL-USE",
+    "CREATE-SPECIAL-USE",
+    "STATUS=SIZE",
+];
+
+/// As the CAPABILITY response code takes them.
+pub fn names() -> Vec<String> {
+    CAPABILITIES.iter().map(ToString::to_string).collect()
+}
+
+pub(super) fn run(out: &mut Vec<u8>) -> Reply {
+    write::capability(out, CAPABILITIES);
+    Reply::ok("Capability completed")
+}

@@ -1,0 +1,64 @@
+//! COPY, MOVE and their UID forms (RFC 9051 §6.4.7 and §6.4.8, RFC 6851,
+//! RFC 4315 §3).
+
+use super::append::destination;
+use super::store::READ_ONLY;
+use crate::error::Error;
+use crate::job::Reply;
+use crate::session::Session;
+use roost_imap::ResponseCode;
+use roost_imap::command::CopyArgs;
+use roost_imap::write::{self, Status};
+use roost_store::CopyMode;
+
+/// The store copies all messages or none, so this is one piece of work.
+pub(super) fn run(
+    session: &mut Session,
+    args: &CopyArgs,
+    mode: CopyMode,
+    out: &mut Vec<u8>,
+) -> Result<Reply, Error> {
+    let selected = session.selected()?;
+    let seqs = selected.resolve(&args.set, args.uid)?;
+    if mode == CopyMode::Move && selected.read_only() {
+        return Err(Error::refused(ResponseCode::ReadOnly, READ_ONLY));
+    }
+    let to = destination(session, &args.mailbox)?;
+    let uids = selected.view().uids_of(&seqs);
+    // By its number the client means a message; nothing is copied if that is
+    // not there any more (RFC 2180 §4.4).
+    if !args.uid && !uids.ghosts.is_empty() {
+        return Err(roost_store::Error::Expunged.into());
+    }
+    let (nothing, done) = match mode {
+        CopyMode::Copy => ("No messages to copy", "Copy completed"),
+        CopyMode::Move => ("No messages to move", "Move completed"),
+    };
+    if uids.live.is_empty() {
+        return Ok(Reply::ok(nothing));
+    }
+    let outcome = selected
+        .mailbox()
+        .copy(&uids.live, &to, mode)
+        .map_err(Error::Destination)?;
+    if outcome.pairs.is_empty() {
+        return match args.uid {
+            true => Ok(Reply::ok(nothing)),
+            false => Err(roost_store::Error::Expunged.into()),
+        };
+    }
+    let moved = outcome.pairs.len() as u64;
+    let code = ResponseCode::CopyUid {
+        validity: outcome.uid_validity,
+        pairs: outcome.pairs,
+    };
+    match mode {
+        CopyMode::Copy => Ok(Reply::ok_code(code, done)),
+        // The client needs it before the messages go (RFC 9051 §6.4.8).
+        CopyMode::Move => {
+            session.counters.expunged += moved;
+            write::untagged(out, Status::Ok, Some(&code), "Moved");
+            Ok(Reply::ok(done))
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! CREATE (RFC 9051 §6.3.4) with the special uses of RFC 6154 §3.
+
+use crate::error::Error;
+use crate::job::Reply;
+use crate::session::Session;
+use roost_imap::ResponseCode;
+use roost_imap::command::{CreateArgs, UseAttribute};
+use roost_store::Error as StoreError;
+use roost_types::SpecialUse;
+
+/// A separator behind the name asks for a directory without storage.
+pub(super) fn run(session: &Session, args: &CreateArgs, out: &mut Vec<u8>) -> Result<Reply, Error> {
+    let special_use = special_use(&args.uses)?;
+    let named = session.new_name(&args.mailbox)?;
+    let given = &named.given;
+    if given.name.is_inbox() {
+        return Err(StoreError::AlreadyExists.into());
+    }
+    if given.directory && special_use.is_some() {
+        return Err(Error::refused(
+            ResponseCode::UseAttr,
+            "A directory without messages has no special use",
+        ));
+    }
+    session
+        .account
+        .create(&given.name, given.directory, special_use)?;
+    session.tell_normalized(&named, false, out);
+    Ok(Reply::ok("Create completed"))
+}
+
+/// One use at most is kept for a mailbox; ALL and FLAGGED are views of other
+/// mailboxes, which no stored mailbox can be (RFC 6154 §2).
+fn special_use(uses: &[UseAttribute]) -> Result<Option<SpecialUse>, Error> {
+    let refused = |text| Err(Error::refused(ResponseCode::UseAttr, text));
+    match uses {
+        [] => Ok(None),
+        [UseAttribute::Known(SpecialUse::All | SpecialUse::Flagged)] => {
+            refused("No mailbox can be created for this use")
+        }
+        [UseAttribute::Known(special)] => Ok(Some(*special)),
+        [UseAttribute::Unknown(_)] => refused("Special use is not known"),
+        _ => refused("A mailbox can have one special use only"),
+    }
+}

@@ -1,0 +1,106 @@
+//! `BINARY[…]` and `BINARY.SIZE[…]` (RFC 9051 §6.4.5, RFC 3516): parts
+//! without their transfer encoding.
+
+use super::body::{Measure, Value, clipped, measure};
+use super::source::Source;
+use crate::error::Error;
+use roost_imap::command::{Partial, SectionPart};
+use roost_imap::write;
+use roost_message::decode::{Decoded, Encoding};
+use roost_message::section::Found;
+use roost_message::{Error as MessageError, Span};
+use std::io::Read;
+
+/// A part that is asked for.
+#[derive(PartialEq, Eq, Debug)]
+pub(super) struct Binary {
+    part: SectionPart,
+    partial: Option<Partial>,
+    path: Vec<u32>,
+}
+
+/// Where a part lies, and what is in the way of reading it.
+enum Place {
+    /// There is no such part.
+    Nowhere,
+    At(Span, Encoding),
+}
+
+type Reader = Decoded<Box<dyn Read + Send>>;
+
+impl Binary {
+    pub fn new(part: SectionPart, partial: Option<Partial>) -> Self {
+        Self {
+            path: part.iter().map(|n| n.get()).collect(),
+            part,
+            partial,
+        }
+    }
+
+    pub fn write_name(&self, out: &mut Vec<u8>) {
+        write::binary_name(out, &self.part, self.partial);
+    }
+
+    pub fn write_size_name(&self, out: &mut Vec<u8>) {
+        write::binary_size_name(out, &self.part);
+    }
+
+    fn place(&self, source: &Source) -> Place {
+        let Some(structure) = source.structure() else {
+            return Place::Nowhere;
+        };
+        match structure.part(&self.path) {
+            None => Place::Nowhere,
+            Some(Found::Empty) => Place::At(Span::default(), Encoding::Identity),
+            // The whole message is an unencoded one, whatever is inside.
+            Some(Found::Part(_)) if self.path.is_empty() => {
+                Place::At(structure.size, Encoding::Identity)
+            }
+            Some(Found::Part(part)) => Place::At(part.body, part.encoding()),
+        }
+    }
+
+    /// The decoded part; `None` if its encoding is not known.
+    pub fn value(&self, source: &Source) -> Result<Option<Value>, Error> {
+        let (span, encoding) = match self.place(source) {
+            Place::Nowhere => return Ok(Some(Value::Nil)),
+            Place::At(span, encoding) => (span, encoding),
+        };
+        let Some(found) = measured(source, span, encoding)? else {
+            return Ok(None);
+        };
+        let Some(reader) = open(source, span, encoding)? else {
+            return Ok(None);
+        };
+        Ok(Some(clipped(
+            reader,
+            found.len,
+            found.has_nul,
+            self.partial,
+        )?))
+    }
+
+    /// Octets of the decoded part, 0 if there is none; `None` if its encoding
+    /// is not known.
+    pub fn size(&self, source: &Source) -> Result<Option<u64>, Error> {
+        match self.place(source) {
+            Place::Nowhere => Ok(Some(0)),
+            Place::At(span, encoding) => Ok(measured(source, span, encoding)?.map(|m| m.len)),
+        }
+    }
+}
+
+fn measured(source: &Source, span: Span, encoding: Encoding) -> Result<Option<Measure>, Error> {
+    match open(source, span, encoding)? {
+        Some(mut reader) => Ok(Some(measure(&mut reader)?)),
+        None => Ok(None),
+    }
+}
+
+fn open(source: &Source, span: Span, encoding: Encoding) -> Result<Option<Reader>, Error> {
+    match Decoded::new(source.reader(span)?, encoding) {
+        Ok(reader) => Ok(Some(reader)),
+        Err(MessageError::UnknownEncoding) => Ok(None),
+        Err(MessageError::Io(error)) => Err(error.into()),
+    }
+}

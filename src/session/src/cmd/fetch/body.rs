@@ -1,0 +1,250 @@
+//! `BODY[…]` and its older names (RFC 9051 §6.4.5, RFC 3501 §6.4.5).
+
+use super::plan::Need;
+use super::source::Source;
+use crate::error::Error;
+use roost_imap::command::{Partial, Section, SectionText};
+use roost_imap::write;
+use roost_message::crlf::{self, CrlfReader, Nul};
+use roost_message::filter::{self, FieldsReader, Keep};
+use roost_message::section::Section as Kind;
+use roost_message::{Limits, Span};
+use std::io::{self, Read};
+
+/// What an item is answered with.
+pub(super) enum Value {
+    /// There is no such part.
+    Nil,
+    /// Octets without NUL.
+    Bytes(Vec<u8>),
+    /// Exactly `len` octets, or the message has changed under our hands.
+    Stream {
+        reader: Box<dyn Read + Send>,
+        len: u64,
+        has_nul: bool,
+    },
+}
+
+impl Value {
+    /// Octets of the literal.
+    pub fn len(&self) -> u64 {
+        match self {
+            Self::Nil => 0,
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::Stream { len, .. } => *len,
+        }
+    }
+}
+
+/// A section that is asked for.
+#[derive(PartialEq, Eq, Debug)]
+pub(super) struct Body {
+    /// `RFC822` and its kin, which have names of their own.
+    old_name: Option<&'static str>,
+    section: Section,
+    partial: Option<Partial>,
+    path: Vec<u32>,
+    kind: Kind,
+    keep: Option<Keep>,
+}
+
+/// A piece of a message so small is read to its end before it is sent: the
+/// size of the message need not be known then.
+const SMALL_PIECE: u64 = 1024 * 1024;
+
+impl Body {
+    pub fn new(old_name: Option<&'static str>, section: Section, partial: Option<Partial>) -> Self {
+        let (kind, keep) = match &section.text {
+            None => (Kind::Body, None),
+            Some(SectionText::Header) => (Kind::Header, None),
+            Some(SectionText::Text) => (Kind::Text, None),
+            Some(SectionText::Mime) => (Kind::Mime, None),
+            Some(SectionText::HeaderFields { not, names }) => {
+                let keep = match not {
+                    true => Keep::except(names),
+                    false => Keep::only(names),
+                };
+                (Kind::Header, Some(keep))
+            }
+        };
+        Self {
+            old_name,
+            path: section.part.iter().map(|n| n.get()).collect(),
+            section,
+            partial,
+            kind,
+            keep,
+        }
+    }
+
+    /// For the counters: headers and bodies are told apart.
+    pub fn is_header(&self) -> bool {
+        matches!(self.kind, Kind::Header | Kind::Mime)
+    }
+
+    pub fn need(&self) -> Need {
+        match (self.path.is_empty(), self.kind) {
+            (true, Kind::Header) => Need::Header,
+            (true, Kind::Body) if self.small_piece().is_some() => Need::Octets,
+            _ => Need::Structure,
+        }
+    }
+
+    fn small_piece(&self) -> Option<Partial> {
+        self.partial.filter(|p| p.length <= SMALL_PIECE)
+    }
+
+    pub fn write_name(&self, out: &mut Vec<u8>) {
+        match self.old_name {
+            Some(name) => out.extend_from_slice(name.as_bytes()),
+            None => write::section_name(out, &self.section, self.partial),
+        }
+    }
+
+    /// The section of one message.
+    pub fn value(&self, source: &Source) -> Result<Value, Error> {
+        let is_root = self.path.is_empty();
+        if is_root
+            && self.kind == Kind::Header
+            && let Some(header) = source.header_in_memory()
+        {
+            return Ok(self.part_of(self.in_memory(header)));
+        }
+        let span = match source.structure() {
+            Some(structure) => match structure.span(&self.path, self.kind) {
+                Some(span) => span,
+                None => return Ok(Value::Nil),
+            },
+            None => return self.piece(source),
+        };
+        if let Some(bytes) = source.in_memory().and_then(|b| slice(b, span)) {
+            return Ok(self.part_of(self.in_memory(bytes)));
+        }
+        match &self.keep {
+            Some(keep) => self.filtered(source, span, keep),
+            None => self.stream(source, span),
+        }
+    }
+
+    fn in_memory(&self, raw: &[u8]) -> Vec<u8> {
+        let mut out = Vec::with_capacity(raw.len() + raw.len() / 32);
+        match &self.keep {
+            Some(keep) => filter::append(raw, keep, &mut out),
+            None => crlf::append(raw, Nul::Replace, &mut out),
+        }
+        out
+    }
+
+    fn part_of(&self, mut bytes: Vec<u8>) -> Value {
+        if let Some(partial) = self.partial {
+            let (offset, len) = clip(partial, bytes.len() as u64);
+            let at = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+            bytes.truncate(at(offset + len));
+            bytes.drain(..at(offset).min(bytes.len()));
+        }
+        Value::Bytes(bytes)
+    }
+
+    /// A piece of the whole message, read as far as needed.
+    fn piece(&self, source: &Source) -> Result<Value, Error> {
+        let Some(partial) = self.small_piece() else {
+            return Ok(Value::Nil);
+        };
+        let mut reader = CrlfReader::new(source.all()?, Nul::Replace);
+        crlf::skip(&mut reader, partial.offset)?;
+        let mut bytes = Vec::new();
+        reader.take(partial.length).read_to_end(&mut bytes)?;
+        Ok(Value::Bytes(bytes))
+    }
+
+    fn stream(&self, source: &Source, span: Span) -> Result<Value, Error> {
+        let (mut span, mut partial) = (span, self.partial);
+        // Where the file has CRLF throughout, offsets are those of the file.
+        if let Some(asked) = partial
+            && span.len == span.crlf_len
+        {
+            let (offset, len) = clip(asked, span.len);
+            span = Span {
+                start: span.start + offset,
+                len,
+                crlf_len: len,
+            };
+            partial = None;
+        }
+        let reader = CrlfReader::new(source.reader(span)?, Nul::Replace);
+        Ok(clipped(reader, span.crlf_len, false, partial)?)
+    }
+
+    /// Fields of a header that is not in memory.
+    fn filtered(&self, source: &Source, span: Span, keep: &Keep) -> Result<Value, Error> {
+        let open = || -> Result<_, Error> {
+            let crlf = CrlfReader::new(source.reader(span)?, Nul::Replace);
+            Ok(FieldsReader::new(crlf, keep.clone()))
+        };
+        let mut head = Vec::new();
+        let limit = Limits::DEFAULT.header as u64;
+        open()?.take(limit + 1).read_to_end(&mut head)?;
+        if head.len() as u64 <= limit {
+            return Ok(self.part_of(head));
+        }
+        let len = measure(&mut open()?)?.len;
+        Ok(clipped(open()?, len, false, self.partial)?)
+    }
+}
+
+fn slice(bytes: &[u8], span: Span) -> Option<&[u8]> {
+    let at = |n: u64| usize::try_from(n).ok();
+    bytes.get(at(span.start)?..at(span.end())?)
+}
+
+/// What of `len` octets a partial names, as offset and length.
+fn clip(partial: Partial, len: u64) -> (u64, u64) {
+    let offset = partial.offset.min(len);
+    (offset, partial.length.min(len - offset))
+}
+
+/// The part of a stream of `len` octets that is asked for.
+pub(super) fn clipped(
+    mut reader: impl Read + Send + 'static,
+    len: u64,
+    has_nul: bool,
+    partial: Option<Partial>,
+) -> io::Result<Value> {
+    let (offset, len) = match partial {
+        Some(partial) => clip(partial, len),
+        None => (0, len),
+    };
+    if len == 0 {
+        return Ok(Value::Bytes(Vec::new()));
+    }
+    crlf::skip(&mut reader, offset)?;
+    Ok(Value::Stream {
+        reader: Box::new(reader),
+        len,
+        has_nul,
+    })
+}
+
+/// What [`measure`] finds.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Measure {
+    pub len: u64,
+    pub has_nul: bool,
+}
+
+/// Reads a stream to its end.
+pub(super) fn measure(reader: &mut dyn Read) -> io::Result<Measure> {
+    let mut found = Measure::default();
+    let mut buf = vec![0; 32 * 1024];
+    loop {
+        let n = match reader.read(&mut buf) {
+            Ok(0) => return Ok(found),
+            Ok(n) => n,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+            Err(e) => return Err(e),
+        };
+        let piece = buf.get(..n).unwrap_or_default();
+        found.len += n as u64;
+        found.has_nul = found.has_nul || memchr::memchr(0, piece).is_some();
+    }
+}

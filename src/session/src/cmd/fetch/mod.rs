@@ -1,0 +1,226 @@
+//! FETCH and UID FETCH (RFC 9051 §6.4.5).
+//!
+//! Messages are answered one by one, items in the client's order. A message
+//! whose items need no file opens none; its header alone is read where that
+//! is enough; its structure is scanned at most once. Large bodies leave in
+//! pieces from the file.
+//!
+//! What must stay true:
+//! - an item is begun only when its value, or the exact length of the literal,
+//!   is known; from then on the response can only be completed or, should the
+//!   file turn out shorter, the connection ended ([`crate::error::Fatal::Truncated`]);
+//! - of a message that is gone all that is known is answered, the other items
+//!   are left out (never empty: a client would keep that), and the command
+//!   ends with NO (RFC 2180 §4.1.3).
+
+mod binary;
+mod body;
+mod envelope;
+mod message;
+pub(crate) mod plan;
+mod queue;
+pub(crate) mod source;
+mod structure;
+#[cfg(test)]
+pub(crate) mod tests;
+
+use crate::changes::{Changes, Style};
+use crate::error::Error;
+use crate::job::{Job, Reply, STEP_OCTETS, Step};
+use crate::session::Session;
+use message::{Context, Message};
+use plan::{Item, Need, Plan};
+use queue::Queue;
+use roost_imap::ResponseCode;
+use roost_imap::command::FetchArgs;
+use roost_imap::write::Dialect;
+use roost_store::Mailbox;
+use roost_types::UidSet;
+use source::Source;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A step takes no further message after so long.
+const STEP_TIME: Duration = Duration::from_millis(20);
+
+/// Begins the command.
+pub(crate) fn start(session: &mut Session, args: FetchArgs) -> Result<Box<dyn Job>, Error> {
+    let selected = session.selected()?;
+    let seqs = selected.resolve(&args.set, args.uid)?;
+    let plan = Plan::new(args.items, args.uid);
+    Ok(Box::new(Fetch {
+        style: session.style(args.uid),
+        dialect: session.dialect(),
+        mailbox: Arc::clone(selected.mailbox()),
+        queue: Queue::new(&seqs),
+        unseen: UidSet::new(),
+        changes: None,
+        current: None,
+        trouble: Trouble::default(),
+        plan,
+    }))
+}
+
+struct Fetch {
+    plan: Plan,
+    style: Style,
+    dialect: Dialect,
+    mailbox: Arc<Mailbox>,
+    queue: Queue,
+    /// Messages of the present batch that have just got `\Seen`.
+    unseen: UidSet,
+    /// What others changed, found when setting `\Seen`.
+    changes: Option<Changes>,
+    current: Option<Message>,
+    trouble: Trouble,
+}
+
+/// Why the command ends with NO, the first cause of each kind.
+#[derive(Default)]
+struct Trouble {
+    gone: bool,
+    unknown_encoding: bool,
+    failure: Option<Error>,
+}
+
+impl Job for Fetch {
+    fn step(&mut self, session: &mut Session, out: &mut Vec<u8>) -> Result<Step, Error> {
+        let (begun, start) = (Instant::now(), out.len());
+        while out.len() - start < STEP_OCTETS {
+            if let Some(changes) = &mut self.changes {
+                if !changes.write(out, session.selected()?, self.style) {
+                    return Ok(Step::More);
+                }
+                self.changes = None;
+            } else if self.current.is_some() {
+                self.go_on(session, out)?;
+            } else if begun.elapsed() >= STEP_TIME {
+                return Ok(Step::More);
+            } else if !self.begin(session)? {
+                return self.reply().map(Step::Done);
+            }
+        }
+        Ok(Step::More)
+    }
+
+    fn mid_response(&self) -> bool {
+        self.current.as_ref().is_some_and(Message::is_open)
+    }
+}
+
+impl Fetch {
+    /// Takes the next message; false when there is none.
+    fn begin(&mut self, session: &mut Session) -> Result<bool, Error> {
+        let Some(seq) = self.queue.next_of_batch() else {
+            return self.begin_batch(session);
+        };
+        let Some(row) = session.selected()?.view().at(seq) else {
+            return Ok(true);
+        };
+        let uid = row.row.uid;
+        let source = match self.plan.need() {
+            Need::Nothing => None,
+            need => {
+                let loaded = Source::load(&self.mailbox, uid, need);
+                self.trouble.note(loaded)
+            }
+        };
+        self.current = Some(Message::new(row, source));
+        Ok(true)
+    }
+
+    /// Takes the next messages together, and sets `\Seen` on them if that is
+    /// asked for: one short write for all of them.
+    fn begin_batch(&mut self, session: &mut Session) -> Result<bool, Error> {
+        let seqs = self.queue.next_batch();
+        if seqs.is_empty() {
+            return Ok(false);
+        }
+        if self.plan.sets_seen() {
+            let selected = session.selected_mut()?;
+            let uids = selected.view().uids_of(&seqs).live;
+            self.unseen = UidSet::new();
+            match selected.mark_seen(&uids) {
+                Ok((unseen, changes)) => {
+                    self.unseen = unseen;
+                    self.changes = Some(changes);
+                }
+                Err(fatal @ Error::Fatal(_)) => return Err(fatal),
+                // Mail can be read all the same.
+                Err(error) => log::warn!("{}: setting \\Seen: {error}", self.mailbox.name()),
+            }
+        }
+        Ok(true)
+    }
+
+    /// Goes on with the literal under way, or with the next item.
+    fn go_on(&mut self, session: &mut Session, out: &mut Vec<u8>) -> Result<(), Error> {
+        let Some(message) = &mut self.current else {
+            return Ok(());
+        };
+        if message.pump(out)? {
+            return Ok(());
+        }
+        let mut context = Context {
+            style: self.style,
+            dialect: self.dialect,
+            mailbox: &self.mailbox,
+            trouble: &mut self.trouble,
+            session,
+        };
+        let Some(index) = message.next_item() else {
+            let unseen = self.unseen.contains(message.uid());
+            let seen = unseen && !self.plan.asks(&Item::Flags);
+            // RFC 9051 §7.5.2 wants the UID where FLAGS were not asked for.
+            let uid = self.style.uid || self.style.rev2 && seen;
+            return message.unasked(uid && !self.plan.asks(&Item::Uid), seen, &mut context, out);
+        };
+        match self.plan.items().get(index) {
+            Some(item) => message.item(item, &mut context, out)?,
+            None => {
+                message.close(out);
+                self.current = None;
+            }
+        }
+        Ok(())
+    }
+
+    fn reply(&mut self) -> Result<Reply, Error> {
+        if let Some(failure) = self.trouble.failure.take() {
+            return Err(failure);
+        }
+        Ok(if self.trouble.gone {
+            Reply::no(
+                ResponseCode::ExpungeIssued,
+                "Some of the messages have been expunged",
+            )
+        } else if self.trouble.unknown_encoding {
+            Reply::no(
+                ResponseCode::UnknownCte,
+                "Content transfer encoding not known",
+            )
+        } else {
+            Reply::ok("Fetch completed")
+        })
+    }
+}
+
+impl Trouble {
+    /// What could be had, the trouble noted otherwise.
+    fn note<T>(&mut self, result: Result<T, Error>) -> Option<T> {
+        match result {
+            Ok(value) => return Some(value),
+            Err(Error::Store(roost_store::Error::Expunged)) => self.gone = true,
+            Err(error) => {
+                self.failure.get_or_insert(error);
+            }
+        }
+        None
+    }
+
+    /// What could be decoded, noted otherwise.
+    fn note_encoding<T>(&mut self, found: Option<T>) -> Option<T> {
+        self.unknown_encoding |= found.is_none();
+        found
+    }
+}

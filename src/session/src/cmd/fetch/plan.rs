@@ -1,0 +1,170 @@
+//! What a FETCH needs of each message.
+
+use super::binary::Binary;
+use super::body::Body;
+use roost_imap::command::{FetchItem, Section, SectionText};
+
+/// How much of a message must be read; each includes those before it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Need {
+    Nothing,
+    Header,
+    /// Octets by their place in the whole message, not its parts.
+    Octets,
+    Structure,
+}
+
+/// An item, ready to be answered for any message.
+#[derive(PartialEq, Eq, Debug)]
+pub(super) enum Item {
+    Uid,
+    Flags,
+    InternalDate,
+    Size,
+    Envelope,
+    Structure { extended: bool },
+    Body(Body),
+    Binary(Binary),
+    BinarySize(Binary),
+}
+
+impl Item {
+    fn new(item: FetchItem) -> Self {
+        let old = |name, text| {
+            let section = Section {
+                part: Vec::new(),
+                text,
+            };
+            Self::Body(Body::new(Some(name), section, None))
+        };
+        match item {
+            FetchItem::Uid => Self::Uid,
+            FetchItem::Flags => Self::Flags,
+            FetchItem::InternalDate => Self::InternalDate,
+            FetchItem::Rfc822Size => Self::Size,
+            FetchItem::Envelope => Self::Envelope,
+            FetchItem::Body => Self::Structure { extended: false },
+            FetchItem::BodyStructure => Self::Structure { extended: true },
+            FetchItem::Rfc822 => old("RFC822", None),
+            FetchItem::Rfc822Header => old("RFC822.HEADER", Some(SectionText::Header)),
+            FetchItem::Rfc822Text => old("RFC822.TEXT", Some(SectionText::Text)),
+            FetchItem::Section {
+                section, partial, ..
+            } => Self::Body(Body::new(None, section, partial)),
+            FetchItem::Binary { part, partial, .. } => Self::Binary(Binary::new(part, partial)),
+            FetchItem::BinarySize { part } => Self::BinarySize(Binary::new(part, None)),
+        }
+    }
+
+    fn need(&self) -> Need {
+        match self {
+            Self::Uid | Self::Flags | Self::InternalDate | Self::Size => Need::Nothing,
+            Self::Envelope => Need::Header,
+            Self::Structure { .. } | Self::Binary(_) | Self::BinarySize(_) => Need::Structure,
+            Self::Body(body) => body.need(),
+        }
+    }
+}
+
+/// The items of a command and what follows from them.
+pub(super) struct Plan {
+    items: Vec<Item>,
+    need: Need,
+    sets_seen: bool,
+}
+
+impl Plan {
+    pub fn new(items: Vec<FetchItem>, uid: bool) -> Self {
+        let sets_seen = items.iter().any(FetchItem::sets_seen);
+        let mut items: Vec<Item> = items.into_iter().map(Item::new).collect();
+        // The UID first, where clients look for it.
+        if uid && let Some(at) = items.iter().position(|i| *i == Item::Uid) {
+            let item = items.remove(at);
+            items.insert(0, item);
+        }
+        let needs = || items.iter().map(Item::need);
+        let need = match needs().max() {
+            // Places alone do not tell where the header of a large message is.
+            Some(Need::Octets) if needs().any(|n| n == Need::Header) => Need::Structure,
+            most => most.unwrap_or(Need::Nothing),
+        };
+        Self {
+            need,
+            items,
+            sets_seen,
+        }
+    }
+
+    pub fn items(&self) -> &[Item] {
+        &self.items
+    }
+
+    pub fn need(&self) -> Need {
+        self.need
+    }
+
+    pub fn sets_seen(&self) -> bool {
+        self.sets_seen
+    }
+
+    pub fn asks(&self, item: &Item) -> bool {
+        self.items.contains(item)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use roost_imap::{Command, parse};
+
+    fn plan(items: &str) -> Plan {
+        let request = parse(format!("a FETCH 1 {items}").as_bytes()).unwrap();
+        match request.command {
+            Command::Fetch(args) => Plan::new(args.items, args.uid),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn no_more_is_read_than_needed() {
+        for (items, need) in [
+            ("(FLAGS UID INTERNALDATE RFC822.SIZE)", Need::Nothing),
+            ("FAST", Need::Nothing),
+            ("ALL", Need::Header),
+            ("(UID BODY.PEEK[HEADER.FIELDS (From)])", Need::Header),
+            ("RFC822.HEADER", Need::Header),
+            ("BODY[]<0.4096>", Need::Octets),
+            ("(ENVELOPE BODY[]<0.4096>)", Need::Structure),
+            ("BODY[]<0.99999999>", Need::Structure),
+            ("BODY[]", Need::Structure),
+            ("BODYSTRUCTURE", Need::Structure),
+            ("FULL", Need::Structure),
+            ("BODY[1.HEADER]", Need::Structure),
+            ("BINARY.SIZE[1]", Need::Structure),
+        ] {
+            assert_eq!(plan(items).need(), need, "{items}");
+        }
+    }
+
+    #[test]
+    fn only_reading_bodies_sets_seen() {
+        for items in [
+            "BODY[]",
+            "BODY[HEADER]",
+            "BINARY[1]",
+            "RFC822",
+            "RFC822.TEXT",
+        ] {
+            assert!(plan(items).sets_seen(), "{items}");
+        }
+        for items in [
+            "BODY.PEEK[]",
+            "BINARY.PEEK[1]",
+            "RFC822.HEADER",
+            "FULL",
+            "BINARY.SIZE[1]",
+        ] {
+            assert!(!plan(items).sets_seen(), "{items}");
+        }
+    }
+}

@@ -1,0 +1,378 @@
+//! LIST (RFC 9051 §6.3.9, RFC 5258, RFC 5819, RFC 6154), and LSUB, which is
+//! its older sister (RFC 3501 §6.3.9).
+
+mod tree;
+
+use super::status;
+use crate::error::Error;
+use crate::job::{Job, Reply, STEP_OCTETS, Step};
+use crate::names::{Names, normalized};
+use crate::pattern::Pattern;
+use crate::session::Session;
+use roost_imap::command::{ListArgs, ListReturn, ListSelect};
+use roost_imap::write::{self, ListLine, MailboxAttribute, StatusValues};
+use roost_store::{Error as StoreError, Folder};
+use roost_types::MailboxName;
+use std::time::{Duration, Instant};
+use tree::{Node, Tree};
+
+/// A step ends soon after so long: patterns may be expensive, and STATUS
+/// opens mailboxes.
+const STEP_TIME: Duration = Duration::from_millis(10);
+
+pub(super) fn start(session: &Session, args: &ListArgs) -> Result<Box<dyn Job>, Error> {
+    let root = !args.extended && args.patterns.iter().all(Vec::is_empty);
+    begin(
+        session,
+        &args.reference,
+        &args.patterns,
+        Kind::List {
+            select: args.select,
+            returns: args.returns,
+            extended: args.extended,
+            root,
+        },
+    )
+}
+
+/// LSUB.
+pub(super) fn start_lsub(
+    session: &Session,
+    reference: &[u8],
+    pattern: Vec<u8>,
+) -> Result<Box<dyn Job>, Error> {
+    begin(session, reference, &[pattern], Kind::Lsub)
+}
+
+/// What LIST tells of a mailbox that is there.
+pub(super) fn attributes(
+    session: &Session,
+    folder: &Folder,
+    others: bool,
+) -> Vec<MailboxAttribute> {
+    let below_inbox = folder.name.is_inbox() && session.names.prefix_is_inbox() && others;
+    let mut attributes = Vec::with_capacity(3);
+    if !folder.selectable {
+        attributes.push(MailboxAttribute::NoSelect);
+    }
+    attributes.push(match folder.has_children || below_inbox {
+        true => MailboxAttribute::HasChildren,
+        false => MailboxAttribute::HasNoChildren,
+    });
+    attributes.extend(folder.special_use.map(MailboxAttribute::Special));
+    attributes
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    List {
+        select: ListSelect,
+        returns: ListReturn,
+        /// The client knows of `\\NonExistent`.
+        extended: bool,
+        /// The root of the reference is asked for, not mailboxes.
+        root: bool,
+    },
+    Lsub,
+}
+
+fn begin(
+    session: &Session,
+    reference: &[u8],
+    patterns: &[Vec<u8>],
+    kind: Kind,
+) -> Result<Box<dyn Job>, Error> {
+    let mut all = Vec::new();
+    let reference = Names::decode(reference, session.dialect()).ok();
+    for pattern in patterns {
+        let pattern = Names::decode(pattern, session.dialect()).ok();
+        let (Some(reference), Some(pattern)) = (&reference, pattern) else {
+            // What cannot be a name matches none.
+            continue;
+        };
+        if pattern.is_empty() {
+            continue;
+        }
+        let pattern = format!("{reference}{pattern}");
+        let normal = normalized(&pattern);
+        let separator = session.names.separator();
+        all.extend(Pattern::new(&pattern, separator));
+        all.extend(normal.and_then(|p| Pattern::new(&p, separator)));
+    }
+    let subscribed = match kind {
+        Kind::List {
+            select, returns, ..
+        } => select.subscribed || returns.subscribed,
+        Kind::Lsub => true,
+    };
+    let tree = match all.is_empty() {
+        true => Tree::default(),
+        false => Tree::read(session, subscribed)?,
+    };
+    let root = match (kind, &reference) {
+        (Kind::List { root: true, .. }, Some(reference)) => Some(reference.clone()),
+        _ => None,
+    };
+    Ok(Box::new(Listing {
+        kind,
+        percent: all.iter().any(Pattern::has_percent),
+        patterns: all,
+        nodes: tree.nodes,
+        stage: Stage::Match(0),
+        root,
+    }))
+}
+
+struct Listing {
+    kind: Kind,
+    patterns: Vec<Pattern>,
+    percent: bool,
+    nodes: Vec<Node>,
+    stage: Stage,
+    root: Option<String>,
+}
+
+/// How many nodes are dealt with.
+enum Stage {
+    Match(usize),
+    Tell(usize),
+}
+
+impl Job for Listing {
+    fn step(&mut self, session: &mut Session, out: &mut Vec<u8>) -> Result<Step, Error> {
+        if let Some(reference) = self.root.take() {
+            tell_root(session, &reference, out);
+        }
+        let start = (Instant::now(), out.len());
+        let full =
+            |out: &Vec<u8>| start.0.elapsed() >= STEP_TIME || out.len() - start.1 >= STEP_OCTETS;
+        while let Stage::Match(at) = self.stage {
+            let Some(node) = self.nodes.get_mut(at) else {
+                self.inherit();
+                self.stage = Stage::Tell(0);
+                break;
+            };
+            node.matches = self.patterns.iter_mut().any(|p| p.matches(&node.text));
+            self.stage = Stage::Match(at + 1);
+            if full(out) {
+                return Ok(Step::More);
+            }
+        }
+        while let Stage::Tell(at) = self.stage
+            && let Some(node) = self.nodes.get(at)
+        {
+            if node.matches {
+                self.tell(session, node, out)?;
+            }
+            self.stage = Stage::Tell(at + 1);
+            if full(out) {
+                return Ok(Step::More);
+            }
+        }
+        Ok(Step::Done(Reply::ok(match self.kind {
+            Kind::List { .. } => "List completed",
+            Kind::Lsub => "Lsub completed",
+        })))
+    }
+}
+
+impl Listing {
+    /// Whether a node by itself is what was asked for.
+    fn wanted(&self, node: &Node) -> bool {
+        match self.kind {
+            Kind::Lsub => node.subscribed,
+            Kind::List { select, .. } if select.subscribed || select.special_use => {
+                (!select.subscribed || node.subscribed)
+                    && (!select.special_use || node.special_use().is_some())
+            }
+            Kind::List { .. } => node.folder.is_some() || node.below.exists,
+        }
+    }
+
+    /// Tells every node what is below it.
+    fn inherit(&mut self) {
+        let mut above: Vec<usize> = Vec::new();
+        for i in 0..self.nodes.len() {
+            let Some(node) = self.nodes.get(i) else {
+                break;
+            };
+            let is_above = |at: &usize| {
+                let top = self.nodes.get(*at);
+                top.is_some_and(|top| top.path.is_ancestor_of(&node.path))
+            };
+            while above.last().is_some_and(|top| !is_above(top)) {
+                above.pop();
+            }
+            let wanted = self.wanted(node);
+            let found = tree::Below {
+                exists: node.folder.is_some(),
+                wanted,
+                wanted_unmatched: wanted && !node.matches,
+            };
+            for &at in &above {
+                if let Some(node) = self.nodes.get_mut(at) {
+                    node.below.add(found);
+                }
+            }
+            above.push(i);
+        }
+    }
+
+    fn tell(&self, session: &Session, node: &Node, out: &mut Vec<u8>) -> Result<(), Error> {
+        match self.kind {
+            Kind::Lsub => {
+                self.tell_lsub(session, node, out);
+                Ok(())
+            }
+            Kind::List {
+                select,
+                returns,
+                extended,
+                ..
+            } => {
+                let attributes = node_attributes(node, select, returns, extended);
+                self.tell_list(session, node, (select, returns), attributes, out)
+            }
+        }
+    }
+
+    /// `%` shows a level that is only above a subscribed name.
+    fn tell_lsub(&self, session: &Session, node: &Node, out: &mut Vec<u8>) {
+        let above = self.percent && node.below.wanted_unmatched;
+        let attributes: &[_] = match (node.subscribed, above) {
+            (true, _) => &[],
+            (false, true) => &[MailboxAttribute::NoSelect],
+            (false, false) => return,
+        };
+        line(session, true, attributes, node, &[], out);
+    }
+
+    fn tell_list(
+        &self,
+        session: &Session,
+        node: &Node,
+        (select, returns): (ListSelect, ListReturn),
+        mut attributes: Vec<MailboxAttribute>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Error> {
+        let wanted = self.wanted(node);
+        let for_children = select.recursive_match && node.below.wanted_unmatched;
+        if !wanted && !for_children {
+            return Ok(());
+        }
+        let status = match returns.status {
+            Some(items) if wanted && node.selectable() => {
+                let values = status_of(session, node, items)?;
+                if values.is_none() {
+                    attributes.push(MailboxAttribute::NoSelect);
+                }
+                values.map(|v| (items, v))
+            }
+            _ => None,
+        };
+        let mut child_info = Vec::new();
+        if select.recursive_match && node.below.wanted {
+            child_info.extend(select.subscribed.then_some("SUBSCRIBED"));
+            child_info.extend(select.special_use.then_some("SPECIAL-USE"));
+        }
+        line(session, false, &attributes, node, &child_info, out);
+        if let Some((items, values)) = status {
+            write::status(out, &node.text, items, &values, session.dialect());
+        }
+        Ok(())
+    }
+}
+
+fn node_attributes(
+    node: &Node,
+    select: ListSelect,
+    returns: ListReturn,
+    extended: bool,
+) -> Vec<MailboxAttribute> {
+    let mut attributes = Vec::with_capacity(4);
+    match &node.folder {
+        None if extended => attributes.push(MailboxAttribute::NonExistent),
+        None => attributes.push(MailboxAttribute::NoSelect),
+        Some(folder) if !folder.selectable => attributes.push(MailboxAttribute::NoSelect),
+        Some(_) => {}
+    }
+    if node.below.exists {
+        attributes.push(MailboxAttribute::HasChildren);
+    } else if node.folder.is_some() || returns.children {
+        attributes.push(MailboxAttribute::HasNoChildren);
+    }
+    if node.subscribed && (select.subscribed || returns.subscribed) {
+        attributes.push(MailboxAttribute::Subscribed);
+    }
+    attributes.extend(node.special_use().map(MailboxAttribute::Special));
+    attributes
+}
+
+/// `None` for a mailbox that cannot be opened (RFC 5819 §2): it went away, or
+/// is nobody's to read.
+fn status_of(
+    session: &Session,
+    node: &Node,
+    items: roost_imap::command::StatusItems,
+) -> Result<Option<StatusValues>, Error> {
+    let Some(name) = node.folder.as_ref().map(|f| &f.name) else {
+        return Ok(None);
+    };
+    match status::values(session, name, items) {
+        Ok(values) => Ok(Some(values)),
+        Err(Error::Store(
+            StoreError::NoSuchMailbox | StoreError::NotSelectable | StoreError::Permission { .. },
+        )) => Ok(None),
+        Err(other) => Err(other),
+    }
+}
+
+fn line(
+    session: &Session,
+    lsub: bool,
+    attributes: &[MailboxAttribute],
+    node: &Node,
+    child_info: &[&str],
+    out: &mut Vec<u8>,
+) {
+    let line = ListLine {
+        lsub,
+        attributes,
+        separator: Some(session.names.separator()),
+        name: &node.text,
+        child_info,
+        old_name: None,
+    };
+    write::list(out, &line, session.dialect());
+}
+
+/// `LIST reference ""`: the separator, and the namespace that the reference is
+/// in.
+fn tell_root(session: &Session, reference: &str, out: &mut Vec<u8>) {
+    let prefix = session.names.prefix();
+    let name = match !prefix.is_empty() && reference.starts_with(prefix) {
+        true => prefix,
+        false => "",
+    };
+    let line = ListLine {
+        lsub: false,
+        attributes: &[MailboxAttribute::NoSelect],
+        separator: Some(session.names.separator()),
+        name,
+        child_info: &[],
+        old_name: None,
+    };
+    write::list(out, &line, session.dialect());
+}
+
+/// For SELECT: what LIST tells of `name`.
+pub(super) fn attributes_of(
+    session: &Session,
+    name: &MailboxName,
+) -> Result<Vec<MailboxAttribute>, Error> {
+    let folders = session.account().folders()?;
+    Ok(folders
+        .get(name)
+        .map(|folder| attributes(session, folder, folders.len() > 1))
+        .unwrap_or_default())
+}

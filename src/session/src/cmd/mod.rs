@@ -1,0 +1,82 @@
+//! The commands, one file each.
+
+use crate::error::Error;
+use crate::job::{Job, Reply};
+use crate::session::Session;
+use roost_imap::{Command, Tag};
+use roost_store::CopyMode;
+
+pub mod append;
+pub mod capability;
+pub mod check;
+pub mod close;
+pub mod copy;
+pub mod create;
+pub mod delete;
+pub mod enable;
+pub mod expunge;
+pub mod fetch;
+pub mod id;
+pub mod list;
+pub mod logout;
+pub mod lsub;
+pub mod namespace;
+pub mod noop;
+pub mod rename;
+pub mod search;
+pub mod select;
+pub mod status;
+pub mod store;
+pub mod subscribe;
+pub mod unselect;
+
+/// How a command began.
+pub(crate) enum Started {
+    /// It is done already.
+    Done(Reply),
+    Job(Box<dyn Job>),
+    /// The client idles until it sends DONE.
+    Idle,
+}
+
+/// Begins a command that is allowed in the session's state.
+pub(crate) fn start(
+    session: &mut Session,
+    tag: &Tag,
+    command: Command,
+    out: &mut Vec<u8>,
+) -> Result<Started, Error> {
+    Ok(Started::Done(match command {
+        Command::Capability => capability::run(out),
+        Command::Noop => noop::run(),
+        Command::Logout => logout::run(session, out),
+        Command::Id(fields) => id::run(session, &fields, out),
+        Command::Starttls | Command::Authenticate(_) | Command::Login { .. } => {
+            return Err(Error::Bad("Already authenticated"));
+        }
+        Command::Enable(names) => enable::run(session, &names, out),
+        Command::Select(args) => select::run(session, &args, out)?,
+        Command::Create(args) => create::run(session, &args, out)?,
+        Command::Delete { mailbox } => delete::run(session, &mailbox, out)?,
+        Command::Rename { from, to } => rename::run(session, &from, &to, out)?,
+        Command::Subscribe { mailbox } => subscribe::subscribe(session, &mailbox)?,
+        Command::Unsubscribe { mailbox } => subscribe::unsubscribe(session, &mailbox)?,
+        Command::List(args) => return Ok(Started::Job(list::start(session, &args)?)),
+        Command::Lsub { reference, pattern } => {
+            return Ok(Started::Job(lsub::start(session, &reference, pattern)?));
+        }
+        Command::Namespace => namespace::run(session, out),
+        Command::Status { mailbox, items } => status::run(session, &mailbox, items, out)?,
+        Command::Idle => return Ok(Started::Idle),
+        Command::Check => check::run(),
+        Command::Close => return close::start(session),
+        Command::Unselect => unselect::run(session),
+        Command::Expunge => return expunge::start(session, None),
+        Command::UidExpunge(set) => return expunge::start(session, Some(&set)),
+        Command::Fetch(args) => return Ok(Started::Job(fetch::start(session, args)?)),
+        Command::Search(args) => return Ok(Started::Job(search::start(session, tag, args)?)),
+        Command::Store(args) => return Ok(Started::Job(store::start(session, args)?)),
+        Command::Copy(args) => copy::run(session, &args, CopyMode::Copy, out)?,
+        Command::Move(args) => copy::run(session, &args, CopyMode::Move, out)?,
+    }))
+}

@@ -1,0 +1,19 @@
+//! SUBSCRIBE and UNSUBSCRIBE (RFC 9051 §6.3.7 and §6.3.8): the mailbox need
+//! not exist.
+
+use crate::error::Error;
+use crate::job::Reply;
+use crate::session::Session;
+
+pub(super) fn subscribe(session: &Session, mailbox: &[u8]) -> Result<Reply, Error> {
+    let named = session.name(mailbox)?;
+    session.account.subscribe(&named.given.name)?;
+    Ok(Reply::ok("Subscribe completed"))
+}
+
+pub(super) fn unsubscribe(session: &Session, mailbox: &[u8]) -> Result<Reply, Error> {
+    let named = session.name(mailbox)?;
+    let name = &named.given.name;
+    session.account.unsubscribe(name)?;
+    Ok(Reply::ok("Unsubscribe completed"))
+}

@@ -1,0 +1,123 @@
+//! Commands that run in steps, and what comes out of a command.
+
+use crate::error::Error;
+use crate::session::Session;
+use roost_imap::ResponseCode;
+use roost_imap::write::Status;
+use roost_types::{Uid, UidSet};
+use std::borrow::Cow;
+
+/// A step ends soon after it has appended so many octets.
+pub const STEP_OCTETS: usize = 64 << 10;
+
+/// A step that changes or reads messages takes at most so many of them.
+pub const STEP_MESSAGES: u64 = 1000;
+
+/// A command under way. Dropping it gives the command up: nothing half-done
+/// may be left behind.
+pub trait Job: Send {
+    /// Does a bounded piece of work and appends untagged responses. Neither
+    /// the tagged response nor changes of the mailbox are written here: see
+    /// [`Session`].
+    fn step(&mut self, session: &mut Session, out: &mut Vec<u8>) -> Result<Step, Error>;
+
+    /// Whether a response has been begun that the next step goes on with (a
+    /// literal of a large message): nothing else may be written then.
+    fn mid_response(&self) -> bool {
+        false
+    }
+}
+
+/// What a step of a job led to.
+#[derive(Debug)]
+pub enum Step {
+    /// There is more to do; what was appended goes out first.
+    More,
+    Done(Reply),
+}
+
+/// The tagged response of a command, without its tag.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Reply {
+    pub status: Status,
+    pub code: Option<ResponseCode>,
+    pub text: Cow<'static, str>,
+}
+
+impl Reply {
+    pub fn ok(text: &'static str) -> Self {
+        Self::new(Status::Ok, None, text)
+    }
+
+    pub fn ok_code(code: ResponseCode, text: &'static str) -> Self {
+        Self::new(Status::Ok, Some(code), text)
+    }
+
+    pub fn no(code: ResponseCode, text: &'static str) -> Self {
+        Self::new(Status::No, Some(code), text)
+    }
+
+    pub fn bad(text: &'static str) -> Self {
+        Self::new(Status::Bad, None, text)
+    }
+
+    fn new(status: Status, code: Option<ResponseCode>, text: &'static str) -> Self {
+        Self {
+            status,
+            code,
+            text: Cow::Borrowed(text),
+        }
+    }
+}
+
+/// The UIDs of a set, in pieces that one step can deal with.
+pub struct UidPieces {
+    ranges: std::vec::IntoIter<(Uid, Uid)>,
+    rest: Option<(Uid, Uid)>,
+}
+
+impl UidPieces {
+    pub fn new(uids: &UidSet) -> Self {
+        Self {
+            ranges: uids.ranges().collect::<Vec<_>>().into_iter(),
+            rest: None,
+        }
+    }
+
+    /// The next `most` UIDs; `None` when there are no more.
+    pub fn next(&mut self, most: u64) -> Option<UidSet> {
+        let mut piece = UidSet::new();
+        let mut left = u32::try_from(most).unwrap_or(u32::MAX).max(1);
+        while left > 0
+            && let Some((first, last)) = self.rest.take().or_else(|| self.ranges.next())
+        {
+            let end = first.get().saturating_add(left - 1).min(last.get());
+            let end = Uid::new(end).unwrap_or(last);
+            piece.insert_range(first, end);
+            left -= end.get() - first.get() + 1;
+            self.rest = end.next().filter(|&next| next <= last).map(|n| (n, last));
+        }
+        (!piece.is_empty()).then_some(piece)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_are_full_and_in_order() {
+        let range = |a, b| UidSet::range(Uid::new(a).unwrap(), Uid::new(b).unwrap());
+        let mut all = range(1, 5);
+        all.extend_set(&range(8, 8));
+        all.extend_set(&range(10, 13));
+        let mut pieces = UidPieces::new(&all);
+        let texts: Vec<_> = std::iter::from_fn(|| pieces.next(3))
+            .map(|p| p.to_string())
+            .collect();
+        assert_eq!(texts, ["1:3", "4:5,8", "10:12", "13"]);
+        let mut last = UidPieces::new(&range(u32::MAX - 1, u32::MAX));
+        assert_eq!(last.next(9).unwrap().len(), 2);
+        assert_eq!(last.next(9), None);
+    }
+}

@@ -1,0 +1,193 @@
+//! Mailbox names between the wire and the store: separator, prefix, modified
+//! UTF-7 or UTF-8, and Unicode's normal form C (RFC 9051 §5.1).
+
+use crate::settings::Settings;
+use roost_imap::write::Dialect;
+use roost_types::{MailboxName, NameError, utf7};
+use unicode_normalization::{UnicodeNormalization, is_nfc};
+
+/// Why a client's mailbox name does not do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum NameProblem {
+    #[error("mailbox name is not validly encoded")]
+    Encoding,
+    /// Not INBOX, and not behind the prefix.
+    #[error("mailbox name outside the namespace")]
+    Outside,
+    #[error(transparent)]
+    Name(#[from] NameError),
+}
+
+/// A name that a client has given.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Given {
+    pub name: MailboxName,
+    /// The client wrote the separator behind it.
+    pub directory: bool,
+}
+
+/// How names stand on the wire.
+#[derive(Clone, Debug)]
+pub struct Names {
+    separator: char,
+    prefix: String,
+}
+
+impl Names {
+    pub fn new(settings: &Settings) -> Self {
+        Self {
+            separator: settings.separator,
+            prefix: settings.prefix.clone(),
+        }
+    }
+
+    pub fn separator(&self) -> char {
+        self.separator
+    }
+
+    /// What stands before every own name but INBOX.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// The Unicode text of an argument, modified UTF-7 or UTF-8 as the session
+    /// has it.
+    pub fn decode(raw: &[u8], dialect: Dialect) -> Result<String, NameProblem> {
+        match dialect {
+            Dialect::Ascii => utf7::decode(raw),
+            Dialect::Utf8 => std::str::from_utf8(raw).ok().map(String::from),
+        }
+        .ok_or(NameProblem::Encoding)
+    }
+
+    /// The mailbox that `text` names on the wire.
+    pub fn parse(&self, text: &str) -> Result<Given, NameProblem> {
+        let (text, directory) = match text.strip_suffix(self.separator) {
+            Some(text) if !text.is_empty() => (text, true),
+            _ => (text, false),
+        };
+        let name = if text.eq_ignore_ascii_case("INBOX") {
+            MailboxName::inbox()
+        } else {
+            let rest = self.behind_prefix(text).ok_or(NameProblem::Outside)?;
+            let name = MailboxName::parse(rest, self.separator)?;
+            // Only the bare word is INBOX.
+            if name.is_inbox() {
+                return Err(NameProblem::Outside);
+            }
+            name
+        };
+        Ok(Given { name, directory })
+    }
+
+    fn behind_prefix<'a>(&self, text: &'a str) -> Option<&'a str> {
+        let (head, rest) = text.split_at_checked(self.prefix.len())?;
+        let same = head == self.prefix
+            || head.eq_ignore_ascii_case(&self.prefix) && self.prefix_is_inbox();
+        same.then_some(rest)
+    }
+
+    /// The prefix is INBOX and the separator, as on Courier's sites.
+    pub fn prefix_is_inbox(&self) -> bool {
+        self.prefix.len() == "INBOX".len() + self.separator.len_utf8()
+            && starts_with_inbox(&self.prefix)
+    }
+
+    /// `name` as Unicode with prefix and separator in place; `None` where a
+    /// level holds the separator, so that no client can name it.
+    pub fn show(&self, name: &MailboxName) -> Option<String> {
+        if name.is_inbox() {
+            return Some("INBOX".into());
+        }
+        if name.levels().any(|level| level.contains(self.separator)) {
+            return None;
+        }
+        Some(format!("{}{}", self.prefix, name.join(self.separator)))
+    }
+}
+
+/// Whether the first five letters are INBOX in any case.
+pub fn starts_with_inbox(text: &str) -> bool {
+    text.get(..5)
+        .is_some_and(|head| head.eq_ignore_ascii_case("INBOX"))
+}
+
+/// The normal form C of `text` where that is something else.
+pub fn normalized(text: &str) -> Option<String> {
+    (!text.is_ascii() && !is_nfc(text)).then(|| text.nfc().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(prefix: &str, separator: char) -> Names {
+        Names {
+            separator,
+            prefix: prefix.into(),
+        }
+    }
+
+    fn parsed(names: &Names, text: &str) -> Result<String, NameProblem> {
+        names.parse(text).map(|g| {
+            let end = if g.directory { "/" } else { "" };
+            g.name.join('/') + end
+        })
+    }
+
+    #[test]
+    fn plain_names() {
+        let n = names("", '/');
+        assert_eq!(parsed(&n, "inbox").unwrap(), "INBOX");
+        assert_eq!(parsed(&n, "Inbox/a").unwrap(), "INBOX/a");
+        assert_eq!(parsed(&n, "a.b/c").unwrap(), "a.b/c");
+        assert_eq!(parsed(&n, "a/").unwrap(), "a/");
+        assert_eq!(parsed(&n, "a//b"), Err(NameProblem::Name(NameError::Empty)));
+        assert_eq!(parsed(&n, "/"), Err(NameProblem::Name(NameError::Empty)));
+        assert_eq!(parsed(&n, ""), Err(NameProblem::Name(NameError::Empty)));
+    }
+
+    #[test]
+    fn courier_names() {
+        let n = names("INBOX.", '.');
+        assert_eq!(parsed(&n, "INBOX").unwrap(), "INBOX");
+        assert_eq!(parsed(&n, "INBOX.Work.New").unwrap(), "Work/New");
+        assert_eq!(parsed(&n, "inbox.a/b").unwrap(), "a/b");
+        assert_eq!(parsed(&n, "INBOX.").unwrap(), "INBOX/");
+        assert_eq!(parsed(&n, "Work"), Err(NameProblem::Outside));
+        assert_eq!(parsed(&n, "INBOX.INBOX"), Err(NameProblem::Outside));
+        let work = MailboxName::parse("Work.New", '.').unwrap();
+        assert_eq!(n.show(&work).unwrap(), "INBOX.Work.New");
+        assert_eq!(n.show(&MailboxName::inbox()).unwrap(), "INBOX");
+        let dotted = MailboxName::from_levels(["a.b"]).unwrap();
+        assert_eq!(n.show(&dotted), None);
+    }
+
+    #[test]
+    fn another_prefix_keeps_its_case() {
+        let n = names("Mail/", '/');
+        assert_eq!(parsed(&n, "Mail/a").unwrap(), "a");
+        assert_eq!(parsed(&n, "mail/a"), Err(NameProblem::Outside));
+        assert_eq!(parsed(&n, "inbox").unwrap(), "INBOX");
+        assert_eq!(parsed(&n, "INBOX/a"), Err(NameProblem::Outside));
+    }
+
+    #[test]
+    fn encodings_by_dialect() {
+        let decode = |b: &[u8], d| Names::decode(b, d);
+        assert_eq!(decode(b"B&AOQ-r", Dialect::Ascii).unwrap(), "Bär");
+        assert_eq!(decode(b"B&AOQ-r", Dialect::Utf8).unwrap(), "B&AOQ-r");
+        assert_eq!(
+            decode("Bär".as_bytes(), Dialect::Ascii),
+            Err(NameProblem::Encoding)
+        );
+        assert_eq!(decode(b"\xff", Dialect::Utf8), Err(NameProblem::Encoding));
+    }
+
+    #[test]
+    fn only_what_is_not_in_normal_form_is_normalized() {
+        assert_eq!(normalized("abc"), None);
+        assert_eq!(normalized("Bär"), None);
+        assert_eq!(normalized("Ba\u{308}r").as_deref(), Some("Bär"));
+    }
+}

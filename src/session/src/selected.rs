@@ -1,0 +1,213 @@
+//! The selected mailbox of a session.
+
+use crate::changes::{Changes, Knows, Style, Told};
+use crate::error::{Error, Fatal};
+use crate::view::View;
+use roost_imap::ResponseCode;
+use roost_imap::write::{self, Status};
+use roost_store::{Account, FlagChange, FlagMode, Mailbox, Row, Snapshot};
+use roost_types::{MailboxName, SeqNum, SeqSet, SequenceSet, SystemFlags, UidSet};
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// A mailbox as one session has it open.
+pub struct Selected {
+    pub(crate) mailbox: Arc<Mailbox>,
+    pub(crate) view: View,
+    /// Opened by EXAMINE: nothing at all may change, `\Recent` included.
+    examined: bool,
+    read_only: bool,
+    /// Messages whose `\Recent` this session has claimed (RFC 3501 §2.3.2).
+    recent: UidSet,
+    /// What `$` stands for (RFC 5182).
+    pub(crate) saved: UidSet,
+    changes: watch::Receiver<u64>,
+}
+
+impl Selected {
+    pub(crate) fn open(
+        account: &Arc<Account>,
+        name: &MailboxName,
+        examine: bool,
+    ) -> Result<Self, Error> {
+        let mailbox = account.open(name)?;
+        let changes = mailbox.changes();
+        // Opening it has brought it up to date.
+        let view = View::new(mailbox.snapshot());
+        let mut selected = Self {
+            examined: examine,
+            read_only: examine || mailbox.read_only(),
+            mailbox,
+            view,
+            recent: UidSet::new(),
+            saved: UidSet::new(),
+            changes,
+        };
+        selected.claim_recent();
+        Ok(selected)
+    }
+
+    pub fn mailbox(&self) -> &Arc<Mailbox> {
+        &self.mailbox
+    }
+
+    pub fn view(&self) -> &View {
+        &self.view
+    }
+
+    /// Nothing of the mailbox can be changed in this session.
+    pub fn read_only(&self) -> bool {
+        self.read_only
+    }
+
+    /// A receiver that wakes when the mailbox changes.
+    pub fn watch(&self) -> watch::Receiver<u64> {
+        self.changes.clone()
+    }
+
+    /// The numbers that a client's set means.
+    pub fn resolve(&self, set: &SequenceSet, uid: bool) -> Result<SeqSet, Error> {
+        self.view
+            .resolve(set, uid, &self.saved)
+            .ok_or(Error::Bad("No message has such a number"))
+    }
+
+    /// Whether the message has `\Recent` in this session.
+    pub fn is_recent(&self, row: &Row) -> bool {
+        match self.examined {
+            true => row.recent,
+            false => self.recent.contains(row.uid),
+        }
+    }
+
+    /// The number of messages with `\Recent` in this session.
+    pub fn recent_count(&self) -> u32 {
+        match self.examined {
+            true => self.view.snapshot().recent(),
+            false => u32::try_from(self.view.seqs_of(&self.recent).len()).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// Looks at the disk and moves the view on. Where `expunges` may not be
+    /// told, messages that are gone become ghosts.
+    pub(crate) fn refresh(&mut self, expunges: bool) -> Result<Changes, Error> {
+        let snapshot = self.mailbox.refresh().map_err(deleted)?;
+        self.advance(&snapshot, expunges, Told::Nothing)
+    }
+
+    /// Moves the view on to `snapshot`.
+    pub(crate) fn advance(
+        &mut self,
+        snapshot: &Arc<Snapshot>,
+        expunges: bool,
+        told: Told<'_>,
+    ) -> Result<Changes, Error> {
+        let old = Arc::clone(self.view.snapshot());
+        if snapshot.uid_validity() != old.uid_validity() {
+            return Err(Fatal::UidValidityChanged.into());
+        }
+        // A step before may have brought the view further already.
+        let nothing_new = snapshot.generation() <= old.generation();
+        if nothing_new && !(expunges && self.view.has_ghosts()) {
+            return Ok(Changes::default());
+        }
+        let snapshot = if nothing_new { &old } else { snapshot };
+        let last = self.view.last_uid();
+        let mut knows = Knows::new(told, &old, snapshot);
+        let advance = self
+            .view
+            .advance(Arc::clone(snapshot), expunges, |a, b| knows.knows(a, b));
+        if advance.added > 0 {
+            let first_new = snapshot.len().saturating_sub(advance.added) + 1;
+            let first_new = SeqNum::new(first_new).and_then(|seq| snapshot.uid_at(seq));
+            if first_new <= last {
+                return Err(Fatal::OutOfOrder.into());
+            }
+            self.claim_recent();
+        }
+        Ok(Changes::new(advance, self))
+    }
+
+    /// Sets `\Seen` on those of `uids` that have it not, as FETCH of a body
+    /// does (RFC 9051 §6.4.5); nothing in a read-only mailbox. Says which
+    /// messages got it: their FETCH responses have to show FLAGS. Other
+    /// changes met on the way are in [`Changes`], to be written first.
+    pub fn mark_seen(&mut self, uids: &UidSet) -> Result<(UidSet, Changes), Error> {
+        let mut unseen = UidSet::new();
+        if !self.read_only {
+            let lacks = |row: &Row| !row.flags.contains(SystemFlags::SEEN);
+            for uid in uids.iter() {
+                if let Some((_, row)) = self.view.snapshot().row_of(uid)
+                    && lacks(&row)
+                {
+                    unseen.insert(uid);
+                }
+            }
+        }
+        if unseen.is_empty() {
+            return Ok((unseen, Changes::default()));
+        }
+        let change = FlagChange {
+            mode: FlagMode::Add,
+            system: SystemFlags::SEEN,
+            keywords: &[],
+        };
+        let outcome = self
+            .mailbox
+            .store_flags(&unseen, &change)
+            .map_err(deleted)?;
+        let changes = self.advance(&outcome.snapshot, false, Told::Exact(&unseen))?;
+        Ok((unseen, changes))
+    }
+
+    /// Takes `\Recent` of what has come; failing at it is no reason to fail.
+    fn claim_recent(&mut self) {
+        if self.examined || self.view.snapshot().recent() == 0 {
+            return;
+        }
+        match self.mailbox.claim_recent(self.view.snapshot()) {
+            Ok(uids) => self.recent.extend_set(&uids),
+            Err(error) => log::info!("{}: new messages: {error}", self.mailbox.name()),
+        }
+    }
+
+    /// Appends a message's flag list as this session sees it.
+    pub fn write_flags(&self, out: &mut Vec<u8>, row: &Row, style: Style) {
+        let keywords = self.view.snapshot().keyword_names(row.keywords);
+        let recent = !style.rev2 && self.is_recent(row);
+        write::flag_list_with_recent(out, row.flags, keywords, recent);
+    }
+
+    /// Appends FLAGS and PERMANENTFLAGS.
+    pub(crate) fn write_flags_responses(&self, out: &mut Vec<u8>) {
+        let keywords = self.view.snapshot().keywords();
+        write::flags_response(out, SystemFlags::ALL, keywords);
+        let (code, text) = match self.read_only {
+            true => (
+                ResponseCode::PermanentFlags {
+                    system: SystemFlags::NONE,
+                    keywords: Vec::new(),
+                    create: false,
+                },
+                "Read-only mailbox",
+            ),
+            false => (
+                ResponseCode::PermanentFlags {
+                    system: SystemFlags::ALL,
+                    keywords: keywords.to_vec(),
+                    create: true,
+                },
+                "Flags permitted",
+            ),
+        };
+        write::untagged(out, Status::Ok, Some(&code), text);
+    }
+}
+
+/// In the selected mailbox, its absence ends the session.
+pub(crate) fn deleted(error: roost_store::Error) -> Error {
+    match error {
+        roost_store::Error::NoSuchMailbox => Fatal::MailboxDeleted.into(),
+        other => other.into(),
+    }
+}

@@ -1,0 +1,326 @@
+//! A session's state, and how it goes from frame to frame.
+
+mod drive;
+
+use crate::changes::{Changes, Style};
+use crate::cmd::append::Appending;
+use crate::error::{Error, Fatal};
+use crate::job::{Job, Reply};
+use crate::names::{Given, NameProblem, Names, normalized};
+use crate::selected::Selected;
+use crate::settings::Settings;
+use roost_imap::write::{self, Dialect, Status};
+use roost_imap::{CommandKind, Request, ResponseCode, Tag, command};
+use roost_store::Account;
+use roost_types::{MailboxName, SessionId};
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// Whose session it is.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    pub session: SessionId,
+    /// The account's name, for logs.
+    pub user: String,
+}
+
+/// What a session has done, for its last line in the log.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Counters {
+    /// Messages that got `\Deleted`.
+    pub deleted: u64,
+    pub expunged: u64,
+    /// Messages added by APPEND.
+    pub appended: u64,
+    /// Header sections sent, and their octets.
+    pub header_count: u64,
+    pub header_bytes: u64,
+    /// Bodies and their parts.
+    pub body_count: u64,
+    pub body_bytes: u64,
+}
+
+/// What the driver has to do next, after what was appended is written out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Progress {
+    /// Call [`Session::step`].
+    More,
+    /// Give the next frame to [`Session::take`].
+    Next,
+    /// Call `Framer::accept_append`, then as `Next`.
+    AcceptAppend,
+    /// Call `Framer::refuse_append`, then as `Next`.
+    RefuseAppend,
+    /// The client is in IDLE: call `Framer::expect_done`; then as `Next`, but
+    /// call [`Session::changed`] when [`Session::watch`] wakes.
+    Idle,
+    /// Close the connection.
+    End(End),
+}
+
+/// Why a session ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum End {
+    Logout,
+    /// The client's doing.
+    Protocol,
+    /// The mailbox went away, or a response could not be completed.
+    Fatal,
+}
+
+/// Where the session stands; each state owns what belongs to it.
+pub(crate) enum State {
+    Authenticated,
+    Selected(Box<Selected>),
+    LoggedOut,
+}
+
+/// How far the command under way is.
+enum Phase {
+    /// Waits for a frame.
+    Ready,
+    /// Changes of the mailbox are told, then the command begins.
+    Before(Box<(Request, Changes)>),
+    Running {
+        tag: Tag,
+        kind: CommandKind,
+        job: Box<dyn Job>,
+    },
+    /// Changes are told, then the reply.
+    After {
+        tag: Tag,
+        kind: CommandKind,
+        reply: Reply,
+        changes: Changes,
+    },
+    /// Changes are told, then the client may idle.
+    IdleTelling {
+        tag: Tag,
+        changes: Changes,
+        /// The continuation request has gone out.
+        begun: bool,
+    },
+    Idle {
+        tag: Tag,
+    },
+    Append(Box<Appending>),
+    Ended(End),
+}
+
+/// One client, logged in. See the crate's description for how to drive it.
+pub struct Session {
+    pub(crate) identity: Identity,
+    pub(crate) account: Arc<Account>,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) names: Names,
+    pub(crate) rev2: bool,
+    pub(crate) state: State,
+    pub(crate) counters: Counters,
+    phase: Phase,
+    /// BAD answers in a row.
+    bad_commands: u32,
+}
+
+impl Session {
+    pub fn new(identity: Identity, account: Arc<Account>, settings: Arc<Settings>) -> Self {
+        Self {
+            identity,
+            account,
+            names: Names::new(&settings),
+            settings,
+            rev2: false,
+            state: State::Authenticated,
+            counters: Counters::default(),
+            phase: Phase::Ready,
+            bad_commands: 0,
+        }
+    }
+
+    /// Answers the command that logged the client in.
+    pub fn greet(&self, tag: &Tag, out: &mut Vec<u8>) {
+        let code = ResponseCode::Capability(crate::cmd::capability::names());
+        write::tagged(out, tag, Status::Ok, Some(&code), "Logged in");
+    }
+
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// The counters, for commands to add to.
+    pub fn counters_mut(&mut self) -> &mut Counters {
+        &mut self.counters
+    }
+
+    pub fn account(&self) -> &Arc<Account> {
+        &self.account
+    }
+
+    /// How strings and mailbox names go on the wire.
+    pub fn dialect(&self) -> Dialect {
+        match self.rev2 {
+            true => Dialect::Utf8,
+            false => Dialect::Ascii,
+        }
+    }
+
+    /// IMAP4rev2 has been enabled.
+    pub fn rev2(&self) -> bool {
+        self.rev2
+    }
+
+    /// How FETCH responses look for a command that uses UIDs or does not.
+    pub fn style(&self, uid: bool) -> Style {
+        Style {
+            rev2: self.rev2,
+            uid,
+        }
+    }
+
+    /// The selected mailbox. The command table keeps commands that need one
+    /// out of other states.
+    pub fn selected(&self) -> Result<&Selected, Error> {
+        match &self.state {
+            State::Selected(selected) => Ok(selected),
+            State::Authenticated | State::LoggedOut => Err(Error::Bad(NO_MAILBOX)),
+        }
+    }
+
+    pub fn selected_mut(&mut self) -> Result<&mut Selected, Error> {
+        match &mut self.state {
+            State::Selected(selected) => Ok(selected),
+            State::Authenticated | State::LoggedOut => Err(Error::Bad(NO_MAILBOX)),
+        }
+    }
+
+    /// Wakes when the selected mailbox changes.
+    pub fn watch(&self) -> Option<watch::Receiver<u64>> {
+        self.selected().ok().map(Selected::watch)
+    }
+
+    /// What the session is doing, for monitors.
+    pub fn doing(&self) -> &'static str {
+        match (&self.phase, &self.state) {
+            (Phase::Running { kind, .. }, _) => kind.name(),
+            (Phase::Append(_), _) => "APPEND",
+            (Phase::Idle { .. } | Phase::IdleTelling { .. }, _) => "Idle",
+            (_, State::Authenticated) => "Authenticated",
+            (_, State::Selected(_)) => "Selected",
+            (_, State::LoggedOut) => "Logout",
+        }
+    }
+
+    /// Whether a BYE can be written now: not in the middle of a response.
+    pub fn can_say_bye(&self) -> bool {
+        match &self.phase {
+            Phase::Running { job, .. } => !job.mid_response(),
+            _ => true,
+        }
+    }
+
+    fn protocol_state(&self) -> command::State {
+        match self.state {
+            State::Selected(_) => command::State::Selected,
+            State::Authenticated | State::LoggedOut => command::State::Authenticated,
+        }
+    }
+
+    /// The mailbox that an argument names, for commands that make one: in
+    /// normal form C.
+    pub(crate) fn new_name(&self, raw: &[u8]) -> Result<Named, Error> {
+        let text = Names::decode(raw, self.dialect())?;
+        Ok(match normalized(&text) {
+            Some(normal) => Named {
+                given: self.names.parse(&normal)?,
+                old: Some(text),
+            },
+            None => Named {
+                given: self.names.parse(&text)?,
+                old: None,
+            },
+        })
+    }
+
+    /// The mailbox that an argument names: as written if there is one, else
+    /// in normal form C.
+    pub(crate) fn name(&self, raw: &[u8]) -> Result<Named, Error> {
+        let text = Names::decode(raw, self.dialect())?;
+        if let Some(normal) = normalized(&text)
+            && let Ok(given) = self.names.parse(&text)
+            && self.account.folders()?.get(&given.name).is_none()
+        {
+            return Ok(Named {
+                given: self.names.parse(&normal)?,
+                old: Some(text),
+            });
+        }
+        Ok(Named {
+            given: self.names.parse(&text)?,
+            old: None,
+        })
+    }
+
+    /// A name as text for the wire.
+    pub(crate) fn show(&self, name: &MailboxName) -> Result<String, Error> {
+        Ok(self.names.show(name).ok_or(NameProblem::Outside)?)
+    }
+
+    /// Writes the LIST response that tells a client of IMAP4rev2 under which
+    /// name its own denormalized one goes (RFC 9051 §6.3.9.7).
+    pub(crate) fn tell_normalized(&self, named: &Named, gone: bool, out: &mut Vec<u8>) {
+        let (true, Some(old), Some(name)) =
+            (self.rev2, &named.old, self.names.show(&named.given.name))
+        else {
+            return;
+        };
+        let line = list_line(&name, Some(old), gone, self.names.separator());
+        write::list(out, &line, self.dialect());
+    }
+
+    pub(crate) fn log_problem(&self, error: &Error) {
+        let session = self.identity.session.0;
+        log::info!(session = session; "{}: {error}", self.identity.user);
+    }
+}
+
+/// A name from an argument.
+pub(crate) struct Named {
+    pub given: Given,
+    /// What the client wrote, where that is not in normal form.
+    pub old: Option<String>,
+}
+
+fn list_line<'a>(
+    name: &'a str,
+    old_name: Option<&'a str>,
+    gone: bool,
+    separator: char,
+) -> write::ListLine<'a> {
+    write::ListLine {
+        lsub: false,
+        attributes: match gone {
+            true => &[write::MailboxAttribute::NonExistent],
+            false => &[],
+        },
+        separator: Some(separator),
+        name,
+        child_info: &[],
+        old_name,
+    }
+}
+
+const NO_MAILBOX: &str = "No mailbox selected";
+
+/// How a session ended, for the driver.
+pub(crate) fn end_of(fatal: Fatal) -> End {
+    match fatal {
+        Fatal::MailboxDeleted
+        | Fatal::UidValidityChanged
+        | Fatal::OutOfOrder
+        | Fatal::Truncated => End::Fatal,
+        Fatal::TooManyBad | Fatal::Protocol(_) => End::Protocol,
+    }
+}

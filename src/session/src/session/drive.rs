@@ -1,0 +1,380 @@
+//! From frames to responses: what happens around a command.
+
+use super::{End, Phase, Progress, Session, State, end_of};
+use crate::changes::{Changes, Told};
+use crate::cmd::{self, Started};
+use crate::error::{Answer, Error, Fatal, answer, is_for_the_log};
+use crate::job::{Reply, Step};
+use roost_imap::write::{self, Dialect, Status};
+use roost_imap::{CommandKind, Frame, Request, Tag, command, parse};
+use std::mem;
+
+impl Session {
+    /// Takes what the client sent. Only to be called when the last
+    /// [`Progress`] asked for it.
+    pub fn take(&mut self, frame: Frame, out: &mut Vec<u8>) -> Progress {
+        match frame {
+            Frame::Command(bytes) => self.command(&bytes, out),
+            Frame::NeedContinuation => {
+                write::continuation(out, "OK");
+                Progress::Next
+            }
+            Frame::AppendStart(start) => {
+                let (appending, progress) = cmd::append::begin(self, start, out);
+                self.phase = Phase::Append(Box::new(appending));
+                progress
+            }
+            Frame::AppendData(bytes) => self.appending(|a, _, _| a.data(&bytes), out),
+            Frame::AppendNext(message) => {
+                self.appending(|a, session, out| a.next(session, &message, out), out)
+            }
+            Frame::AppendEnd => self.append_end(out),
+            Frame::Done => self.idle_done(out),
+            Frame::TooLong { tag } => self.bad(tag.as_ref(), "Command is too long", out),
+            Frame::Bad { tag, reason } => self.bad(tag.as_ref(), reason, out),
+            Frame::Fatal { reason } => self.fatal(Fatal::Protocol(reason), out),
+            Frame::Line(_) | Frame::Cancel => self.fatal(Fatal::Protocol("Unexpected line"), out),
+        }
+    }
+
+    /// Does the next piece of work.
+    pub fn step(&mut self, out: &mut Vec<u8>) -> Progress {
+        match mem::replace(&mut self.phase, Phase::Ready) {
+            Phase::Ready => Progress::Next,
+            Phase::Before(before) => {
+                let (request, mut changes) = *before;
+                let uid = uses_uids(request.command.kind());
+                if self.tell(&mut changes, uid, out) {
+                    return self.start(request, out);
+                }
+                self.phase = Phase::Before(Box::new((request, changes)));
+                Progress::More
+            }
+            Phase::Running { tag, kind, mut job } => match job.step(self, out) {
+                Ok(Step::More) => {
+                    self.phase = Phase::Running { tag, kind, job };
+                    Progress::More
+                }
+                Ok(Step::Done(reply)) => self.finish(tag, kind, reply, out),
+                Err(error) => self.failed(tag, kind, &error, out),
+            },
+            Phase::After {
+                tag,
+                kind,
+                reply,
+                mut changes,
+            } => {
+                if !self.tell(&mut changes, uses_uids(kind), out) {
+                    self.phase = Phase::After {
+                        tag,
+                        kind,
+                        reply,
+                        changes,
+                    };
+                    return Progress::More;
+                }
+                self.reply(&tag, kind, &reply, out)
+            }
+            Phase::IdleTelling {
+                tag,
+                mut changes,
+                begun,
+            } => {
+                if !self.tell(&mut changes, false, out) {
+                    self.phase = Phase::IdleTelling {
+                        tag,
+                        changes,
+                        begun,
+                    };
+                    return Progress::More;
+                }
+                if !begun {
+                    write::continuation(out, "idling");
+                }
+                self.phase = Phase::Idle { tag };
+                Progress::Idle
+            }
+            idle @ Phase::Idle { .. } => {
+                self.phase = idle;
+                Progress::Idle
+            }
+            append @ Phase::Append(_) => {
+                self.phase = append;
+                Progress::Next
+            }
+            Phase::Ended(end) => {
+                self.phase = Phase::Ended(end);
+                Progress::End(end)
+            }
+        }
+    }
+
+    /// Tells a client in IDLE what has changed; nothing in other states.
+    pub fn changed(&mut self, out: &mut Vec<u8>) -> Progress {
+        match mem::replace(&mut self.phase, Phase::Ready) {
+            Phase::Idle { tag } => match self.look(true) {
+                Ok(changes) => {
+                    self.phase = Phase::IdleTelling {
+                        tag,
+                        changes,
+                        begun: true,
+                    };
+                    self.step(out)
+                }
+                Err(fatal) => self.fatal(fatal, out),
+            },
+            other => {
+                self.phase = other;
+                self.step(out)
+            }
+        }
+    }
+
+    fn command(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Progress {
+        let request = match parse(bytes) {
+            Ok(request) => request,
+            Err(error) => {
+                let out_of_place = error.kind.and_then(|kind| self.out_of_place(kind));
+                return self.bad(error.tag.as_ref(), out_of_place.unwrap_or(error.text), out);
+            }
+        };
+        let kind = request.command.kind();
+        if let Some(text) = self.out_of_place(kind) {
+            return self.bad(Some(&request.tag), text, out);
+        }
+        self.bad_commands = 0;
+        let looked = match leaves_mailbox(kind) || looks_afterwards(kind) {
+            true => Ok(Changes::default()),
+            false => self.look(false),
+        };
+        let changes = match looked {
+            Ok(changes) => changes,
+            Err(fatal) => return self.fatal(fatal, out),
+        };
+        self.phase = Phase::Before(Box::new((request, changes)));
+        Progress::More
+    }
+
+    /// Why a command is not allowed now.
+    fn out_of_place(&self, kind: CommandKind) -> Option<&'static str> {
+        if kind.allowed_in(self.protocol_state()) {
+            return None;
+        }
+        Some(match kind.allowed_in(command::State::Selected) {
+            true => super::NO_MAILBOX,
+            false => "Already authenticated",
+        })
+    }
+
+    fn start(&mut self, request: Request, out: &mut Vec<u8>) -> Progress {
+        let Request { tag, command } = request;
+        let kind = command.kind();
+        match cmd::start(self, &tag, command, out) {
+            Ok(Started::Done(reply)) => self.finish(tag, kind, reply, out),
+            Ok(Started::Job(job)) => {
+                self.phase = Phase::Running { tag, kind, job };
+                Progress::More
+            }
+            Ok(Started::Idle) => match self.news(true) {
+                Ok(changes) => {
+                    self.phase = Phase::IdleTelling {
+                        tag,
+                        changes,
+                        begun: false,
+                    };
+                    Progress::More
+                }
+                Err(fatal) => self.fatal(fatal, out),
+            },
+            Err(error) => self.failed(tag, kind, &error, out),
+        }
+    }
+
+    fn failed(
+        &mut self,
+        tag: Tag,
+        kind: CommandKind,
+        error: &Error,
+        out: &mut Vec<u8>,
+    ) -> Progress {
+        if is_for_the_log(error) {
+            self.log_problem(error);
+        }
+        match answer(error) {
+            Answer::Tagged(reply) => self.finish(tag, kind, reply, out),
+            Answer::Bye(fatal) => self.fatal(fatal, out),
+        }
+    }
+
+    /// Tells what the command and others changed, then answers.
+    fn finish(&mut self, tag: Tag, kind: CommandKind, reply: Reply, out: &mut Vec<u8>) -> Progress {
+        let expunges = !kind.facts().holds_expunge;
+        let news = match looks_afterwards(kind) {
+            true => self.look(expunges),
+            false => self.news(expunges),
+        };
+        let changes = match news {
+            Ok(changes) => changes,
+            Err(fatal) => return self.fatal(fatal, out),
+        };
+        self.phase = Phase::After {
+            tag,
+            kind,
+            reply,
+            changes,
+        };
+        self.step(out)
+    }
+
+    fn reply(
+        &mut self,
+        tag: &Tag,
+        kind: CommandKind,
+        reply: &Reply,
+        out: &mut Vec<u8>,
+    ) -> Progress {
+        let (session, status) = (self.identity.session.0, reply.status.word());
+        log::debug!(session = session; "{}: {status}", kind.name());
+        let code = reply.code.as_ref();
+        if reply.status == Status::Bad {
+            return self.bad(Some(tag), &reply.text, out);
+        }
+        write::tagged(out, tag, reply.status, code, &reply.text);
+        match self.state {
+            State::LoggedOut => {
+                self.phase = Phase::Ended(End::Logout);
+                Progress::End(End::Logout)
+            }
+            State::Authenticated | State::Selected(_) => {
+                self.phase = Phase::Ready;
+                Progress::Next
+            }
+        }
+    }
+
+    /// Answers BAD, and BYE after too many of them in a row.
+    fn bad(&mut self, tag: Option<&Tag>, text: &str, out: &mut Vec<u8>) -> Progress {
+        write::status_line(out, tag, Status::Bad, None, text, Dialect::Ascii);
+        // An APPEND or IDLE that this ended leaves nothing behind.
+        self.phase = Phase::Ready;
+        self.bad_commands += 1;
+        let most = self.settings.max_bad_commands;
+        if most > 0 && self.bad_commands >= most {
+            return self.fatal(Fatal::TooManyBad, out);
+        }
+        Progress::Next
+    }
+
+    fn fatal(&mut self, fatal: Fatal, out: &mut Vec<u8>) -> Progress {
+        // A client would take the BYE for a part of the broken response.
+        if fatal != Fatal::Truncated {
+            write::bye(out, None, &fatal.to_string());
+        }
+        let end = end_of(fatal);
+        self.phase = Phase::Ended(end);
+        Progress::End(end)
+    }
+
+    /// Changes of the selected mailbox, as the disk has them now.
+    fn look(&mut self, expunges: bool) -> Result<Changes, Fatal> {
+        let changes = match &mut self.state {
+            State::Selected(selected) => selected.refresh(expunges),
+            State::Authenticated | State::LoggedOut => Ok(Changes::default()),
+        };
+        self.or_nothing(changes)
+    }
+
+    /// Changes of the selected mailbox, as the worker knows of them.
+    fn news(&mut self, expunges: bool) -> Result<Changes, Fatal> {
+        let changes = match &mut self.state {
+            State::Selected(selected) => {
+                let snapshot = selected.mailbox().snapshot();
+                selected.advance(&snapshot, expunges, Told::Nothing)
+            }
+            State::Authenticated | State::LoggedOut => Ok(Changes::default()),
+        };
+        self.or_nothing(changes)
+    }
+
+    /// A mailbox that cannot be looked at just now has no news.
+    fn or_nothing(&self, changes: Result<Changes, Error>) -> Result<Changes, Fatal> {
+        changes.or_else(|error| match error {
+            Error::Fatal(fatal) => Err(fatal),
+            other => {
+                self.log_problem(&other);
+                Ok(Changes::default())
+            }
+        })
+    }
+
+    /// Writes changes; true when all are written.
+    fn tell(&self, changes: &mut Changes, uid: bool, out: &mut Vec<u8>) -> bool {
+        match &self.state {
+            State::Selected(selected) => changes.write(out, selected, self.style(uid)),
+            State::Authenticated | State::LoggedOut => true,
+        }
+    }
+
+    fn idle_done(&mut self, out: &mut Vec<u8>) -> Progress {
+        match mem::replace(&mut self.phase, Phase::Ready) {
+            Phase::Idle { tag } => {
+                let reply = Reply::ok("Idle completed");
+                self.finish(tag, CommandKind::Idle, reply, out)
+            }
+            _ => self.bad(None, "No IDLE under way", out),
+        }
+    }
+
+    fn appending(
+        &mut self,
+        go: impl FnOnce(&mut cmd::append::Appending, &Session, &mut Vec<u8>) -> Progress,
+        out: &mut Vec<u8>,
+    ) -> Progress {
+        match mem::replace(&mut self.phase, Phase::Ready) {
+            Phase::Append(mut appending) => {
+                let progress = go(&mut appending, self, out);
+                self.phase = Phase::Append(appending);
+                progress
+            }
+            other => {
+                self.phase = other;
+                self.fatal(Fatal::Protocol("Unexpected message"), out)
+            }
+        }
+    }
+
+    fn append_end(&mut self, out: &mut Vec<u8>) -> Progress {
+        match mem::replace(&mut self.phase, Phase::Ready) {
+            Phase::Append(appending) => {
+                self.bad_commands = 0;
+                let (tag, result) = (*appending).end(self, out);
+                match result {
+                    Ok(reply) => self.finish(tag, CommandKind::Append, reply, out),
+                    Err(error) => self.failed(tag, CommandKind::Append, &error, out),
+                }
+            }
+            _ => self.fatal(Fatal::Protocol("Unexpected end of message"), out),
+        }
+    }
+}
+
+/// Commands after which nobody wants to know what changed in the mailbox that
+/// was selected before.
+fn leaves_mailbox(kind: CommandKind) -> bool {
+    use CommandKind as K;
+    matches!(
+        kind,
+        K::Select | K::Examine | K::Close | K::Unselect | K::Logout
+    )
+}
+
+/// FETCH responses to these carry UIDs (RFC 9051 §6.4.9).
+fn uses_uids(kind: CommandKind) -> bool {
+    kind.name().starts_with("UID ")
+}
+
+/// STORE: flags of others that were told before it is carried out would seem
+/// to be its outcome.
+fn looks_afterwards(kind: CommandKind) -> bool {
+    matches!(kind, CommandKind::Store | CommandKind::UidStore)
+}

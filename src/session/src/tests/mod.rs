@@ -1,0 +1,179 @@
+//! Conversations with sessions on Maildirs of their own.
+
+mod append;
+mod conversation;
+mod folders;
+mod listing;
+mod messages;
+mod replay;
+mod several;
+mod view;
+
+use crate::{Identity, Progress, Session, Settings};
+use roost_imap::{Framer, Limits};
+use roost_store::{Account, AccountOptions, Options, Store};
+use roost_types::SessionId;
+use std::sync::Arc;
+use tempfile::TempDir;
+
+/// A Maildir and the worker's half of its sessions.
+struct Site {
+    account: Arc<Account>,
+    settings: Arc<Settings>,
+    /// Before the account, which uses them.
+    _store: Arc<Store>,
+    dir: TempDir,
+}
+
+impl Site {
+    fn new() -> Self {
+        Self::with(Settings::default())
+    }
+
+    fn with(settings: Settings) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::new(Options::default()).unwrap();
+        let account = store
+            .account(
+                "alice",
+                &dir.path().join("Maildir"),
+                AccountOptions::default(),
+            )
+            .unwrap();
+        Self {
+            account,
+            settings: Arc::new(settings),
+            _store: store,
+            dir,
+        }
+    }
+
+    /// A Courier site.
+    fn courier() -> Self {
+        Self::with(Settings {
+            separator: '.',
+            prefix: "INBOX.".into(),
+            ..Settings::default()
+        })
+    }
+
+    fn client(&self) -> Client {
+        let identity = Identity {
+            session: SessionId(1),
+            user: "alice".into(),
+        };
+        Client {
+            session: Session::new(identity, self.account.clone(), self.settings.clone()),
+            framer: Framer::new(Limits::AUTHENTICATED),
+            progress: Progress::Next,
+        }
+    }
+
+    /// A client that has enabled IMAP4rev2.
+    fn client_rev2(&self) -> Client {
+        let mut client = self.client();
+        assert_eq!(
+            client.say("e ENABLE IMAP4rev2"),
+            "* ENABLED IMAP4rev2\r\ne OK Enabled\r\n"
+        );
+        client
+    }
+
+    /// Delivers as another program does: a file in `new/`.
+    fn deliver(&self, text: &str) {
+        use std::sync::atomic::{AtomicU32, Ordering};
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("17000000.M{}.test", COUNT.fetch_add(1, Ordering::Relaxed));
+        let maildir = self.dir.path().join("Maildir");
+        std::fs::write(maildir.join("tmp").join(&name), text).unwrap();
+        std::fs::rename(
+            maildir.join("tmp").join(&name),
+            maildir.join("new").join(&name),
+        )
+        .unwrap();
+    }
+}
+
+struct Client {
+    session: Session,
+    framer: Framer,
+    progress: Progress,
+}
+
+impl Client {
+    /// Sends a line, and returns all that the session says until it waits for
+    /// more.
+    fn say(&mut self, line: &str) -> String {
+        self.send(format!("{line}\r\n").as_bytes())
+    }
+
+    /// Sends octets as they are.
+    fn send(&mut self, bytes: &[u8]) -> String {
+        let mut out = Vec::new();
+        self.framer.push(bytes);
+        loop {
+            self.progress = match self.progress {
+                Progress::More => self.session.step(&mut out),
+                Progress::AcceptAppend => {
+                    self.framer.accept_append();
+                    Progress::Next
+                }
+                Progress::RefuseAppend => {
+                    self.framer.refuse_append();
+                    Progress::Next
+                }
+                Progress::Next | Progress::Idle => {
+                    if self.progress == Progress::Idle {
+                        self.framer.expect_done();
+                    }
+                    match self.framer.next_frame() {
+                        Some(frame) => self.session.take(frame, &mut out),
+                        None => break,
+                    }
+                }
+                Progress::End(_) => break,
+            };
+        }
+        String::from_utf8(out).unwrap()
+    }
+
+    /// What the session says in IDLE when it is told of a change.
+    fn wake(&mut self) -> String {
+        assert_eq!(self.progress, Progress::Idle);
+        let mut out = Vec::new();
+        self.progress = self.session.changed(&mut out);
+        while self.progress == Progress::More {
+            self.progress = self.session.step(&mut out);
+        }
+        String::from_utf8(out).unwrap()
+    }
+
+    /// Sends a command and compares every line of the answer, in order. A
+    /// line that ends in `...` stands for all that begin so.
+    fn expect(&mut self, command: &str, answer: &[&str]) {
+        let got = self.say(command);
+        compare(command, &got, answer);
+    }
+
+    /// Adds small messages to a mailbox.
+    fn fill(&mut self, mailbox: &str, count: u32) {
+        for i in 1..=count {
+            let text = format!("Subject: m{i}\r\n\r\nbody {i}\r\n");
+            let answer = self.say(&format!("f APPEND {mailbox} {{{}+}}\r\n{text}", text.len()));
+            assert!(answer.contains("f OK [APPENDUID "), "{answer}");
+        }
+    }
+}
+
+fn compare(what: &str, got: &str, expected: &[&str]) {
+    let lines: Vec<&str> = got.split_terminator("\r\n").collect();
+    let same = lines.len() == expected.len()
+        && lines
+            .iter()
+            .zip(expected)
+            .all(|(line, wanted)| match wanted.strip_suffix("...") {
+                Some(start) => line.starts_with(start),
+                None => line == wanted,
+            });
+    assert!(same, "{what}\ngot      {lines:#?}\nexpected {expected:#?}");
+}

@@ -1,0 +1,208 @@
+//! What the supervisor says, and the sessions that come of it.
+
+use crate::Error;
+use crate::serve;
+use crate::setup::{Setup, store_options};
+use roost_ipc::{
+    self as ipc, BlockingChannel, EndReason, SessionEnd, SessionRefusal, SupervisorToWorker,
+    WorkerSetup, WorkerToSupervisor,
+};
+use roost_store::Store;
+use roost_types::SessionId;
+use std::collections::HashMap;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until};
+
+type Control = BlockingChannel<WorkerToSupervisor, SupervisorToWorker>;
+type Sender = ipc::Sender<WorkerToSupervisor>;
+
+/// After the sessions were told to end, they get this long beyond the
+/// supervisor's patience; then the process ends under them.
+const GRACE: Duration = Duration::from_millis(200);
+
+/// What sessions report to the control task.
+enum Report {
+    Started(SessionId),
+    Refused(SessionRefusal),
+    Ended(SessionEnd),
+}
+
+struct Worker {
+    store: Arc<Store>,
+    setup: Setup,
+    sender: Sender,
+    reports: mpsc::Sender<Report>,
+    /// How to end each session, from its message to its last report.
+    sessions: HashMap<SessionId, watch::Sender<Option<EndReason>>>,
+    /// Since when there is no session.
+    idle_since: Instant,
+    /// `Idle` has been said since then.
+    idle_said: bool,
+    stopping: Option<Instant>,
+}
+
+pub async fn run(control: Control) -> Result<(), Error> {
+    let (mut sender, mut receiver) = control.into_async()?.split();
+    let Some(first) = first_setup(&mut receiver).await? else {
+        return Ok(());
+    };
+    roost_ipc::log::set_level(first.log_level);
+    let store = Store::new(store_options(&first))?;
+    sender.send(&WorkerToSupervisor::Ready, &[]).await?;
+    let (reports, mut incoming) = mpsc::channel(64);
+    let mut worker = Worker {
+        store,
+        setup: Setup::new(&first),
+        sender,
+        reports,
+        sessions: HashMap::new(),
+        idle_since: Instant::now(),
+        idle_said: false,
+        stopping: None,
+    };
+    loop {
+        let deadline = worker.deadline();
+        tokio::select! {
+            message = receiver.recv() => match message? {
+                Some((message, fds)) => {
+                    if worker.told(message, fds).await? {
+                        return Ok(());
+                    }
+                }
+                // The supervisor is gone; nobody can log in any more.
+                None => worker.stop(Duration::from_secs(1)),
+            },
+            Some(report) = incoming.recv() => worker.reported(report).await?,
+            () = sleep_until(deadline) => worker.time_is_up().await?,
+        }
+        if worker.is_over() {
+            return Ok(());
+        }
+    }
+}
+
+async fn first_setup(
+    receiver: &mut ipc::Receiver<SupervisorToWorker>,
+) -> Result<Option<WorkerSetup>, Error> {
+    loop {
+        match receiver.recv().await? {
+            Some((SupervisorToWorker::Setup(setup), _)) => return Ok(Some(setup)),
+            Some((SupervisorToWorker::Stop | SupervisorToWorker::Shutdown(_), _)) | None => {
+                return Ok(None);
+            }
+            Some((other, _)) => log::error!("before the setup: {other:?}"),
+        }
+    }
+}
+
+impl Worker {
+    /// True when the worker is to end now.
+    async fn told(
+        &mut self,
+        message: SupervisorToWorker,
+        mut fds: Vec<OwnedFd>,
+    ) -> Result<bool, Error> {
+        match message {
+            SupervisorToWorker::Setup(setup) => {
+                roost_ipc::log::set_level(setup.log_level);
+                self.setup = Setup::new(&setup);
+                self.sender.send(&WorkerToSupervisor::Ready, &[]).await?;
+            }
+            SupervisorToWorker::Session(session) => {
+                if let Some(fd) = fds.pop() {
+                    self.begin(session, fd);
+                }
+            }
+            SupervisorToWorker::Kick(id) => self.end(id, EndReason::Kicked),
+            SupervisorToWorker::Shutdown(within) => self.stop(within),
+            SupervisorToWorker::Stop => return Ok(self.sessions.is_empty()),
+        }
+        Ok(false)
+    }
+
+    fn begin(&mut self, message: ipc::Session, fd: OwnedFd) {
+        let (end, ending) = watch::channel(None);
+        if self.stopping.is_some() {
+            end.send_replace(Some(EndReason::Shutdown));
+        }
+        let id = message.session;
+        self.sessions.insert(id, end);
+        self.idle_said = false;
+        let (store, setup) = (self.store.clone(), self.setup.clone());
+        let reports = self.reports.clone();
+        tokio::spawn(async move {
+            let report = match serve::prepare(store, &setup, message, fd, ending).await {
+                Ok(ready) => {
+                    let _ = reports.send(Report::Started(id)).await;
+                    Report::Ended(ready.run().await)
+                }
+                Err(reason) => Report::Refused(SessionRefusal {
+                    session: id,
+                    reason,
+                }),
+            };
+            let _ = reports.send(report).await;
+        });
+    }
+
+    fn end(&self, id: SessionId, reason: EndReason) {
+        if let Some(end) = self.sessions.get(&id) {
+            end.send_replace(Some(reason));
+        }
+    }
+
+    fn stop(&mut self, within: Duration) {
+        for end in self.sessions.values() {
+            end.send_replace(Some(EndReason::Shutdown));
+        }
+        self.stopping = Some(Instant::now() + within + GRACE);
+    }
+
+    async fn reported(&mut self, report: Report) -> Result<(), Error> {
+        let (ended, message) = match report {
+            Report::Started(id) => (None, WorkerToSupervisor::SessionStarted(id)),
+            Report::Refused(refusal) => (
+                Some(refusal.session),
+                WorkerToSupervisor::SessionRefused(refusal),
+            ),
+            Report::Ended(end) => (Some(end.session), WorkerToSupervisor::SessionEnded(end)),
+        };
+        if let Some(id) = ended {
+            self.sessions.remove(&id);
+            self.idle_since = Instant::now();
+        }
+        // A supervisor that is gone has no use for it.
+        if let Err(e) = self.sender.send(&message, &[]).await
+            && self.stopping.is_none()
+        {
+            return Err(e.into());
+        }
+        Ok(())
+    }
+
+    fn deadline(&self) -> Instant {
+        match self.stopping {
+            Some(at) => at,
+            None if self.sessions.is_empty() && !self.idle_said => {
+                self.idle_since + self.setup.worker_idle
+            }
+            None => Instant::now() + Duration::from_secs(3600),
+        }
+    }
+
+    async fn time_is_up(&mut self) -> Result<(), Error> {
+        if self.stopping.is_none() && self.sessions.is_empty() && !self.idle_said {
+            self.idle_said = true;
+            self.sender.send(&WorkerToSupervisor::Idle, &[]).await?;
+        }
+        Ok(())
+    }
+
+    fn is_over(&self) -> bool {
+        self.stopping
+            .is_some_and(|at| self.sessions.is_empty() || Instant::now() >= at)
+    }
+}

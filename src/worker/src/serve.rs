@@ -1,0 +1,80 @@
+//! One session from the supervisor's message to its last line in the log.
+
+use crate::connection::{Connection, Ending};
+use crate::setup::Setup;
+use crate::stream::Stream;
+use roost_imap::Tag;
+use roost_ipc::log::escape;
+use roost_ipc::{self as ipc, LogLevel, Refusal, SessionEnd, slog};
+use roost_session::{Identity, Session};
+use roost_store::{Account, Store};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+/// A session that may begin.
+pub struct Ready {
+    connection: Connection,
+    tag: Tag,
+}
+
+/// Opens the account and makes the session; the client has been told nothing
+/// yet.
+pub async fn prepare(
+    store: Arc<Store>,
+    setup: &Setup,
+    message: ipc::Session,
+    fd: OwnedFd,
+    ending: Ending,
+) -> Result<Ready, Refusal> {
+    let id = message.session;
+    let refuse = |what: &dyn std::fmt::Display| {
+        slog!(
+            id,
+            LogLevel::Failures,
+            "user=<{}>: {what}",
+            escape(&message.account)
+        );
+        Refusal::Unavailable
+    };
+    let tag = Tag::new(message.tag.as_bytes()).ok_or_else(|| refuse(&"the gate sent no tag"))?;
+    let stream = Stream::new(fd).map_err(|e| refuse(&e))?;
+    let account = open(store, setup, &message).await.map_err(|e| refuse(&e))?;
+    let identity = Identity {
+        session: id,
+        user: message.account.clone(),
+    };
+    let settings = setup.session_settings(message.max_message_size);
+    let session = Session::new(identity, account, settings);
+    Ok(Ready {
+        connection: Connection::new(
+            stream,
+            session,
+            &message.leftover.0,
+            ending,
+            setup.idle_timeout,
+        ),
+        tag,
+    })
+}
+
+async fn open(
+    store: Arc<Store>,
+    setup: &Setup,
+    message: &ipc::Session,
+) -> Result<Arc<Account>, String> {
+    let (name, maildir) = (message.account.clone(), message.maildir.clone());
+    let options = setup.account.clone();
+    let opened = tokio::task::spawn_blocking(move || store.account(&name, &maildir, options)).await;
+    match opened {
+        Ok(Ok(account)) => Ok(account),
+        Ok(Err(e)) => Err(format!("{}: {e}", message.maildir.display())),
+        Err(_) => Err("opening the account failed".into()),
+    }
+}
+
+impl Ready {
+    /// To the end; the supervisor logs what became of it.
+    pub async fn run(self) -> SessionEnd {
+        self.connection.run(&self.tag).await
+    }
+}

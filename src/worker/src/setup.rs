@@ -1,0 +1,103 @@
+//! The supervisor's settings in the words of store and session.
+
+use roost_ipc::{self as ipc, WorkerSetup};
+use roost_session::Settings;
+use roost_store::{AccountOptions, Encoding, Fsync, Options};
+use roost_types::MailboxName;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What new sessions are made with. The store itself keeps the options that
+/// the worker began with: its mailboxes are shared with sessions from before.
+#[derive(Clone)]
+pub struct Setup {
+    pub session: Arc<Settings>,
+    pub account: AccountOptions,
+    pub idle_timeout: Duration,
+    pub worker_idle: Duration,
+}
+
+impl Setup {
+    pub fn new(setup: &WorkerSetup) -> Self {
+        let session = Settings {
+            separator: setup.mail.separator,
+            prefix: setup.mail.prefix.clone(),
+            max_message_size: unlimited(setup.limits.max_message_size),
+            max_bad_commands: setup.limits.max_bad_commands,
+        };
+        let special_use_names = setup
+            .mail
+            .special_use
+            .iter()
+            .filter_map(|(special, name)| Some((*special, mailbox(session.separator, name)?)))
+            .collect();
+        let initial_subscriptions = setup
+            .mail
+            .initial_subscriptions
+            .iter()
+            .filter_map(|name| mailbox(session.separator, name))
+            .collect();
+        Self {
+            session: Arc::new(session),
+            account: AccountOptions {
+                directory_encoding: encoding(setup.mail.directory_encoding),
+                special_use_names,
+                initial_subscriptions,
+            },
+            idle_timeout: setup.limits.idle_timeout,
+            worker_idle: setup.limits.worker_idle,
+        }
+    }
+
+    /// The session's settings, with an account's own limit.
+    pub fn session_settings(&self, max_message_size: Option<u64>) -> Arc<Settings> {
+        match max_message_size {
+            None => self.session.clone(),
+            Some(limit) => Arc::new(Settings {
+                max_message_size: unlimited(limit),
+                ..(*self.session).clone()
+            }),
+        }
+    }
+}
+
+pub fn store_options(setup: &WorkerSetup) -> Options {
+    Options {
+        fsync: match setup.mail.fsync {
+            ipc::Fsync::Always => Fsync::Always,
+            ipc::Fsync::Optimized => Fsync::Optimized,
+            ipc::Fsync::Never => Fsync::Never,
+        },
+        inotify: setup.mail.inotify,
+        poll_interval: setup.mail.poll_interval,
+        max_message_size: unlimited(setup.limits.max_message_size),
+        ..Options::default()
+    }
+}
+
+/// A configured name; one that cannot be a mailbox is left out with a word.
+fn mailbox(separator: char, text: &str) -> Option<MailboxName> {
+    match MailboxName::parse(text, separator) {
+        Ok(name) => Some(name),
+        Err(e) => {
+            log::error!("setting names mailbox `{text}`: {e}");
+            None
+        }
+    }
+}
+
+fn encoding(configured: ipc::DirectoryEncoding) -> Encoding {
+    match configured {
+        ipc::DirectoryEncoding::Mutf7 => Encoding::Mutf7,
+        ipc::DirectoryEncoding::Utf8 => Encoding::Utf8,
+        ipc::DirectoryEncoding::Detect => Encoding::Detect,
+    }
+}
+
+/// 0 stands for no limit in the configuration.
+fn unlimited(limit: u64) -> u64 {
+    match limit {
+        0 => u64::MAX,
+        limit => limit,
+    }
+}

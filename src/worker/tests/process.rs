@@ -1,0 +1,333 @@
+//! The worker as a process, with the test in the supervisor's place.
+
+#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests count as none
+
+use roost_ipc::{
+    BlockingChannel, DirectoryEncoding, EndReason, Endpoints, Fsync, LogLevel, MailSetup,
+    SupervisorToWorker, WorkerLimits, WorkerSetup, WorkerToSupervisor,
+};
+use roost_os::fdpass;
+use roost_os::spawn::{Child, Spawn};
+use roost_types::SessionId;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::Shutdown;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+struct Supervisor {
+    control: BlockingChannel<SupervisorToWorker, WorkerToSupervisor>,
+    child: Child,
+    dir: TempDir,
+    /// Kept open, so that the worker's log has somewhere to go.
+    _log: OwnedFd,
+}
+
+fn setup() -> WorkerSetup {
+    WorkerSetup {
+        log_level: LogLevel::LowLevel,
+        hostname: "test.example".into(),
+        mail: MailSetup {
+            separator: '/',
+            prefix: String::new(),
+            directory_encoding: DirectoryEncoding::Detect,
+            fsync: Fsync::Never,
+            special_use: Vec::new(),
+            initial_subscriptions: vec!["INBOX".into()],
+            inotify: true,
+            poll_interval: Duration::from_secs(1),
+        },
+        limits: WorkerLimits {
+            max_message_size: 0,
+            idle_timeout: Duration::from_secs(60),
+            max_bad_commands: 5,
+            worker_idle: Duration::from_secs(60),
+        },
+    }
+}
+
+impl Supervisor {
+    fn start(setup: WorkerSetup) -> Self {
+        let (control, theirs) = fdpass::seqpacket_pair().unwrap();
+        let (log, their_log) = fdpass::seqpacket_pair().unwrap();
+        let program = PathBuf::from(env!("CARGO_BIN_EXE_roost-worker"));
+        // The test's threads come and go, and must not take the worker along.
+        let child = Spawn::new(program, "roost-worker")
+            .descriptor(theirs)
+            .descriptor(their_log)
+            .die_with_parent(false)
+            .spawn()
+            .unwrap();
+        let mut supervisor = Self {
+            control: BlockingChannel::new(control).unwrap(),
+            child,
+            dir: tempfile::tempdir().unwrap(),
+            _log: log,
+        };
+        supervisor.send(&SupervisorToWorker::Setup(setup), None);
+        assert_eq!(supervisor.next(), WorkerToSupervisor::Ready);
+        supervisor
+    }
+
+    fn send(&mut self, message: &SupervisorToWorker, fd: Option<&OwnedFd>) {
+        let fds: Vec<_> = fd.iter().map(|fd| fd.as_fd()).collect();
+        self.control.send(message, &fds).unwrap();
+    }
+
+    fn next(&mut self) -> WorkerToSupervisor {
+        self.control.recv().unwrap().unwrap().0
+    }
+
+    /// A client whose login command has the tag `login`.
+    fn client(&mut self, number: u64, leftover: &str) -> Client {
+        let (ours, theirs) = fdpass::stream_pair().unwrap();
+        let session = roost_ipc::Session {
+            session: SessionId(number),
+            account: "alice".into(),
+            home: self.dir.path().into(),
+            maildir: self.dir.path().join("Maildir"),
+            tag: "login".into(),
+            leftover: roost_ipc::Bytes(leftover.as_bytes().to_vec()),
+            endpoints: Endpoints {
+                remote: "192.0.2.1:5000".parse().unwrap(),
+                local: "192.0.2.2:143".parse().unwrap(),
+            },
+            tls: None,
+            method: "PLAIN".into(),
+            max_message_size: None,
+        };
+        self.send(&SupervisorToWorker::Session(session), Some(&theirs));
+        drop(theirs);
+        assert_eq!(
+            self.next(),
+            WorkerToSupervisor::SessionStarted(SessionId(number))
+        );
+        let stream = UnixStream::from(ours);
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut client = Client(BufReader::new(stream));
+        let greeting = client.line();
+        assert!(greeting.starts_with("login OK [CAPABILITY IMAP4rev1 IMAP4rev2 "));
+        assert!(greeting.ends_with("] Logged in"));
+        client
+    }
+
+    fn ended(&mut self) -> (SessionId, EndReason) {
+        match self.next() {
+            WorkerToSupervisor::SessionEnded(end) => (end.session, end.reason),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The worker's exit status, soon.
+    fn exits(&mut self) -> bool {
+        let start = Instant::now();
+        while start.elapsed() < PATIENCE {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.success();
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("the worker goes on");
+    }
+}
+
+impl Drop for Supervisor {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+struct Client(BufReader<UnixStream>);
+
+impl Client {
+    fn send(&mut self, text: &str) {
+        self.0.get_mut().write_all(text.as_bytes()).unwrap();
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.0.read_line(&mut line).unwrap();
+        line.trim_end().to_string()
+    }
+
+    /// Reads until a line begins with `start`; returns all lines.
+    fn until(&mut self, start: &str) -> Vec<String> {
+        let mut lines = Vec::new();
+        loop {
+            let line = self.line();
+            assert!(!line.is_empty(), "closed after {lines:?}");
+            let last = line.starts_with(start);
+            lines.push(line);
+            if last {
+                return lines;
+            }
+        }
+    }
+
+    fn rest(mut self) -> String {
+        let mut text = String::new();
+        self.0.read_to_string(&mut text).unwrap();
+        text
+    }
+}
+
+#[test]
+fn a_session_from_login_to_logout() {
+    let mut supervisor = Supervisor::start(setup());
+    let mut client = supervisor.client(7, "a SELECT INBOX\r\n");
+    let answer = client.until("a ");
+    assert_eq!(answer.last().unwrap(), "a OK [READ-WRITE] Select completed");
+    client.send("b APPEND INBOX {4}\r\n");
+    assert_eq!(client.line(), "+ OK");
+    client.send("x:y\nc LOGOUT\r\n");
+    // The line end of APPEND is missing: what follows is not its own command.
+    assert!(client.until("b ").last().unwrap().starts_with("b BAD"));
+    client.send("d APPEND INBOX {4+}\r\nx:y\n\r\ne LOGOUT\r\n");
+    let answer = client.until("e ");
+    assert!(answer.contains(&"* 1 EXISTS".to_string()), "{answer:?}");
+    assert_eq!(answer.last().unwrap(), "e OK Logout completed");
+    assert_eq!(client.rest(), "");
+    assert_eq!(supervisor.ended(), (SessionId(7), EndReason::Logout));
+}
+
+#[test]
+fn idle_hears_of_another_session() {
+    let mut supervisor = Supervisor::start(setup());
+    let mut a = supervisor.client(1, "a SELECT INBOX\r\n");
+    let mut b = supervisor.client(2, "");
+    a.until("a ");
+    a.send("b IDLE\r\n");
+    a.until("+ ");
+    b.send("x APPEND INBOX {4+}\r\nx:y\n\r\n");
+    b.until("x OK");
+    assert_eq!(a.line(), "* 1 EXISTS");
+    assert_eq!(a.line(), "* 1 RECENT");
+    a.send("DONE\r\nc NOOP\r\nd LOGOUT\r\n");
+    let answer = a.until("d ");
+    let tagged: Vec<_> = answer.iter().filter(|l| !l.starts_with('*')).collect();
+    assert_eq!(
+        tagged,
+        [
+            "b OK Idle completed",
+            "c OK NOOP completed",
+            "d OK Logout completed"
+        ]
+    );
+}
+
+#[test]
+fn a_client_that_has_said_all_still_hears_all() {
+    let mut supervisor = Supervisor::start(setup());
+    let mut client = supervisor.client(1, "");
+    let mut commands = String::from("a SELECT INBOX\r\n");
+    for i in 0..200 {
+        commands += &format!("b{i} APPEND INBOX {{4+}}\r\nx:y\n\r\n");
+    }
+    commands += "c FETCH 1:* FLAGS\r\nd LOGOUT\r\n";
+    client.send(&commands);
+    client.0.get_ref().shutdown(Shutdown::Write).unwrap();
+    let answer = client.rest();
+    assert!(answer.contains("* 200 FETCH "), "{answer}");
+    assert!(answer.ends_with("d OK Logout completed\r\n"));
+    assert_eq!(supervisor.ended(), (SessionId(1), EndReason::Logout));
+}
+
+#[test]
+fn a_client_that_leaves() {
+    let mut supervisor = Supervisor::start(setup());
+    let client = supervisor.client(1, "a SELECT INBOX\r\n");
+    drop(client);
+    assert_eq!(supervisor.ended(), (SessionId(1), EndReason::Disconnected));
+    let mut idle = supervisor.client(2, "a IDLE\r\n");
+    idle.until("+ ");
+    drop(idle);
+    assert_eq!(supervisor.ended(), (SessionId(2), EndReason::Disconnected));
+}
+
+#[test]
+fn bad_commands_end_it() {
+    let mut supervisor = Supervisor::start(setup());
+    let mut client = supervisor.client(1, "");
+    client.send(&"x\r\n".repeat(5));
+    assert!(client.until("* BYE").len() == 6);
+    assert_eq!(client.rest(), "");
+    assert_eq!(supervisor.ended(), (SessionId(1), EndReason::ProtocolError));
+}
+
+#[test]
+fn a_silent_client_is_logged_out() {
+    let mut setup = setup();
+    setup.limits.idle_timeout = Duration::from_millis(300);
+    let mut supervisor = Supervisor::start(setup);
+    let client = supervisor.client(1, "");
+    let mut idle = supervisor.client(2, "a IDLE\r\n");
+    idle.until("+ ");
+    assert!(client.rest().starts_with("* BYE "));
+    assert!(idle.rest().starts_with("* BYE "));
+    assert_eq!(supervisor.ended().1, EndReason::Timeout);
+    assert_eq!(supervisor.ended().1, EndReason::Timeout);
+}
+
+#[test]
+fn shutdown_says_bye_to_all() {
+    let mut supervisor = Supervisor::start(setup());
+    let quiet = supervisor.client(1, "");
+    let mut idle = supervisor.client(2, "a IDLE\r\n");
+    idle.until("+ ");
+    let within = Duration::from_secs(1);
+    let start = Instant::now();
+    supervisor.send(&SupervisorToWorker::Shutdown(within), None);
+    for client in [quiet, idle] {
+        let last = client.rest();
+        assert!(last.to_lowercase().contains("shutting down"), "{last}");
+    }
+    assert!(supervisor.exits());
+    assert!(start.elapsed() < Duration::from_secs(3));
+}
+
+#[test]
+fn a_kicked_session_ends_alone() {
+    let mut supervisor = Supervisor::start(setup());
+    let mut other = supervisor.client(1, "");
+    let kicked = supervisor.client(2, "");
+    supervisor.send(&SupervisorToWorker::Kick(SessionId(2)), None);
+    assert!(kicked.rest().starts_with("* BYE "));
+    assert_eq!(supervisor.ended(), (SessionId(2), EndReason::Kicked));
+    other.send("a NOOP\r\n");
+    assert_eq!(other.line(), "a OK NOOP completed");
+}
+
+#[test]
+fn a_worker_without_sessions_asks_to_end() {
+    let mut setup = setup();
+    setup.limits.worker_idle = Duration::from_millis(200);
+    let mut supervisor = Supervisor::start(setup);
+    let mut client = supervisor.client(1, "");
+    client.send("a LOGOUT\r\n");
+    client.until("a OK");
+    assert_eq!(supervisor.ended(), (SessionId(1), EndReason::Logout));
+    assert_eq!(supervisor.next(), WorkerToSupervisor::Idle);
+    // A session may come before the answer.
+    let mut client = supervisor.client(2, "a LOGOUT\r\n");
+    client.until("a OK");
+    assert_eq!(supervisor.ended(), (SessionId(2), EndReason::Logout));
+    assert_eq!(supervisor.next(), WorkerToSupervisor::Idle);
+    supervisor.send(&SupervisorToWorker::Stop, None);
+    assert!(supervisor.exits());
+}
+
+#[test]
+fn a_new_maildir_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let mut supervisor = Supervisor::start(setup());
+    let mut client = supervisor.client(1, "a LSUB \"\" *\r\n");
+    assert_eq!(client.line(), "* LSUB () \"/\" INBOX");
+    let maildir = supervisor.dir.path().join("Maildir");
+    let mode = std::fs::metadata(maildir).unwrap().permissions().mode();
+    assert_eq!(mode & 0o077, 0, "{mode:o}");
+}

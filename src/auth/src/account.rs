@@ -1,0 +1,163 @@
+//! From a proved name to an account that may use IMAP: uid, gid, groups and
+//! home, and the lists of who may.
+//!
+//! Everything here blocks on the name service.
+
+use std::io;
+use std::path::PathBuf;
+
+use roost_ipc::Grant;
+use roost_os::identity::{self, Credentials, User};
+use roost_os::{GroupId, UserId};
+use roost_types::SessionId;
+
+use crate::passwd::{Entry, Id};
+use crate::settings::Settings;
+
+/// An account whose owner has proved to be it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Account {
+    pub name: String,
+    pub credentials: Credentials,
+    pub home: PathBuf,
+    pub maildir: Option<String>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum AccountError {
+    #[error("no Unix account {0}")]
+    NoUnixAccount(String),
+    #[error("no Unix group {0}")]
+    NoUnixGroup(String),
+    #[error("the account file names no uid and there is no Unix account of the name")]
+    NoUid,
+    #[error("no absolute home directory")]
+    NoHome,
+    #[error("uid {0} is below minimum_uid")]
+    MinimumUid(UserId),
+    #[error("in deny_users")]
+    Denied,
+    #[error("neither in allow_users nor in a group of allow_groups")]
+    NotAllowed,
+    #[error("uid {0} needs a server started as root")]
+    ForeignUid(UserId),
+    #[error("name service: {0}")]
+    NameService(#[from] io::Error),
+}
+
+impl AccountError {
+    /// A fault of this host, about which the account can do nothing.
+    pub fn is_fault(&self) -> bool {
+        matches!(self, Self::NameService(_))
+    }
+}
+
+impl Account {
+    /// The Unix account `name`.
+    pub fn of_unix(name: &str) -> Result<Self, AccountError> {
+        let user = identity::user_by_name(name)?
+            .ok_or_else(|| AccountError::NoUnixAccount(name.to_owned()))?;
+        Ok(Self {
+            credentials: user.credentials()?,
+            name: user.name,
+            home: absolute(user.home)?,
+            maildir: None,
+        })
+    }
+
+    /// An account of the account file. `unix` is the Unix account that its
+    /// name may stand for, which fills what the line leaves out.
+    pub fn of_entry(entry: &Entry, unix: Option<&str>) -> Result<Self, AccountError> {
+        let user = match &entry.uid {
+            Some(Id::Number(n)) => identity::user_by_id(UserId(*n))?,
+            Some(Id::Name(name)) => Some(by_name(name)?),
+            None => Some(by_name(unix.ok_or(AccountError::NoUid)?)?),
+        };
+        let uid = match (&entry.uid, &user) {
+            (Some(Id::Number(n)), _) => UserId(*n),
+            (_, Some(user)) => user.uid,
+            (_, None) => return Err(AccountError::NoUid),
+        };
+        let gid = match (&entry.gid, &user) {
+            (Some(Id::Number(n)), _) => GroupId(*n),
+            (Some(Id::Name(name)), _) => identity::group_by_name(name)?
+                .ok_or_else(|| AccountError::NoUnixGroup(name.clone()))?,
+            (None, Some(user)) => user.gid,
+            (None, None) => return Err(AccountError::NoUid),
+        };
+        let groups = match &user {
+            Some(user) => identity::groups_of(&user.name, gid)?,
+            None => vec![gid],
+        };
+        let home = entry.home.clone().or(user.map(|u| u.home));
+        Ok(Self {
+            name: entry.name.clone(),
+            credentials: Credentials { uid, gid, groups },
+            home: absolute(home.ok_or(AccountError::NoHome)?)?,
+            maildir: entry.mail.clone(),
+        })
+    }
+
+    /// Whether the settings let the account use IMAP.
+    pub fn check(&self, settings: &Settings) -> Result<(), AccountError> {
+        let uid = self.credentials.uid;
+        if uid.0 < settings.minimum_uid {
+            return Err(AccountError::MinimumUid(uid));
+        }
+        let named = |list: &[String]| list.iter().any(|name| self.is_called(name));
+        if named(&settings.deny_users) {
+            return Err(AccountError::Denied);
+        }
+        let everybody = settings.allow_users.is_empty() && settings.allow_groups.is_empty();
+        if !everybody && !named(&settings.allow_users) && !self.is_in_any(&settings.allow_groups)? {
+            return Err(AccountError::NotAllowed);
+        }
+        if !identity::is_root() && uid != identity::current_user() {
+            return Err(AccountError::ForeignUid(uid));
+        }
+        Ok(())
+    }
+
+    /// Lists name accounts as they are called here, or by the local part.
+    fn is_called(&self, name: &str) -> bool {
+        let local = self.name.split('@').next().unwrap_or_default();
+        name.eq_ignore_ascii_case(&self.name) || name.eq_ignore_ascii_case(local)
+    }
+
+    fn is_in_any(&self, groups: &[String]) -> io::Result<bool> {
+        for name in groups {
+            let id = identity::group_by_name(name)?;
+            let held = &self.credentials;
+            if id.is_some_and(|id| id == held.gid || held.groups.contains(&id)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    pub fn into_grant(self, session: SessionId, method: &str) -> Grant {
+        Grant {
+            session,
+            account: self.name,
+            credentials: self.credentials,
+            home: self.home,
+            maildir: self.maildir,
+            method: method.to_owned(),
+        }
+    }
+}
+
+fn by_name(name: &str) -> Result<User, AccountError> {
+    identity::user_by_name(name)?.ok_or_else(|| AccountError::NoUnixAccount(name.to_owned()))
+}
+
+fn absolute(home: PathBuf) -> Result<PathBuf, AccountError> {
+    if home.is_absolute() {
+        Ok(home)
+    } else {
+        Err(AccountError::NoHome)
+    }
+}
+
+#[cfg(test)]
+mod tests;

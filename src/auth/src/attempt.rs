@@ -1,0 +1,348 @@
+//! One login attempt from its start to its outcome.
+//!
+//! Whatever goes wrong, the client hears only a class of failure; the reason
+//! goes to the log. Failures are answered no sooner than their delay, counted
+//! from the moment the password was there, so that how long the check took
+//! does not show.
+
+mod scram;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use roost_ipc::log::escape;
+use roost_ipc::{
+    AuthChallenge, AuthFailure, AuthMethod, AuthStart, Bytes, Grant, LogLevel, Mechanism, Secret,
+    slog,
+};
+use roost_types::SessionId;
+use tokio::sync::mpsc;
+use zeroize::Zeroizing;
+
+use crate::account::{Account, AccountError};
+use crate::penalty::{Penalties, Ticket};
+use crate::sasl::login::{self, Login};
+use crate::sasl::{Credentials, SaslError, plain};
+use crate::settings::Settings;
+use crate::verify::{Identity, Refusal, Verifier};
+
+/// Failures are answered at multiples of this where PAM is asked, whose
+/// modules take different times for known and unknown names.
+const PAM_FLOOR: Duration = Duration::from_millis(400);
+
+/// What all attempts share.
+#[derive(Default)]
+pub struct Shared {
+    pub penalties: Arc<Penalties>,
+    pub verifier: Verifier,
+}
+
+/// What an attempt has to say to the other processes.
+#[derive(Debug)]
+pub enum Out {
+    Challenge(AuthChallenge),
+    Failed(SessionId, AuthFailure),
+    Granted(Grant),
+}
+
+/// An attempt under way.
+pub struct Attempt {
+    pub session: SessionId,
+    pub start: AuthStart,
+    pub settings: Arc<Settings>,
+    pub shared: Arc<Shared>,
+    /// Ends when the attempt is cancelled.
+    pub responses: mpsc::Receiver<Secret>,
+    pub out: mpsc::Sender<Out>,
+}
+
+/// Why an attempt ends without a grant.
+enum End {
+    /// The client has given up: no outcome is sent.
+    Cancelled,
+    /// Not a login attempt at all.
+    Malformed(SaslError),
+    /// To be answered at once.
+    Refused { user: String, refusal: Refusal },
+    /// To be answered after its delay.
+    Failed {
+        user: String,
+        refusal: Refusal,
+        ticket: Ticket,
+        since: Instant,
+    },
+}
+
+/// A proof that was accepted.
+struct Proof {
+    user: String,
+    identity: Identity,
+    ticket: Ticket,
+    since: Instant,
+}
+
+impl Attempt {
+    /// Runs to the end and sends the outcome.
+    pub async fn run(mut self) {
+        let outcome = match self.prove().await {
+            Ok(proof) => self.admit(proof).await,
+            Err(end) => Err(end),
+        };
+        let message = match outcome {
+            Ok(grant) => Out::Granted(grant),
+            Err(End::Cancelled) => return,
+            Err(end) => Out::Failed(self.session, self.fail(end).await),
+        };
+        // Nobody is left to hear it only when this process ends.
+        let _ = self.out.send(message).await;
+    }
+
+    /// Logs a failure, waits as long as it is to wait.
+    async fn fail(&self, end: End) -> AuthFailure {
+        match end {
+            End::Cancelled => AuthFailure::Malformed,
+            End::Malformed(error) => {
+                self.log("", &error.to_string());
+                AuthFailure::Malformed
+            }
+            End::Refused { user, refusal } => {
+                self.log(&user, &refusal.reason);
+                refusal.failure
+            }
+            End::Failed {
+                user,
+                refusal,
+                ticket,
+                since,
+            } => {
+                self.log(&user, &refusal.reason);
+                let delay = if refusal.failure == AuthFailure::Unavailable {
+                    ticket.release();
+                    Duration::ZERO
+                } else {
+                    ticket.failure(self.settings.failure_delay)
+                };
+                tokio::time::sleep_until(self.answer_time(since, delay).into()).await;
+                refusal.failure
+            }
+        }
+    }
+
+    fn answer_time(&self, since: Instant, delay: Duration) -> Instant {
+        let floor = if self.settings.uses_pam() {
+            PAM_FLOOR
+        } else {
+            Duration::ZERO
+        };
+        since + rounded(since.elapsed().max(delay), floor)
+    }
+
+    fn log(&self, user: &str, reason: &str) {
+        let method = self.start.method.name();
+        let remote = self.start.endpoints.remote.ip().to_canonical();
+        let user = escape(user);
+        slog!(
+            self.session,
+            LogLevel::Failures,
+            "{method} login of <{user}> from {remote} failed: {reason}"
+        );
+    }
+
+    /// The exchange up to a proof.
+    async fn prove(&mut self) -> Result<Proof, End> {
+        let method = std::mem::replace(
+            &mut self.start.method,
+            // Kept for its name; the secrets move on.
+            AuthMethod::Login {
+                user: Secret::default(),
+                password: Secret::default(),
+            },
+        );
+        match method {
+            AuthMethod::Login { user, password } => {
+                let user = String::from_utf8(user.expose().to_vec())
+                    .map_err(|_| End::Malformed(SaslError::Malformed))?;
+                let credentials = Credentials {
+                    user,
+                    password: Zeroizing::new(password.expose().to_vec()),
+                    authzid: None,
+                };
+                self.check(credentials).await
+            }
+            AuthMethod::Sasl { mechanism, initial } => {
+                self.start.method = AuthMethod::Sasl {
+                    mechanism,
+                    initial: None,
+                };
+                match mechanism {
+                    Mechanism::Plain => {
+                        let message = self.first_response(initial, b"").await?;
+                        let parsed = plain::parse(message.expose());
+                        self.check(parsed.map_err(End::Malformed)?).await
+                    }
+                    Mechanism::Login => {
+                        let credentials = self.login(initial).await?;
+                        self.check(credentials).await
+                    }
+                    Mechanism::ScramSha256 => self.scram(initial, false).await,
+                    Mechanism::ScramSha256Plus => self.scram(initial, true).await,
+                }
+            }
+        }
+    }
+
+    async fn login(&mut self, initial: Option<Secret>) -> Result<Credentials, End> {
+        let mut response = self.first_response(initial, login::ASK_USER).await?;
+        let mut state = Login::User;
+        loop {
+            match state.step(response.expose()).map_err(End::Malformed)? {
+                login::Step::Done(credentials) => return Ok(credentials),
+                login::Step::AskPassword(next) => {
+                    state = next;
+                    response = self.ask(login::ASK_PASSWORD).await?;
+                }
+            }
+        }
+    }
+
+    /// Checks a name and password in clear.
+    async fn check(&mut self, credentials: Credentials) -> Result<Proof, End> {
+        let since = Instant::now();
+        let Credentials {
+            user,
+            password,
+            authzid,
+        } = credentials;
+        let ticket = self.begin(&user).await?;
+        let secret = Secret::from(password.as_slice());
+        let endpoints = &self.start.endpoints;
+        let (local, remote) = (endpoints.local.ip(), endpoints.remote.ip());
+        let checked = match self.settings.login_name(&user, local) {
+            Ok(name) => {
+                let verifier = &self.shared.verifier;
+                verifier
+                    .password(&self.settings, &name, &secret, remote)
+                    .await
+            }
+            Err(error) => Err(Refusal::new(AuthFailure::Credentials, error.to_string())),
+        };
+        let checked = checked.and_then(|identity| match authzid {
+            None => Ok(identity),
+            Some(_) => Err(other_identity()),
+        });
+        match checked {
+            Ok(identity) => Ok(Proof {
+                user,
+                identity,
+                ticket,
+                since,
+            }),
+            Err(refusal) => Err(End::Failed {
+                user,
+                refusal,
+                ticket,
+                since,
+            }),
+        }
+    }
+
+    async fn begin(&self, user: &str) -> Result<Ticket, End> {
+        let endpoints = &self.start.endpoints;
+        // One spelling for one account; what has none counts as it stands.
+        let account = match self.settings.login_name(user, endpoints.local.ip()) {
+            Ok(name) => name.full(),
+            Err(_) => user.to_owned(),
+        };
+        let limit = self.settings.max_failures_per_minute;
+        let penalties = &self.shared.penalties;
+        penalties
+            .begin(&account, endpoints.remote.ip(), limit)
+            .await
+            .map_err(|_| End::Refused {
+                user: user.to_owned(),
+                refusal: Refusal::new(AuthFailure::TooMany, "too many failures in a minute"),
+            })
+    }
+
+    /// From a proved identity to an account that may use IMAP.
+    async fn admit(&self, proof: Proof) -> Result<Grant, End> {
+        let Proof {
+            user,
+            identity,
+            ticket,
+            since,
+        } = proof;
+        let settings = Arc::clone(&self.settings);
+        let endpoints = &self.start.endpoints;
+        let name = settings.login_name(&user, endpoints.local.ip()).ok();
+        let looked_up = tokio::task::spawn_blocking(move || {
+            let account = match identity {
+                Identity::Unix(user) => Account::of_unix(&user)?,
+                Identity::Entry(entry) => {
+                    let unix = name.as_ref().and_then(|n| n.unix_account());
+                    Account::of_entry(&entry, unix)?
+                }
+            };
+            account.check(&settings)?;
+            Ok::<_, AccountError>(account)
+        });
+        let refusal = match looked_up.await {
+            Ok(Ok(account)) => {
+                ticket.success();
+                return Ok(account.into_grant(self.session, self.start.method.name()));
+            }
+            Ok(Err(error)) if error.is_fault() => {
+                Refusal::new(AuthFailure::Unavailable, error.to_string())
+            }
+            Ok(Err(error)) => {
+                Refusal::new(AuthFailure::NotAllowed, format!("account denied: {error}"))
+            }
+            Err(error) => Refusal::new(AuthFailure::Unavailable, error.to_string()),
+        };
+        Err(End::Failed {
+            user,
+            refusal,
+            ticket,
+            since,
+        })
+    }
+
+    async fn first_response(
+        &mut self,
+        initial: Option<Secret>,
+        challenge: &[u8],
+    ) -> Result<Secret, End> {
+        match initial {
+            Some(response) => Ok(response),
+            None => self.ask(challenge).await,
+        }
+    }
+
+    /// Sends a challenge, waits for the client's response.
+    async fn ask(&mut self, challenge: &[u8]) -> Result<Secret, End> {
+        let message = Out::Challenge(AuthChallenge {
+            session: self.session,
+            data: Bytes(challenge.to_vec()),
+        });
+        self.out.send(message).await.map_err(|_| End::Cancelled)?;
+        self.responses.recv().await.ok_or(End::Cancelled)
+    }
+}
+
+/// Nobody may act as somebody else.
+fn other_identity() -> Refusal {
+    let reason = "authorization identity differs from the authenticated one";
+    Refusal::new(AuthFailure::NotAllowed, reason)
+}
+
+/// The next multiple of `step` from `time` up; `time` itself for no step.
+fn rounded(time: Duration, step: Duration) -> Duration {
+    if step.is_zero() {
+        return time;
+    }
+    let steps = time.as_nanos().div_ceil(step.as_nanos()).max(1);
+    step.saturating_mul(u32::try_from(steps).unwrap_or(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests;

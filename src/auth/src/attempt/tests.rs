@@ -1,0 +1,374 @@
+//! Whole attempts against an account file, with the client's side played here.
+
+use super::*;
+use crate::sasl::scram::tests::client_final;
+use crate::settings::tests::setup;
+use roost_ipc::{AuthBackend, AuthSetup, AuthTls, Bytes, ChannelBinding, Endpoints, TlsInfo};
+
+const DELAY: Duration = Duration::from_millis(120);
+
+struct World {
+    settings: Arc<Settings>,
+    shared: Arc<Shared>,
+    _dir: tempfile::TempDir,
+}
+
+impl World {
+    fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    fn with(change: fn(&mut AuthSetup)) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("users");
+        let uid = roost_os::identity::current_user();
+        let scram = "{SCRAM-SHA-256}4096,W22ZaJ0SNY7soEsUEjb6gQ==,\
+                     WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=,\
+                     wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=";
+        let text = format!(
+            "alice:{{PLAIN}}secret:{uid}:0::/srv/alice::userdb_mail=maildir:~/mail\n\
+             user:{scram}:{uid}:0::/srv/user\n\
+             hashed:$6$saltstring$AIsRs/Ee56G/tC8MEHhvReZTfx8u3rXXMl6eYrjCG9ibix19DxoMBLogdTET5Ukw9Sf7eZTITsuk0Ry5qulYz.:{uid}:0::/srv/h\n\
+             away:{{PLAIN}}secret:{uid}:0::/srv/a::allow_nets=198.51.100.0/24\n\
+             homeless:{{PLAIN}}secret:4000000123:4000000123\n"
+        );
+        std::fs::write(&path, text).unwrap();
+        let mut setup = setup(vec![AuthBackend::PasswdFile { path }]);
+        setup.failure_delay = DELAY;
+        change(&mut setup);
+        Self {
+            settings: Arc::new(Settings::new(setup, None).unwrap()),
+            shared: Arc::new(Shared::default()),
+            _dir: dir,
+        }
+    }
+
+    fn start(&self, method: AuthMethod, binding: Option<ChannelBinding>) -> Client {
+        let (responses, receiver) = mpsc::channel(1);
+        let (out, from_attempt) = mpsc::channel(4);
+        let session = SessionId(7);
+        let plus_offered = binding.is_some();
+        let tls = binding.map(|binding| AuthTls {
+            info: TlsInfo {
+                version: "TLSv1.3".into(),
+                cipher: "X".into(),
+            },
+            binding,
+        });
+        let attempt = Attempt {
+            session,
+            start: AuthStart {
+                session,
+                method,
+                endpoints: Endpoints {
+                    remote: "192.0.2.7:4711".parse().unwrap(),
+                    local: "192.0.2.2:143".parse().unwrap(),
+                },
+                tls,
+                plus_offered,
+            },
+            settings: Arc::clone(&self.settings),
+            shared: Arc::clone(&self.shared),
+            responses: receiver,
+            out,
+        };
+        tokio::spawn(attempt.run());
+        Client {
+            responses,
+            from_attempt,
+        }
+    }
+
+    fn sasl(&self, mechanism: Mechanism, initial: Option<&[u8]>) -> Client {
+        let initial = initial.map(Secret::from);
+        self.start(AuthMethod::Sasl { mechanism, initial }, None)
+    }
+
+    async fn login(&self, user: &str, password: &str) -> Result<Grant, AuthFailure> {
+        let method = AuthMethod::Login {
+            user: Secret::from(user.as_bytes()),
+            password: Secret::from(password.as_bytes()),
+        };
+        self.start(method, None).outcome().await
+    }
+}
+
+struct Client {
+    responses: mpsc::Sender<Secret>,
+    from_attempt: mpsc::Receiver<Out>,
+}
+
+impl Client {
+    async fn challenge(&mut self) -> String {
+        match self.from_attempt.recv().await {
+            Some(Out::Challenge(c)) => String::from_utf8(c.data.0).unwrap(),
+            other => panic!("no challenge but {other:?}"),
+        }
+    }
+
+    async fn answer(&self, response: impl AsRef<[u8]>) {
+        self.responses
+            .send(Secret::from(response.as_ref()))
+            .await
+            .unwrap();
+    }
+
+    async fn outcome(mut self) -> Result<Grant, AuthFailure> {
+        match self.from_attempt.recv().await {
+            Some(Out::Granted(grant)) => Ok(grant),
+            Some(Out::Failed(_, failure)) => Err(failure),
+            other => panic!("no outcome but {other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn login_grants_what_the_file_says() {
+    let world = World::new();
+    let grant = world.login("Alice", "secret").await.unwrap();
+    assert_eq!(
+        (grant.account.as_str(), grant.method.as_str()),
+        ("alice", "LOGIN")
+    );
+    assert_eq!(grant.home.to_str(), Some("/srv/alice"));
+    assert_eq!(grant.maildir.as_deref(), Some("~/mail"));
+    assert!(world.login("hashed", "secret").await.is_ok());
+}
+
+#[tokio::test]
+async fn sasl_plain_and_login_with_and_without_initial_response() {
+    let world = World::new();
+    let plain = world.sasl(Mechanism::Plain, Some(b"\0alice\0secret"));
+    assert_eq!(plain.outcome().await.unwrap().method, "PLAIN");
+
+    let mut plain = world.sasl(Mechanism::Plain, None);
+    assert_eq!(plain.challenge().await, "");
+    plain.answer("\0alice\0secret").await;
+    assert!(plain.outcome().await.is_ok());
+
+    let mut login = world.sasl(Mechanism::Login, None);
+    assert_eq!(login.challenge().await, "Username:");
+    login.answer("alice").await;
+    assert_eq!(login.challenge().await, "Password:");
+    login.answer("secret").await;
+    assert_eq!(login.outcome().await.unwrap().method, "AUTH=LOGIN");
+
+    let mut login = world.sasl(Mechanism::Login, Some(b"alice"));
+    assert_eq!(login.challenge().await, "Password:");
+    login.answer("wrong").await;
+    assert_eq!(login.outcome().await, Err(AuthFailure::Credentials));
+}
+
+#[tokio::test]
+async fn broken_responses_are_no_failed_logins() {
+    let world = World::with(|s| s.max_failures_per_minute = 1);
+    for _ in 0..3 {
+        let plain = world.sasl(Mechanism::Plain, Some(b"junk"));
+        assert_eq!(plain.outcome().await, Err(AuthFailure::Malformed));
+        let scram = world.sasl(Mechanism::ScramSha256, Some(b"junk"));
+        assert_eq!(scram.outcome().await, Err(AuthFailure::Malformed));
+    }
+    assert!(world.login("alice", "secret").await.is_ok());
+}
+
+#[tokio::test]
+async fn nobody_acts_as_somebody_else() {
+    let world = World::new();
+    let plain = world.sasl(Mechanism::Plain, Some(b"user\0alice\0secret"));
+    assert_eq!(plain.outcome().await, Err(AuthFailure::NotAllowed));
+    let plain = world.sasl(Mechanism::Plain, Some(b"user\0alice\0wrong"));
+    assert_eq!(plain.outcome().await, Err(AuthFailure::Credentials));
+    let plain = world.sasl(Mechanism::Plain, Some(b"alice\0alice\0secret"));
+    assert!(plain.outcome().await.is_ok());
+}
+
+/// Runs SCRAM to the server's last word and beyond.
+async fn scram(
+    world: &World,
+    mechanism: Mechanism,
+    header: &str,
+    (user, password): (&str, &str),
+    binding: Option<ChannelBinding>,
+) -> Result<Grant, AuthFailure> {
+    let bare = format!("n={user},r=clientnonce");
+    let initial = Some(Secret::from(format!("{header}{bare}").as_bytes()));
+    let data = match (&binding, header) {
+        (Some(b), "p=tls-exporter,,") => b.exporter.clone().map_or(Vec::new(), |b| b.0),
+        _ => Vec::new(),
+    };
+    let mut client = world.start(AuthMethod::Sasl { mechanism, initial }, binding);
+    let first = client.challenge().await;
+    let input = [header.as_bytes(), &data].concat();
+    client
+        .answer(client_final(&input, &bare, &first, password.as_bytes()))
+        .await;
+    match client.from_attempt.recv().await {
+        Some(Out::Challenge(last)) => assert!(last.data.0.starts_with(b"v=")),
+        Some(Out::Failed(_, failure)) => return Err(failure),
+        other => panic!("{other:?}"),
+    }
+    client.answer("").await;
+    client.outcome().await
+}
+
+#[tokio::test]
+async fn scram_from_stored_secrets_and_from_a_password_in_clear() {
+    let world = World::new();
+    let plain = Mechanism::ScramSha256;
+    for (user, password, expected) in [
+        ("user", "pencil", Ok("user")),
+        ("alice", "secret", Ok("alice")),
+        ("user", "wrong", Err(AuthFailure::Credentials)),
+        ("alice", "wrong", Err(AuthFailure::Credentials)),
+        ("nobody", "x", Err(AuthFailure::Credentials)),
+        // There is no SCRAM for a crypt hash.
+        ("hashed", "secret", Err(AuthFailure::Credentials)),
+    ] {
+        let got = scram(&world, plain, "n,,", (user, password), None).await;
+        assert_eq!(
+            got.as_ref().map(|g| g.account.as_str()),
+            expected.as_ref().copied(),
+            "{user}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn scram_plus_and_downgrades() {
+    let world = World::new();
+    let binding = || ChannelBinding {
+        server_end_point: None,
+        exporter: Some(Bytes(b"exported".to_vec())),
+    };
+    let who = ("user", "pencil");
+    let plus = Mechanism::ScramSha256Plus;
+    let got = scram(&world, plus, "p=tls-exporter,,", who, Some(binding())).await;
+    assert_eq!(got.unwrap().method, "SCRAM-SHA-256-PLUS");
+    let initial = Some(Secret::from(b"y,,n=user,r=x".as_slice()));
+    let mechanism = Mechanism::ScramSha256;
+    let method = AuthMethod::Sasl { mechanism, initial };
+    let client = world.start(method, Some(binding()));
+    assert_eq!(client.outcome().await, Err(AuthFailure::Credentials));
+}
+
+#[tokio::test]
+async fn unknown_names_have_a_salt_that_stays() {
+    let world = World::new();
+    let salt = async |user: &str| {
+        let message = format!("n,,n={user},r=x");
+        let mut client = world.sasl(Mechanism::ScramSha256, Some(message.as_bytes()));
+        let first = client.challenge().await;
+        first.split(",s=").nth(1).unwrap().to_owned()
+    };
+    let once = salt("nobody").await;
+    assert_eq!(once, salt("nobody").await);
+    assert_ne!(once, salt("somebody").await);
+    // Not even a name that is none gives itself away.
+    assert_eq!(salt("a/b").await.len(), once.len());
+    assert_eq!(salt("user").await.len(), once.len());
+}
+
+#[tokio::test]
+async fn failures_wait_and_the_wait_does_not_tell_why() {
+    let world = World::new();
+    for (user, password) in [("alice", "wrong"), ("hashed", "wrong")] {
+        let known = Instant::now();
+        assert_eq!(
+            world.login(user, password).await,
+            Err(AuthFailure::Credentials)
+        );
+        assert!(known.elapsed() >= DELAY);
+        // Success ends the run of failures.
+        world.login("alice", "secret").await.unwrap();
+    }
+    let unknown = Instant::now();
+    assert_eq!(
+        world.login("nobody", "x").await,
+        Err(AuthFailure::Credentials)
+    );
+    let first = unknown.elapsed();
+    assert!(first >= DELAY && first < 3 * DELAY, "{first:?}");
+    let again = Instant::now();
+    assert_eq!(world.login("a/b", "x").await, Err(AuthFailure::Credentials));
+    assert!(again.elapsed() >= 2 * DELAY);
+}
+
+#[tokio::test]
+async fn a_success_does_not_wait() {
+    let world = World::with(|s| s.failure_delay = Duration::from_secs(60));
+    let since = Instant::now();
+    world.login("alice", "secret").await.unwrap();
+    assert!(since.elapsed() < Duration::from_secs(5));
+}
+
+#[tokio::test]
+async fn too_many_failures_shut_the_account_for_the_right_password_too() {
+    let world = World::with(|s| {
+        s.max_failures_per_minute = 3;
+        s.failure_delay = Duration::ZERO;
+    });
+    for _ in 0..3 {
+        assert_eq!(
+            world.login("alice", "wrong").await,
+            Err(AuthFailure::Credentials)
+        );
+    }
+    assert_eq!(
+        world.login("alice", "secret").await,
+        Err(AuthFailure::TooMany)
+    );
+    assert_eq!(
+        world.login("ALICE", "secret").await,
+        Err(AuthFailure::TooMany)
+    );
+}
+
+#[tokio::test]
+async fn accounts_that_may_not() {
+    let world = World::with(|s| {
+        s.failure_delay = Duration::ZERO;
+        s.deny_users = vec!["user".into()];
+    });
+    for (user, right) in [
+        ("away", "secret"),
+        ("homeless", "secret"),
+        ("user", "pencil"),
+    ] {
+        assert_eq!(
+            world.login(user, right).await,
+            Err(AuthFailure::NotAllowed),
+            "{user}"
+        );
+        assert_eq!(
+            world.login(user, "wrong").await,
+            Err(AuthFailure::Credentials),
+            "{user}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_gone_is_nobodys_failure() {
+    let world = World::with(|s| s.max_failures_per_minute = 1);
+    let path = world.settings.files().next().unwrap().path().to_owned();
+    let aside = path.with_extension("aside");
+    std::fs::rename(&path, &aside).unwrap();
+    for _ in 0..3 {
+        assert_eq!(
+            world.login("alice", "secret").await,
+            Err(AuthFailure::Unavailable)
+        );
+    }
+    std::fs::rename(&aside, &path).unwrap();
+    assert!(world.login("alice", "secret").await.is_ok());
+}
+
+#[test]
+fn answer_times_are_multiples() {
+    let ms = Duration::from_millis;
+    assert_eq!(rounded(ms(1), ms(400)), ms(400));
+    assert_eq!(rounded(ms(400), ms(400)), ms(400));
+    assert_eq!(rounded(ms(401), ms(400)), ms(800));
+    assert_eq!(rounded(ms(0), ms(400)), ms(400));
+    assert_eq!(rounded(ms(7), Duration::ZERO), ms(7));
+}

@@ -1,0 +1,254 @@
+//! The message loop: attempts in from the gate, grants out to the supervisor,
+//! outcomes out to the gate.
+//!
+//! Reading and writing are apart, so that neither process waits for the other
+//! with both sockets full. The supervisor has a grant before the gate hears of
+//! it.
+
+use std::collections::HashMap;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use roost_ipc::{
+    AuthFailure, AuthOutcome, AuthResult, AuthSetup, AuthStart, AuthToGate, AuthToSupervisor,
+    Channel, GateToAuth, Receiver, Secret, Sender, SupervisorToAuth,
+};
+use roost_types::SessionId;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::Error;
+use crate::attempt::{Attempt, Out, Shared};
+use crate::settings::Settings;
+
+/// Attempts at once; the gate has one for each connection before login.
+const MAX_ATTEMPTS: usize = 65_536;
+/// Messages that may wait for a writer.
+const QUEUE: usize = 256;
+
+type Gate = Channel<AuthToGate, GateToAuth>;
+type Supervisor = Channel<AuthToSupervisor, SupervisorToAuth>;
+
+/// What the writer is given.
+enum Write {
+    Attempt(Out),
+    Supervisor(AuthToSupervisor),
+    NewGate(Sender<AuthToGate>),
+    LostGate,
+}
+
+/// An attempt as the loop knows it.
+struct Running {
+    responses: mpsc::Sender<Secret>,
+    task: JoinHandle<()>,
+}
+
+/// The role's state.
+pub struct Server {
+    settings: Arc<Settings>,
+    shared: Arc<Shared>,
+    attempts: HashMap<SessionId, Running>,
+    /// From attempts, for bookkeeping before it goes to the writer.
+    out: mpsc::Sender<Out>,
+    writer: mpsc::Sender<Write>,
+}
+
+impl Server {
+    /// Serves until the supervisor says so or is gone.
+    pub async fn run(
+        settings: Settings,
+        supervisor: Supervisor,
+        gate: OwnedFd,
+    ) -> Result<(), Error> {
+        let (to_supervisor, mut from_supervisor) = supervisor.split();
+        let (to_gate, from_gate) = Gate::new(gate)?.split();
+        let (out, mut finished) = mpsc::channel(QUEUE);
+        let (writer, queue) = mpsc::channel(QUEUE);
+        let mut from_gate = Some(from_gate);
+        let mut writing = tokio::spawn(write_all(queue, to_supervisor, to_gate));
+        let mut server = Self {
+            settings: Arc::new(settings),
+            shared: Arc::new(Shared::default()),
+            attempts: HashMap::new(),
+            out,
+            writer,
+        };
+        server
+            .write(Write::Supervisor(AuthToSupervisor::Ready))
+            .await;
+        loop {
+            tokio::select! {
+                message = from_supervisor.recv() => match message? {
+                    Some((SupervisorToAuth::Setup(setup), _)) => server.reload(setup).await,
+                    Some((SupervisorToAuth::GatePeer, fds)) => {
+                        if let Some(fd) = fds.into_iter().next() {
+                            from_gate = Some(server.new_gate(fd).await?);
+                        }
+                    }
+                    Some((SupervisorToAuth::Shutdown, _)) | None => return Ok(()),
+                },
+                message = recv(&mut from_gate) => match message {
+                    Ok(Some(message)) => server.gate_says(message),
+                    Ok(None) => {
+                        from_gate = None;
+                        server.lost_gate().await;
+                    }
+                    Err(error) => {
+                        log::error!("gate: {error}");
+                        from_gate = None;
+                        server.lost_gate().await;
+                    }
+                },
+                Some(message) = finished.recv() => server.attempt_says(message).await,
+                _ = &mut writing => return Ok(()),
+            }
+        }
+    }
+
+    /// The writer ends only together with the supervisor's channel.
+    async fn write(&self, message: Write) {
+        let _ = self.writer.send(message).await;
+    }
+
+    async fn reload(&mut self, setup: AuthSetup) {
+        roost_ipc::log::set_level(setup.log_level);
+        let before = Arc::clone(&self.settings);
+        let made = tokio::task::spawn_blocking(move || Settings::new(setup, Some(&before))).await;
+        let answer = match made {
+            Ok(Ok(settings)) => {
+                self.settings = Arc::new(settings);
+                AuthToSupervisor::Ready
+            }
+            Ok(Err(error)) => AuthToSupervisor::SetupRejected(error.to_string()),
+            Err(error) => AuthToSupervisor::SetupRejected(error.to_string()),
+        };
+        self.write(Write::Supervisor(answer)).await;
+    }
+
+    async fn new_gate(&mut self, fd: OwnedFd) -> Result<Receiver<GateToAuth>, Error> {
+        let (sender, receiver) = Gate::new(fd)?.split();
+        self.drop_attempts();
+        self.write(Write::NewGate(sender)).await;
+        Ok(receiver)
+    }
+
+    async fn lost_gate(&mut self) {
+        self.drop_attempts();
+        self.write(Write::LostGate).await;
+    }
+
+    /// The gate that asked is gone, and its clients with it.
+    fn drop_attempts(&mut self) {
+        for (_, running) in self.attempts.drain() {
+            running.task.abort();
+        }
+    }
+
+    fn gate_says(&mut self, message: GateToAuth) {
+        match message {
+            GateToAuth::Start(start) => self.start(start),
+            GateToAuth::Response(response) => {
+                if let Some(running) = self.attempts.get(&response.session) {
+                    // A response nobody asked for finds no room and is lost.
+                    let _ = running.responses.try_send(response.data);
+                }
+            }
+            GateToAuth::Cancel(session) => {
+                if let Some(running) = self.attempts.remove(&session) {
+                    running.task.abort();
+                }
+            }
+        }
+    }
+
+    fn start(&mut self, start: AuthStart) {
+        let session = start.session;
+        if self.attempts.contains_key(&session) || self.attempts.len() >= MAX_ATTEMPTS {
+            log::error!("gate: attempt refused, too many or a second one for {session}");
+            let out = self.out.clone();
+            tokio::spawn(async move {
+                let refused = Out::Failed(session, AuthFailure::Unavailable);
+                let _ = out.send(refused).await;
+            });
+            return;
+        }
+        let (responses, receiver) = mpsc::channel(1);
+        let attempt = Attempt {
+            session,
+            start,
+            settings: Arc::clone(&self.settings),
+            shared: Arc::clone(&self.shared),
+            responses: receiver,
+            out: self.out.clone(),
+        };
+        let task = tokio::spawn(attempt.run());
+        self.attempts.insert(session, Running { responses, task });
+    }
+
+    /// What was cancelled meanwhile says nothing any more.
+    async fn attempt_says(&mut self, message: Out) {
+        let known = match &message {
+            Out::Challenge(challenge) => self.attempts.contains_key(&challenge.session),
+            Out::Failed(session, _) => self.attempts.remove(session).is_some(),
+            Out::Granted(grant) => self.attempts.remove(&grant.session).is_some(),
+        };
+        if known {
+            self.write(Write::Attempt(message)).await;
+        }
+    }
+}
+
+/// Waits for ever while there is no gate.
+async fn recv(gate: &mut Option<Receiver<GateToAuth>>) -> Result<Option<GateToAuth>, Error> {
+    match gate {
+        Some(receiver) => Ok(receiver.recv().await?.map(|(message, _)| message)),
+        None => std::future::pending().await,
+    }
+}
+
+async fn write_all(
+    mut queue: mpsc::Receiver<Write>,
+    mut supervisor: Sender<AuthToSupervisor>,
+    gate: Sender<AuthToGate>,
+) {
+    let mut gate = Some(gate);
+    while let Some(message) = queue.recv().await {
+        let for_gate = match message {
+            Write::NewGate(sender) => {
+                gate = Some(sender);
+                continue;
+            }
+            Write::LostGate => {
+                gate = None;
+                continue;
+            }
+            Write::Supervisor(message) => {
+                if supervisor.send(&message, &[]).await.is_err() {
+                    return;
+                }
+                continue;
+            }
+            Write::Attempt(Out::Challenge(challenge)) => AuthToGate::Continue(challenge),
+            Write::Attempt(Out::Failed(session, reason)) => {
+                let result = AuthResult::Failed { reason };
+                AuthToGate::Outcome(AuthOutcome { session, result })
+            }
+            Write::Attempt(Out::Granted(grant)) => {
+                let session = grant.session;
+                let grant = AuthToSupervisor::Grant(grant);
+                if supervisor.send(&grant, &[]).await.is_err() {
+                    return;
+                }
+                let result = AuthResult::Granted {};
+                AuthToGate::Outcome(AuthOutcome { session, result })
+            }
+        };
+        if let Some(sender) = &mut gate
+            && let Err(error) = sender.send(&for_gate, &[]).await
+        {
+            // The reading side hears of it too and asks for a new gate.
+            log::error!("gate: {error}");
+            gate = None;
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! What the supervisor's setup means here.
+
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use roost_ipc::{AuthBackend, AuthSetup};
+
+use crate::name::{Domains, LoginName, NameError};
+use crate::pam::Pam;
+use crate::passwd::PasswdFile;
+
+/// Where a password can be checked.
+pub enum Backend {
+    Pam(Pam),
+    File(Arc<PasswdFile>),
+}
+
+/// All settings of one setup; attempts keep those they began with.
+pub struct Settings {
+    /// Asked in this order; never empty.
+    pub backends: Vec<Backend>,
+    pub domains: Vec<(IpAddr, String)>,
+    pub default_domain: Option<String>,
+    pub lowercase_names: bool,
+    pub minimum_uid: u32,
+    pub allow_users: Vec<String>,
+    pub deny_users: Vec<String>,
+    pub allow_groups: Vec<String>,
+    pub failure_delay: Duration,
+    pub max_failures_per_minute: u32,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    #[error("no authentication backend is configured")]
+    NoBackend,
+    #[error("PAM service name {0:?} is not a file name")]
+    Service(String),
+    #[error("{path}: {error}")]
+    PasswdFile { path: String, error: std::io::Error },
+}
+
+impl Settings {
+    /// Takes over what an earlier reading of the same account file has
+    /// brought. An account file that cannot be read is an error here: at the
+    /// start and at a reload somebody looks.
+    pub fn new(setup: AuthSetup, before: Option<&Self>) -> Result<Self, SettingsError> {
+        let mut backends = Vec::new();
+        for backend in setup.backends {
+            backends.push(match backend {
+                AuthBackend::Pam { service } => pam(service, setup.pam_timeout)?,
+                AuthBackend::PasswdFile { path } => file(&path, setup.lowercase_names, before)?,
+            });
+        }
+        if backends.is_empty() {
+            return Err(SettingsError::NoBackend);
+        }
+        Ok(Self {
+            backends,
+            domains: setup.domains,
+            default_domain: setup.default_domain,
+            lowercase_names: setup.lowercase_names,
+            minimum_uid: setup.minimum_uid,
+            allow_users: setup.allow_users,
+            deny_users: setup.deny_users,
+            allow_groups: setup.allow_groups,
+            failure_delay: setup.failure_delay,
+            max_failures_per_minute: setup.max_failures_per_minute,
+        })
+    }
+
+    /// The login name in its one spelling, for a client that connected to
+    /// `local`.
+    pub fn login_name(&self, raw: &str, local: IpAddr) -> Result<LoginName, NameError> {
+        let local = local.to_canonical();
+        let of_address = self
+            .domains
+            .iter()
+            .find(|(address, _)| address.to_canonical() == local)
+            .map(|(_, domain)| domain.as_str());
+        let domains = Domains {
+            local: of_address,
+            default: self.default_domain.as_deref(),
+        };
+        LoginName::parse(raw, domains, self.lowercase_names)
+    }
+
+    pub fn uses_pam(&self) -> bool {
+        self.backends.iter().any(|b| matches!(b, Backend::Pam(_)))
+    }
+
+    /// The account files, best first.
+    pub fn files(&self) -> impl Iterator<Item = &Arc<PasswdFile>> {
+        self.backends.iter().filter_map(|backend| match backend {
+            Backend::File(file) => Some(file),
+            Backend::Pam(_) => None,
+        })
+    }
+}
+
+fn pam(service: String, timeout: Duration) -> Result<Backend, SettingsError> {
+    if service.is_empty() || service.contains('/') || service.starts_with('.') {
+        return Err(SettingsError::Service(service));
+    }
+    Ok(Backend::Pam(Pam::new(service, timeout)))
+}
+
+fn file(path: &Path, lowercase: bool, before: Option<&Settings>) -> Result<Backend, SettingsError> {
+    let known = before.and_then(|settings| {
+        settings
+            .files()
+            .find(|file| file.path() == path && file.lowercase() == lowercase)
+            .map(Arc::clone)
+    });
+    let file = known.unwrap_or_else(|| Arc::new(PasswdFile::new(path, lowercase)));
+    match file.current() {
+        Ok(_) => Ok(Backend::File(file)),
+        Err(error) => Err(SettingsError::PasswdFile {
+            path: path.display().to_string(),
+            error,
+        }),
+    }
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+
+    pub fn setup(backends: Vec<AuthBackend>) -> AuthSetup {
+        AuthSetup {
+            log_level: roost_ipc::LogLevel::Problems,
+            backends,
+            pam_timeout: Duration::from_secs(5),
+            domains: vec![("192.0.2.1".parse().unwrap(), "one.example".into())],
+            default_domain: None,
+            lowercase_names: true,
+            minimum_uid: 0,
+            allow_users: Vec::new(),
+            deny_users: Vec::new(),
+            allow_groups: Vec::new(),
+            failure_delay: Duration::ZERO,
+            max_failures_per_minute: 0,
+        }
+    }
+
+    /// Of a host with PAM.
+    pub fn settings() -> Settings {
+        let pam = AuthBackend::Pam {
+            service: "roost".into(),
+        };
+        Settings::new(setup(vec![pam]), None).unwrap()
+    }
+
+    #[test]
+    fn names_get_the_domain_of_the_local_address() {
+        let s = settings();
+        let full = |local: &str| {
+            s.login_name("Alice", local.parse().unwrap())
+                .unwrap()
+                .full()
+        };
+        assert_eq!(full("192.0.2.1"), "alice@one.example");
+        assert_eq!(full("::ffff:192.0.2.1"), "alice@one.example");
+        assert_eq!(full("192.0.2.2"), "alice");
+    }
+
+    #[test]
+    fn useless_setups_are_refused() {
+        assert!(matches!(
+            Settings::new(setup(Vec::new()), None),
+            Err(SettingsError::NoBackend)
+        ));
+        let service = "../x".to_owned();
+        let pam = AuthBackend::Pam { service };
+        assert!(Settings::new(setup(vec![pam]), None).is_err());
+        let path = "/no/such/file".into();
+        let file = AuthBackend::PasswdFile { path };
+        assert!(matches!(
+            Settings::new(setup(vec![file]), None),
+            Err(SettingsError::PasswdFile { .. })
+        ));
+    }
+
+    #[test]
+    fn a_reload_keeps_what_was_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("users");
+        std::fs::write(&path, "a:{PLAIN}b\n").unwrap();
+        let backend = AuthBackend::PasswdFile { path };
+        let first = Settings::new(setup(vec![backend.clone()]), None).unwrap();
+        let second = Settings::new(setup(vec![backend]), Some(&first)).unwrap();
+        let (a, b) = (
+            first.files().next().unwrap(),
+            second.files().next().unwrap(),
+        );
+        assert!(Arc::ptr_eq(a, b));
+    }
+}

@@ -1,0 +1,119 @@
+//! The supervisor's side: its orders in, handovers and requests out.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+use roost_ipc::{
+    Channel, GateSetup, GateToSupervisor, Handover, Receiver, Sender, SupervisorToGate,
+};
+use tokio::sync::mpsc;
+
+use crate::listener::Listeners;
+use crate::registry::Event;
+use crate::settings::Settings;
+use crate::{Error, Shared, auth_link};
+
+/// How often the end of the last relays is looked for.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// What goes to the supervisor.
+pub enum ToSupervisor {
+    Plain(GateToSupervisor),
+    Handover(Box<Handover>, OwnedFd),
+}
+
+pub type Supervisor = Channel<GateToSupervisor, SupervisorToGate>;
+
+/// Writes to the supervisor, in the order of the queue.
+pub async fn write_all(
+    mut queue: mpsc::Receiver<ToSupervisor>,
+    mut supervisor: Sender<GateToSupervisor>,
+) {
+    while let Some(message) = queue.recv().await {
+        let sent = match message {
+            ToSupervisor::Plain(message) => supervisor.send(&message, &[]).await,
+            ToSupervisor::Handover(handover, fd) => {
+                let message = GateToSupervisor::Handover(*handover);
+                supervisor.send(&message, &[fd.as_fd()]).await
+            }
+        };
+        match sent {
+            Ok(()) => {}
+            Err(roost_ipc::Error::Encode(error)) => log::error!("to supervisor: {error}"),
+            Err(_) => return,
+        }
+    }
+}
+
+/// Follows the supervisor's orders until the end.
+pub async fn follow(
+    mut orders: Receiver<SupervisorToGate>,
+    mut listeners: Listeners,
+    shared: Arc<Shared>,
+) -> Result<(), Error> {
+    loop {
+        let Some((order, fds)) = orders.recv().await? else {
+            return Ok(());
+        };
+        match order {
+            SupervisorToGate::Setup(setup) => {
+                let answer = reload(&setup, fds, &mut listeners, &shared);
+                shared.tell_supervisor(answer).await;
+            }
+            SupervisorToGate::AuthPeer => {
+                if let Some(fd) = fds.into_iter().next() {
+                    auth_link::connect(fd, &shared)?;
+                }
+            }
+            SupervisorToGate::Sessions(block) => shared.registry.add_numbers(block),
+            SupervisorToGate::HandoverDone(id) => shared.registry.tell(id, Event::HandedOver),
+            SupervisorToGate::HandoverFailed(failure) => {
+                let event = Event::Refused(failure.reason);
+                shared.registry.tell(failure.session, event);
+            }
+            SupervisorToGate::SessionEnded(id) => shared.registry.session_ended(id),
+            SupervisorToGate::Kick(id) => shared.registry.kick(id),
+            SupervisorToGate::Shutdown(limit) => {
+                drop(listeners);
+                shut_down(&shared, limit).await;
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Puts a new setup in force, or leaves everything as it was.
+fn reload(
+    setup: &GateSetup,
+    fds: Vec<OwnedFd>,
+    listeners: &mut Listeners,
+    shared: &Arc<Shared>,
+) -> GateToSupervisor {
+    let settings = match Settings::new(setup, &shared.tls_memory) {
+        Ok(settings) => settings,
+        Err(error) => return GateToSupervisor::SetupRejected(error.to_string()),
+    };
+    let opened = match Listeners::open(&setup.listeners, fds, shared) {
+        Ok(opened) => opened,
+        Err(error) => return GateToSupervisor::SetupRejected(error.to_string()),
+    };
+    roost_ipc::log::set_level(setup.log_level);
+    shared.settings.store(Arc::new(settings));
+    // The old tasks end; the sockets and who waits in them are the same.
+    *listeners = opened;
+    GateToSupervisor::Ready
+}
+
+/// Says BYE before login; relays end with their workers, or with the limit.
+async fn shut_down(shared: &Shared, limit: Duration) {
+    shared.registry.close();
+    shared.registry.tell_all(|| Event::Shutdown);
+    let all_gone = async {
+        while shared.registry.busy() > 0 {
+            tokio::time::sleep(LOOK).await;
+        }
+    };
+    // What is left then is cut off by the end of the process.
+    let _ = tokio::time::timeout(limit, all_gone).await;
+}

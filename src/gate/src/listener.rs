@@ -1,0 +1,103 @@
+//! Accepting connections.
+
+use std::io;
+use std::net::TcpListener as StdListener;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use roost_ipc::{GateToSupervisor, Listener};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use crate::Shared;
+use crate::connection::{self, Accepted};
+use crate::control::ToSupervisor;
+use crate::registry::TooMany;
+
+/// Before accepting again when the host has no descriptors or memory left.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// The tasks that accept; they end when this is dropped.
+pub struct Listeners {
+    _tasks: JoinSet<()>,
+}
+
+impl Listeners {
+    /// Starts to accept on `fds`, which belong to `list` one by one. Must be
+    /// called within the runtime.
+    pub fn open(list: &[Listener], fds: Vec<OwnedFd>, shared: &Arc<Shared>) -> io::Result<Self> {
+        let mut sockets = Vec::new();
+        for (listener, fd) in list.iter().zip(fds) {
+            let socket = StdListener::from(fd);
+            socket.set_nonblocking(true)?;
+            sockets.push((TcpListener::from_std(socket)?, listener.tls));
+        }
+        let mut tasks = JoinSet::new();
+        for (socket, tls) in sockets {
+            tasks.spawn(accept_all(socket, tls, Arc::clone(shared)));
+        }
+        Ok(Self { _tasks: tasks })
+    }
+}
+
+async fn accept_all(socket: TcpListener, tls: bool, shared: Arc<Shared>) {
+    loop {
+        match socket.accept().await {
+            Ok((stream, remote)) => take(
+                Accepted {
+                    stream,
+                    remote,
+                    tls,
+                },
+                &shared,
+            ),
+            // The client's trouble, not ours.
+            Err(error) if is_of_client(&error) => {}
+            Err(error) => {
+                log::error!("accept: {error}");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+fn is_of_client(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
+    )
+}
+
+/// Starts a task for the connection, or sends it away.
+fn take(accepted: Accepted, shared: &Arc<Shared>) {
+    let settings = shared.settings.load_full();
+    let address = accepted.remote.ip().to_canonical();
+    match shared.registry.admit(address, &settings.limits) {
+        Ok(admitted) => {
+            if admitted.numbers_low {
+                ask_for_numbers(shared);
+            }
+            tokio::spawn(connection::serve(accepted, admitted, Arc::clone(shared)));
+        }
+        Err(TooMany::Closing) => {}
+        Err(why) => {
+            if why == TooMany::NoNumber && shared.registry.numbers_low() {
+                ask_for_numbers(shared);
+            }
+            log::info!("connection from {address} refused: {why:?}");
+            if let Ok(permit) = Arc::clone(&shared.farewells).try_acquire_owned() {
+                tokio::spawn(connection::turn_away(accepted, settings, permit));
+            }
+        }
+    }
+}
+
+fn ask_for_numbers(shared: &Arc<Shared>) {
+    let message = ToSupervisor::Plain(GateToSupervisor::MoreSessions);
+    let supervisor = shared.supervisor.clone();
+    tokio::spawn(async move {
+        // Gone only when this process is about to end.
+        let _ = supervisor.send(message).await;
+    });
+}

@@ -1,0 +1,256 @@
+//! The way of a TLS session's bytes between the client and its worker.
+//!
+//! Most connections idle most of the time and there may be thousands of them:
+//! a relay holds no buffer while nothing moves. Bytes pass through one scratch
+//! buffer of the thread; only what the receiving side does not take at once is
+//! kept, and nothing more is read until it is gone.
+//!
+//! Each direction ends by itself: the client's end becomes the end of the
+//! worker's input, the worker's end a close_notify for the client.
+
+use std::cell::RefCell;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::time::timeout;
+
+/// One TLS record's worth of plain text.
+const SCRATCH: usize = 16 * 1024;
+/// Turns of one wake-up before other tasks get theirs.
+const TURNS: usize = 16;
+/// How long a client may take to close after the worker has.
+const LINGER: Duration = Duration::from_secs(2);
+
+thread_local! {
+    static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH].into_boxed_slice());
+}
+
+/// One direction.
+#[derive(Default)]
+struct Way {
+    /// Read, but not yet taken by the other side.
+    pending: Vec<u8>,
+    /// Octets of `pending` that were taken.
+    taken: usize,
+    /// Written octets may still wait inside the receiving side.
+    unflushed: bool,
+    state: WayState,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+enum WayState {
+    #[default]
+    Open,
+    /// The source has ended; the receiver is to be told.
+    Ending,
+    Closed,
+}
+
+impl Way {
+    /// Moves what can be moved; ready when this direction is over.
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: &mut (impl AsyncRead + Unpin),
+        to: &mut (impl AsyncWrite + Unpin),
+    ) -> Poll<io::Result<()>> {
+        for _ in 0..TURNS {
+            match self.state {
+                WayState::Closed => return Poll::Ready(Ok(())),
+                WayState::Ending => {
+                    ready!(self.poll_drain(cx, to))?;
+                    ready!(Pin::new(&mut *to).poll_shutdown(cx))?;
+                    self.state = WayState::Closed;
+                }
+                WayState::Open => {
+                    ready!(self.poll_drain(cx, to))?;
+                    let moved = BUFFER.with_borrow_mut(|b| self.poll_move(cx, from, to, b))?;
+                    if moved.is_pending() {
+                        if self.unflushed {
+                            ready!(Pin::new(&mut *to).poll_flush(cx))?;
+                            self.unflushed = false;
+                        }
+                        return Poll::Pending;
+                    }
+                }
+            }
+        }
+        // More to do, but others wait too.
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Writes what is kept.
+    fn poll_drain(
+        &mut self,
+        cx: &mut Context<'_>,
+        to: &mut (impl AsyncWrite + Unpin),
+    ) -> Poll<io::Result<()>> {
+        while let Some(rest @ [_, ..]) = self.pending.get(self.taken..) {
+            match ready!(Pin::new(&mut *to).poll_write(cx, rest))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                n => self.taken += n,
+            }
+        }
+        // Gives the memory back.
+        self.pending = Vec::new();
+        self.taken = 0;
+        Poll::Ready(Ok(()))
+    }
+
+    /// Reads once and writes once; ready when either did something.
+    fn poll_move(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: &mut (impl AsyncRead + Unpin),
+        to: &mut (impl AsyncWrite + Unpin),
+        scratch: &mut [u8],
+    ) -> io::Result<Poll<()>> {
+        let mut read = ReadBuf::new(scratch);
+        match Pin::new(&mut *from).poll_read(cx, &mut read) {
+            Poll::Pending => return Ok(Poll::Pending),
+            Poll::Ready(Ok(())) => {}
+            // Many clients drop TLS connections without a close_notify.
+            Poll::Ready(Err(e)) if e.kind() == io::ErrorKind::UnexpectedEof => {}
+            Poll::Ready(Err(e)) => return Err(e),
+        }
+        let bytes = read.filled();
+        if bytes.is_empty() {
+            self.state = WayState::Ending;
+            return Ok(Poll::Ready(()));
+        }
+        self.unflushed = true;
+        let n = match Pin::new(&mut *to).poll_write(cx, bytes) {
+            Poll::Ready(n) => n?,
+            Poll::Pending => 0,
+        };
+        if let Some(rest @ [_, ..]) = bytes.get(n..) {
+            self.pending = rest.to_vec();
+            self.taken = 0;
+        }
+        Ok(Poll::Ready(()))
+    }
+}
+
+/// Relays until the worker has ended its side and the client has heard it.
+pub async fn relay<C, W>(mut client: C, mut worker: W) -> io::Result<()>
+where
+    C: AsyncRead + AsyncWrite + Unpin,
+    W: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut inward = Way::default();
+    let mut outward = Way::default();
+    std::future::poll_fn(|cx| {
+        // A client that is gone is seen when the worker's end comes.
+        if let Poll::Ready(Err(_)) = inward.poll(cx, &mut client, &mut worker) {
+            inward.state = match inward.state {
+                WayState::Open => WayState::Ending,
+                _ => WayState::Closed,
+            };
+            inward.pending = Vec::new();
+            inward.taken = 0;
+            cx.waker().wake_by_ref();
+        }
+        outward.poll(cx, &mut worker, &mut client)
+    })
+    .await?;
+    drop(worker);
+    linger(&mut client).await;
+    Ok(())
+}
+
+/// Reads what the client still sends, so that closing does not reset the
+/// connection and lose what it was sent last.
+pub async fn linger(client: &mut (impl AsyncRead + Unpin)) {
+    let mut sink = [0; 512];
+    let drain = async { while let Ok(1..) = client.read(&mut sink).await {} };
+    // Whoever does not close in time is cut off.
+    let _ = timeout(LINGER, drain).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncWriteExt, duplex};
+
+    #[tokio::test]
+    async fn bytes_pass_both_ways_in_order() {
+        // Small pipes, so that both sides are full again and again.
+        let (mut client, a) = duplex(100);
+        let (b, worker) = duplex(64);
+        let relay = tokio::spawn(relay(a, b));
+        let data: Vec<u8> = (0..200_000u32)
+            .map(|n| n.to_le_bytes()[0] ^ n.to_le_bytes()[1])
+            .collect();
+        let (mut from_client, mut to_client) = tokio::io::split(worker);
+        let echo = tokio::spawn(async move {
+            tokio::io::copy(&mut from_client, &mut to_client)
+                .await
+                .unwrap();
+            to_client.shutdown().await.unwrap();
+        });
+        let (mut reader, mut writer) = tokio::io::split(&mut client);
+        let mut got = Vec::new();
+        let (sent, read) = tokio::join!(
+            async {
+                writer.write_all(&data).await.unwrap();
+                writer.shutdown().await.unwrap();
+            },
+            reader.read_to_end(&mut got)
+        );
+        let ((), _) = (sent, read.unwrap());
+        assert!(got == data, "{} of {} octets", got.len(), data.len());
+        echo.await.unwrap();
+        relay.await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn the_worker_may_go_on_after_the_client_has_ended() {
+        let (mut client, a) = duplex(1024);
+        let (b, mut worker) = duplex(1024);
+        let relay = tokio::spawn(relay(a, b));
+        client.write_all(b"a LOGOUT\r\n").await.unwrap();
+        client.shutdown().await.unwrap();
+        let mut seen = Vec::new();
+        worker.read_to_end(&mut seen).await.unwrap();
+        assert_eq!(seen, b"a LOGOUT\r\n");
+        worker.write_all(b"* BYE\r\n").await.unwrap();
+        drop(worker);
+        let mut got = Vec::new();
+        client.read_to_end(&mut got).await.unwrap();
+        assert_eq!(got, b"* BYE\r\n");
+        relay.await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_ends_first_ends_the_relay() {
+        let (mut client, a) = duplex(1024);
+        let (b, worker) = duplex(1024);
+        let relay = tokio::spawn(relay(a, b));
+        drop(worker);
+        let mut got = Vec::new();
+        client.read_to_end(&mut got).await.unwrap();
+        drop(client);
+        relay.await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn nothing_is_held_while_nothing_moves() {
+        let (mut client, mut a) = duplex(1024);
+        let (mut b, mut worker) = duplex(1024);
+        let mut way = Way::default();
+        client.write_all(b"hello").await.unwrap();
+        std::future::poll_fn(|cx| {
+            assert!(way.poll(cx, &mut a, &mut b).is_pending());
+            Poll::Ready(())
+        })
+        .await;
+        let mut got = [0; 5];
+        worker.read_exact(&mut got).await.unwrap();
+        assert_eq!(&got, b"hello");
+        assert_eq!(way.pending.capacity(), 0);
+    }
+}

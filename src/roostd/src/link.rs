@@ -1,0 +1,188 @@
+//! The supervisor's end of a child's sockets, as queues: what children say
+//! comes as events in one place, and what is said to them never makes the
+//! supervisor wait, so that no child can hold up another.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+use roost_ipc::log::LogRecord;
+use roost_ipc::{Channel, Message, Receiver, Sender};
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+
+use crate::logger::Log;
+
+/// Messages that may wait for one child. One that is this far behind has
+/// stopped reading.
+const QUEUE: usize = 1024;
+
+/// What came from a child.
+#[derive(Debug)]
+pub enum Inbound<M> {
+    Message(M, Vec<OwnedFd>),
+    /// Its socket is closed, or it sent something that is no message; then
+    /// the reason.
+    Closed(Option<String>),
+}
+
+/// The child does not read what it is sent, or is gone.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Stuck;
+
+/// A child's control socket. Dropping it ends the reading; what was queued
+/// is still sent.
+pub struct Link<Tx> {
+    queue: mpsc::Sender<(Tx, Vec<OwnedFd>)>,
+    reader: AbortHandle,
+}
+
+impl<Tx: Message + Send + Sync + 'static> Link<Tx> {
+    /// `forward` turns what arrives into an event and waits until there is
+    /// room for it; false stops the reading.
+    pub fn open<Rx, F, W>(socket: OwnedFd, forward: F) -> io::Result<Self>
+    where
+        Rx: Message + Send + Sync + 'static,
+        F: Fn(Inbound<Rx>) -> W + Send + 'static,
+        W: Future<Output = bool> + Send + 'static,
+    {
+        let (sender, receiver) = Channel::<Tx, Rx>::new(socket)?.split();
+        let (queue, outgoing) = mpsc::channel(QUEUE);
+        tokio::spawn(write(sender, outgoing));
+        let reader = tokio::spawn(read(receiver, forward)).abort_handle();
+        Ok(Self { queue, reader })
+    }
+
+    /// Queues a message; never waits.
+    pub fn send(&self, message: Tx, descriptors: Vec<OwnedFd>) -> Result<(), Stuck> {
+        self.queue
+            .try_send((message, descriptors))
+            .map_err(|_| Stuck)
+    }
+}
+
+impl<Tx> Drop for Link<Tx> {
+    fn drop(&mut self) {
+        self.reader.abort();
+    }
+}
+
+async fn write<Tx: Message>(mut sender: Sender<Tx>, mut queue: mpsc::Receiver<(Tx, Vec<OwnedFd>)>) {
+    while let Some((message, descriptors)) = queue.recv().await {
+        let borrowed: Vec<_> = descriptors.iter().map(AsFd::as_fd).collect();
+        if let Err(error) = sender.send(&message, &borrowed).await {
+            // The reader sees the end of the socket, or the supervisor that
+            // the queue is closed.
+            log::debug!("message to a child not sent: {error}");
+            return;
+        }
+    }
+}
+
+async fn read<Rx, F, W>(mut receiver: Receiver<Rx>, forward: F)
+where
+    Rx: Message,
+    F: Fn(Inbound<Rx>) -> W,
+    W: Future<Output = bool>,
+{
+    loop {
+        let inbound = match receiver.recv().await {
+            Ok(Some((message, descriptors))) => Inbound::Message(message, descriptors),
+            Ok(None) => Inbound::Closed(None),
+            Err(error) => Inbound::Closed(Some(error.to_string())),
+        };
+        let last = matches!(inbound, Inbound::Closed(_));
+        if !forward(inbound).await || last {
+            return;
+        }
+    }
+}
+
+/// Takes a child's log records until it closes its socket. One that sends
+/// anything else is not heard any more.
+pub fn collect_log(socket: OwnedFd, pid: u32, log: Log) -> io::Result<()> {
+    let mut receiver = Receiver::<LogRecord>::new(socket)?;
+    tokio::spawn(async move {
+        loop {
+            match receiver.recv().await {
+                Ok(Some((record, _))) => log.put(pid, &record),
+                Ok(None) => return,
+                Err(error) => {
+                    log::error!("process {pid} sends no log records any more: {error}");
+                    return;
+                }
+            }
+            // Many records in a row must not keep others waiting.
+            tokio::task::consume_budget().await;
+        }
+    });
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use roost_ipc::{SupervisorToWorker, WorkerToSupervisor};
+    use roost_types::SessionId;
+
+    type Events = mpsc::Receiver<Inbound<WorkerToSupervisor>>;
+
+    fn link() -> (Link<SupervisorToWorker>, Events, OwnedFd) {
+        let (ours, theirs) = roost_os::fdpass::seqpacket_pair().unwrap();
+        let (events, inbox) = mpsc::channel(16);
+        let link = Link::open(ours, move |inbound| {
+            let events = events.clone();
+            async move { events.send(inbound).await.is_ok() }
+        });
+        (link.unwrap(), inbox, theirs)
+    }
+
+    #[tokio::test]
+    async fn messages_go_both_ways_and_the_end_is_told() {
+        let (link, mut inbox, theirs) = link();
+        let mut child = Channel::<WorkerToSupervisor, SupervisorToWorker>::new(theirs).unwrap();
+        link.send(SupervisorToWorker::Stop, vec![]).unwrap();
+        let (message, _) = child.recv().await.unwrap().unwrap();
+        assert_eq!(message, SupervisorToWorker::Stop);
+        child.send(&WorkerToSupervisor::Idle, &[]).await.unwrap();
+        drop(child);
+        assert!(matches!(
+            inbox.recv().await,
+            Some(Inbound::Message(WorkerToSupervisor::Idle, _))
+        ));
+        assert!(matches!(inbox.recv().await, Some(Inbound::Closed(None))));
+        assert!(inbox.recv().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn garbage_is_the_end_with_a_reason() {
+        let (_link, mut inbox, theirs) = link();
+        roost_os::fdpass::send(&theirs, &[0, 250, 1, 2], &[]).unwrap();
+        assert!(matches!(inbox.recv().await, Some(Inbound::Closed(Some(_)))));
+    }
+
+    #[tokio::test]
+    async fn a_child_that_does_not_read_is_found_out() {
+        let (link, _inbox, _theirs) = link();
+        let mut sent = 0;
+        while link
+            .send(SupervisorToWorker::Kick(SessionId(1)), vec![])
+            .is_ok()
+        {
+            sent += 1;
+            tokio::task::yield_now().await;
+            assert!(sent < 100_000);
+        }
+        assert!(sent >= QUEUE);
+    }
+
+    #[tokio::test]
+    async fn what_was_queued_is_sent_after_the_link_is_dropped() {
+        let (link, _inbox, theirs) = link();
+        link.send(SupervisorToWorker::Stop, vec![]).unwrap();
+        drop(link);
+        let mut child = Channel::<WorkerToSupervisor, SupervisorToWorker>::new(theirs).unwrap();
+        let got = child.recv().await.unwrap();
+        assert_eq!(got.unwrap().0, SupervisorToWorker::Stop);
+        assert!(child.recv().await.unwrap().is_none());
+    }
+}

@@ -1,0 +1,303 @@
+//! One worker for each uid, on demand.
+//!
+//! A worker that has been idle asks to end. It is let go only when no session
+//! is on its way to it, and what comes meanwhile waits for its successor: two
+//! workers of one uid never run at once, and no login is lost between them.
+
+use std::collections::VecDeque;
+
+use super::child::{Event, Plan, Running};
+use super::*;
+use crate::backoff::Backoff;
+use crate::link::Inbound;
+use crate::registry::Offered;
+use crate::roles::Role;
+use roost_ipc::{Grant, Refusal, Session, SupervisorToWorker, WorkerToSupervisor};
+use roost_os::identity::Credentials;
+
+/// How long a worker that was let go may take to end.
+const STOP_TIME: Duration = Duration::from_secs(5);
+/// Logins that may wait for a worker of one uid.
+const MAX_PENDING: usize = 256;
+/// A uid whose worker died is remembered this long for the back-off.
+const MEMORY: Duration = Duration::from_secs(60);
+
+pub(super) struct Worker {
+    state: State,
+    /// Logins that wait until a worker can be started.
+    pending: VecDeque<(Grant, Offered)>,
+    backoff: Backoff,
+}
+
+enum State {
+    Running(Running<SupervisorToWorker>),
+    /// It was let go and gets nothing any more; killed at that time.
+    Stopping(Running<SupervisorToWorker>, Instant),
+    /// It died and is not started again before that time.
+    Waiting(Instant),
+}
+
+impl Worker {
+    fn new(now: Instant) -> Self {
+        Self {
+            state: State::Waiting(now),
+            pending: VecDeque::new(),
+            backoff: Backoff::default(),
+        }
+    }
+
+    fn running(&self) -> Option<&Running<SupervisorToWorker>> {
+        match &self.state {
+            State::Running(running) | State::Stopping(running, _) => Some(running),
+            State::Waiting(_) => None,
+        }
+    }
+
+    pub fn reap(&mut self, now: Instant, expected: bool) {
+        match &mut self.state {
+            State::Running(running) => running.reap(now, expected),
+            State::Stopping(running, _) => running.reap(now, true),
+            State::Waiting(_) => {}
+        }
+    }
+
+    pub fn next_wake(&self) -> Option<Instant> {
+        match &self.state {
+            State::Running(running) => running.overdue(),
+            State::Stopping(running, kill_at) => Some(running.overdue().unwrap_or(*kill_at)),
+            State::Waiting(until) if self.pending.is_empty() => Some(*until + MEMORY),
+            State::Waiting(until) => Some(*until),
+        }
+    }
+
+    /// Sends to a worker that takes messages; false when it does not read.
+    pub fn send(&self, message: SupervisorToWorker) -> bool {
+        match &self.state {
+            State::Running(running) => running.link.send(message, vec![]).is_ok(),
+            State::Stopping(..) | State::Waiting(_) => true,
+        }
+    }
+
+    pub fn is_alive(&self) -> bool {
+        self.running().is_some()
+    }
+
+    pub fn into_running(self) -> Option<Running<SupervisorToWorker>> {
+        match self.state {
+            State::Running(running) | State::Stopping(running, _) => Some(running),
+            State::Waiting(_) => None,
+        }
+    }
+
+    /// Logins that wait, when there will be no worker.
+    pub fn take_pending(&mut self) -> VecDeque<(Grant, Offered)> {
+        std::mem::take(&mut self.pending)
+    }
+}
+
+impl Supervisor {
+    /// Gives a login to the worker of its uid, now or when there is one.
+    pub(super) fn assign(&mut self, grant: Grant, offered: Offered) {
+        let now = Instant::now();
+        let uid = grant.credentials.uid;
+        let worker = self.workers.entry(uid).or_insert_with(|| Worker::new(now));
+        match &worker.state {
+            State::Running(_) => return self.deliver(&grant, offered),
+            State::Waiting(until) if *until <= now => {
+                let credentials = grant.credentials.clone();
+                worker.pending.push_back((grant, offered));
+                return self.start_worker(credentials);
+            }
+            State::Stopping(..) | State::Waiting(_) => {}
+        }
+        if worker.pending.len() < MAX_PENDING {
+            worker.pending.push_back((grant, offered));
+        } else {
+            self.refuse(grant.session, Refusal::Unavailable);
+        }
+    }
+
+    /// To a running worker.
+    fn deliver(&mut self, grant: &Grant, offered: Offered) {
+        let Offered {
+            handover,
+            connection,
+        } = offered;
+        if !self.has_room(&grant.account) {
+            return self.refuse_too_many(grant, &handover.endpoints);
+        }
+        let uid = grant.credentials.uid;
+        let Some(State::Running(running)) = self.workers.get(&uid).map(|w| &w.state) else {
+            return self.refuse(grant.session, Refusal::Unavailable);
+        };
+        let place = match self.settings.place_of(grant) {
+            Ok(place) => place,
+            Err(error) => return self.refuse_placeless(grant, &error),
+        };
+        let session = Session {
+            session: grant.session,
+            account: grant.account.clone(),
+            home: grant.home.clone(),
+            maildir: place.maildir,
+            tag: handover.tag.clone(),
+            leftover: handover.leftover.clone(),
+            endpoints: handover.endpoints.clone(),
+            tls: handover.tls.clone(),
+            method: grant.method.clone(),
+            max_message_size: place.max_message_size,
+        };
+        let sent = running
+            .link
+            .send(SupervisorToWorker::Session(session), vec![connection]);
+        self.enter(grant, &handover);
+        if sent.is_err() {
+            self.lose_worker(uid, Some("it does not read its messages"));
+        }
+    }
+
+    /// Starts the worker of `credentials` and gives it what waited.
+    fn start_worker(&mut self, credentials: Credentials) {
+        let uid = credentials.uid;
+        let generation = self.next_generation();
+        let plan = Plan {
+            role: Role::Worker,
+            program: self.executables.path(Role::Worker),
+            credentials: self.source.privilege.for_worker(credentials),
+            no_new_privs: true,
+            peer: None,
+            generation,
+            log: &self.log,
+        };
+        let events = self.events.clone();
+        let event = move |inbound| Event::Worker(uid, generation, inbound);
+        let started = Running::start(plan, events, event);
+        let now = Instant::now();
+        let Some(worker) = self.workers.get_mut(&uid) else {
+            return;
+        };
+        let pending = worker.take_pending();
+        match started {
+            Ok(running) => {
+                let setup = SupervisorToWorker::Setup(self.settings.worker.clone());
+                // An empty queue has room.
+                let _ = running.link.send(setup, vec![]);
+                worker.state = State::Running(running);
+                for (grant, offered) in pending {
+                    self.deliver(&grant, offered);
+                }
+            }
+            Err(error) => {
+                log::error!("no worker for uid {uid} can be started: {error}");
+                worker.state = State::Waiting(now + worker.backoff.after_death(now, now));
+                for (grant, _) in pending {
+                    self.refuse(grant.session, Refusal::Unavailable);
+                }
+            }
+        }
+    }
+
+    pub(super) fn on_worker(
+        &mut self,
+        uid: UserId,
+        generation: u64,
+        inbound: Inbound<WorkerToSupervisor>,
+    ) {
+        let Some(running) = self.workers.get(&uid).and_then(Worker::running) else {
+            return;
+        };
+        if running.generation != generation {
+            return;
+        }
+        let pid = running.pid();
+        match inbound {
+            Inbound::Message(message, _) => self.on_worker_message(uid, pid, message),
+            Inbound::Closed(reason) => self.lose_worker(uid, reason.as_deref()),
+        }
+    }
+
+    fn on_worker_message(&mut self, uid: UserId, pid: u32, message: WorkerToSupervisor) {
+        match message {
+            WorkerToSupervisor::Ready => {}
+            WorkerToSupervisor::SetupRejected(reason) => {
+                log::error!("worker of uid {uid} cannot use its settings: {reason}");
+            }
+            WorkerToSupervisor::SessionStarted(session) => self.on_session_started(uid, session),
+            WorkerToSupervisor::SessionRefused(refusal) => {
+                self.on_session_refused(uid, refusal.session, refusal.reason);
+            }
+            WorkerToSupervisor::SessionEnded(end) => self.on_session_ended(uid, pid, &end),
+            WorkerToSupervisor::Idle => self.on_worker_idle(uid),
+        }
+    }
+
+    fn on_worker_idle(&mut self, uid: UserId) {
+        if self.registry.has_worker(uid) {
+            return;
+        }
+        let Some(worker) = self.workers.get_mut(&uid) else {
+            return;
+        };
+        let now = Instant::now();
+        match std::mem::replace(&mut worker.state, State::Waiting(now)) {
+            State::Running(running) => {
+                // One that does not read is killed when its time is over.
+                let _ = running.link.send(SupervisorToWorker::Stop, vec![]);
+                worker.state = State::Stopping(running, now + STOP_TIME);
+            }
+            other => worker.state = other,
+        }
+    }
+
+    /// The worker's socket is closed, or it is ended for `reason`.
+    pub(super) fn lose_worker(&mut self, uid: UserId, reason: Option<&str>) {
+        let now = Instant::now();
+        let Some(worker) = self.workers.get_mut(&uid) else {
+            return;
+        };
+        match std::mem::replace(&mut worker.state, State::Waiting(now)) {
+            State::Running(running) => {
+                let wait = worker.backoff.after_death(running.started, now);
+                worker.state = State::Waiting(now + wait);
+                let pid = running.pid();
+                self.end_sessions_of(uid, pid);
+                self.retire(running, reason);
+            }
+            State::Stopping(running, kill_at) => {
+                worker.backoff = Backoff::default();
+                let kill_at = reason.is_none().then_some(kill_at);
+                let mut retired = running.retire(kill_at, true);
+                if !retired.reap(now) {
+                    self.retired.push(retired);
+                }
+            }
+            waiting @ State::Waiting(_) => worker.state = waiting,
+        }
+    }
+
+    pub(super) fn tick_workers(&mut self, now: Instant) {
+        let due: Vec<UserId> = self
+            .workers
+            .iter()
+            .filter(|(_, worker)| worker.next_wake().is_some_and(|at| at <= now))
+            .map(|(uid, _)| *uid)
+            .collect();
+        for uid in due {
+            let Some(worker) = self.workers.get_mut(&uid) else {
+                continue;
+            };
+            match &worker.state {
+                State::Running(_) => self.lose_worker(uid, None),
+                State::Stopping(..) => self.lose_worker(uid, Some("it does not end")),
+                State::Waiting(_) => match worker.pending.front() {
+                    Some((grant, _)) => {
+                        let credentials = grant.credentials.clone();
+                        self.start_worker(credentials);
+                    }
+                    None => {
+                        self.workers.remove(&uid);
+                    }
+                },
+            }
+        }
+    }
+}

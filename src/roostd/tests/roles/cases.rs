@@ -1,0 +1,233 @@
+//! What the supervisor must do, whatever the roles do.
+
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use crate::host::{Host, connect, free_address, until};
+
+type Case = (&'static str, fn(&mut Host));
+
+const CASES: [Case; 13] = [
+    ("a login reaches its worker and is logged", login),
+    (
+        "a handover without a grant is refused",
+        handover_without_grant,
+    ),
+    ("a login for another uid is refused", foreign_uid),
+    ("sessions outlive the gate", gate_dies),
+    ("logins work again after auth has died", auth_dies),
+    ("a dead worker ends its own sessions only", worker_dies),
+    ("a gate that sends garbage is replaced", garbage),
+    ("a bad configuration changes nothing", bad_reload),
+    ("a reload moves listeners and keeps sessions", good_reload),
+    ("a renewed certificate is taken up", new_certificate),
+    ("systemd is told how far it is", systemd),
+    ("an idle worker ends and loses no login", idle_worker),
+    ("stopping says BYE, and kills what hangs", stop),
+];
+
+pub fn run_all() {
+    for (name, case) in CASES {
+        let begin = Instant::now();
+        case(&mut Host::start());
+        println!(
+            "test {name} ... ok ({:.1} s)",
+            begin.elapsed().as_secs_f64()
+        );
+    }
+    stop_quickly();
+}
+
+fn login(host: &mut Host) {
+    let mut client = host.login("alice");
+    assert!(client.is_alive());
+    host.wait_log(
+        "imap-login: Login: user=<alice>, method=LOGIN, rip=127.0.0.1, lip=127.0.0.1, secured, \
+         session=<IMAP-00001>",
+    );
+    let pid = client.worker;
+    client.say("quit");
+    host.wait_log(&format!(
+        "imap(alice)<{pid}><IMAP-00001>: Disconnected: Logged out in=7 out=11 deleted=0 "
+    ));
+    let other = host.login("bob");
+    assert_eq!(other.worker, pid, "one worker for each uid");
+}
+
+fn handover_without_grant(host: &mut Host) {
+    let mut thief = host.connect("steal");
+    assert_eq!(thief.line(), "NO NoGrant");
+    host.wait_log("handover without a grant refused");
+    assert!(host.pids("roost-worker").is_empty());
+}
+
+fn foreign_uid(host: &mut Host) {
+    let mut client = host.connect("login foreign");
+    assert_eq!(client.line(), "NO Unavailable");
+    host.wait_log("login of <foreign> refused: Roost was not started as root");
+}
+
+fn gate_dies(host: &mut Host) {
+    let mut client = host.login("alice");
+    for round in 1..=3 {
+        host.replace("roost-gate");
+        assert!(client.is_alive(), "round {round}");
+        host.login("alice").say("quit");
+        // Each gate has a block of session numbers of its own.
+        host.wait_log(&format!("session=<IMAP-{:05}>", round * 1024 + 1));
+    }
+    host.wait_log("roost-gate (pid");
+}
+
+fn auth_dies(host: &mut Host) {
+    let mut client = host.login("alice");
+    for _ in 0..3 {
+        host.replace("roost-auth");
+        // An attempt that was on its way to the dead one gets no answer from
+        // this gate, so ask until the successor is there.
+        until("login", || {
+            let mut next = host.connect("login alice");
+            next.set_patience(Duration::from_millis(300));
+            (next.line().starts_with("t OK")).then_some(())
+        });
+        assert!(client.is_alive());
+    }
+}
+
+fn worker_dies(host: &mut Host) {
+    let mut first = host.login("alice");
+    let mut second = host.login("bob");
+    first.say("die");
+    assert_eq!(first.line(), "");
+    assert_eq!(second.line(), "", "it had the same worker");
+    host.wait_log("Disconnected: Worker died time=");
+    let third = host.login("alice");
+    assert_ne!(third.worker, second.worker);
+}
+
+fn garbage(host: &mut Host) {
+    let mut client = host.login("alice");
+    let old = host.pid("roost-gate");
+    let _ = host.connect("garbage");
+    until("successor", || {
+        host.pids("roost-gate")
+            .iter()
+            .any(|pid| *pid != old)
+            .then_some(())
+    });
+    host.wait_log("peer sent no message");
+    assert!(client.is_alive());
+    host.login("alice");
+}
+
+fn bad_reload(host: &mut Host) {
+    let mut client = host.login("alice");
+    let good = std::fs::read_to_string(host.config()).unwrap();
+    let bad = format!("{good}\n[limits]\nmax_conections = 3\n[nonsense]\n");
+    std::fs::write(host.config(), bad).unwrap();
+    host.signal("HUP");
+    host.wait_log("the new configuration is not used");
+    let log = host.log();
+    assert!(
+        log.contains("max_conections") && log.contains("nonsense"),
+        "every error"
+    );
+    assert!(client.is_alive());
+    host.login("alice");
+    std::fs::write(host.config(), good).unwrap();
+    host.reconfigure("");
+}
+
+fn good_reload(host: &mut Host) {
+    let mut client = host.login("alice");
+    let (old, new) = (host.clear, free_address());
+    let text = std::fs::read_to_string(host.config()).unwrap();
+    let text = text.replace(&format!("imap = {old}"), &format!("imap = {new}"));
+    std::fs::write(host.config(), text).unwrap();
+    host.reconfigure("\n[limits]\nmax_connections_per_user = 2\n");
+    until("old port closed", || {
+        TcpStream::connect(old).is_err().then_some(())
+    });
+    assert!(client.is_alive());
+    let mut second = connect(new, "login alice");
+    assert!(second.line().starts_with("t OK"));
+    let mut third = connect(new, "login alice");
+    assert_eq!(third.line(), "NO TooManyConnections");
+    host.wait_log("(max_connections_per_user=2): user=<alice>");
+    let mut other = connect(new, "login bob");
+    assert!(other.line().starts_with("t OK"));
+    second.say("quit");
+    host.wait_log("Logged out");
+    let mut fourth = connect(new, "login alice");
+    assert!(fourth.line().starts_with("t OK"));
+}
+
+fn new_certificate(host: &mut Host) {
+    let mut client = host.login("alice");
+    let state = host.config().with_file_name("state");
+    std::fs::remove_file(state.join("self-signed.crt")).unwrap();
+    host.wait_log("certificates reloaded");
+    assert!(state.join("self-signed.crt").exists());
+    assert!(client.is_alive());
+}
+
+fn systemd(host: &mut Host) {
+    let mut heard = String::new();
+    let mut wait_for = |text: &str| {
+        until(text, || {
+            heard.push_str(&host.systemd_hears());
+            heard.contains(text).then_some(())
+        });
+        heard.clear();
+    };
+    wait_for("READY=1\n");
+    host.signal("HUP");
+    wait_for("RELOADING=1\nMONOTONIC_USEC=");
+    wait_for("READY=1\n");
+    host.signal("TERM");
+    wait_for("STOPPING=1\n");
+}
+
+fn idle_worker(host: &mut Host) {
+    host.reconfigure("\n[limits]\nworker_idle = 20ms\n");
+    let mut workers = std::collections::BTreeSet::new();
+    for round in 0..60 {
+        let mut client = host.login("alice");
+        workers.insert(client.worker);
+        client.say("quit");
+        assert_eq!(client.line(), "");
+        // Around the time at which the worker ends.
+        std::thread::sleep(Duration::from_millis(15 + round % 12));
+    }
+    assert!(workers.len() > 5, "workers did end: {}", workers.len());
+    until("no worker", || {
+        host.pids("roost-worker").is_empty().then_some(())
+    });
+    assert!(!host.log().contains("ended: signal"));
+}
+
+fn stop(host: &mut Host) {
+    host.reconfigure("\n[limits]\nshutdown_grace = 500ms\n");
+    let mut client = host.login("alice");
+    client.say("hang");
+    assert!(client.is_alive());
+    let begin = Instant::now();
+    host.signal("TERM");
+    assert_eq!(client.line(), "* BYE");
+    assert!(host.wait().success());
+    let took = begin.elapsed();
+    assert!((500..4000).contains(&took.as_millis()), "{took:?}");
+    host.wait_log("some processes do not end and are killed");
+    assert!(TcpStream::connect(host.clear).is_err());
+}
+
+fn stop_quickly() {
+    let mut host = Host::start();
+    let mut client = host.login("alice");
+    let begin = Instant::now();
+    host.signal("INT");
+    assert_eq!(client.line(), "* BYE");
+    assert!(host.wait().success());
+    assert!(begin.elapsed() < Duration::from_secs(2));
+    println!("test stopping is quick when nothing hangs ... ok");
+}

@@ -1,0 +1,81 @@
+//! Lets everybody in, under the uid of this process; `foreign` under another.
+
+use roost_ipc::{
+    AuthMethod, AuthOutcome, AuthResult, AuthToGate, AuthToSupervisor, Channel, GateToAuth, Grant,
+    SupervisorToAuth,
+};
+use roost_os::identity::{Credentials, current_group, current_user};
+
+type Gate = Channel<AuthToGate, GateToAuth>;
+
+pub fn run() {
+    super::serve(
+        |mut supervisor: Channel<AuthToSupervisor, SupervisorToAuth>| async move {
+            let mut gate = Some(Gate::new(super::inherited(5)).unwrap());
+            loop {
+                tokio::select! {
+                    order = supervisor.recv() => match order.unwrap() {
+                        Some((SupervisorToAuth::Setup(_), _)) => {
+                            supervisor.send(&AuthToSupervisor::Ready, &[]).await.unwrap();
+                        }
+                        Some((SupervisorToAuth::GatePeer, mut fds)) => {
+                            gate = Some(Gate::new(fds.remove(0)).unwrap());
+                        }
+                        Some((SupervisorToAuth::Shutdown, _)) | None => return,
+                    },
+                    request = next(&mut gate) => match request {
+                        Some(request) => {
+                            let session = grant(&mut supervisor, request).await;
+                            let outcome = AuthOutcome { session, result: AuthResult::Granted {} };
+                            if let Some(gate) = &mut gate {
+                                gate.send(&AuthToGate::Outcome(outcome), &[]).await.unwrap();
+                            }
+                        }
+                        None => gate = None,
+                    },
+                }
+            }
+        },
+    );
+}
+
+async fn next(gate: &mut Option<Gate>) -> Option<GateToAuth> {
+    match gate {
+        Some(gate) => gate.recv().await.unwrap().map(|(request, _)| request),
+        None => std::future::pending().await,
+    }
+}
+
+async fn grant(
+    supervisor: &mut Channel<AuthToSupervisor, SupervisorToAuth>,
+    request: GateToAuth,
+) -> roost_types::SessionId {
+    let GateToAuth::Start(start) = request else {
+        panic!("unexpected {request:?}");
+    };
+    let AuthMethod::Login { user, .. } = &start.method else {
+        panic!("unexpected method");
+    };
+    let account = String::from_utf8(user.expose().to_vec()).unwrap();
+    let mut uid = current_user();
+    if account == "foreign" {
+        uid.0 += 1;
+    }
+    let grant = Grant {
+        session: start.session,
+        account,
+        credentials: Credentials {
+            uid,
+            gid: current_group(),
+            groups: vec![],
+        },
+        home: "/".into(),
+        maildir: None,
+        method: start.method.name().into(),
+    };
+    supervisor
+        .send(&AuthToSupervisor::Grant(grant), &[])
+        .await
+        .unwrap();
+    start.session
+}

@@ -164,25 +164,27 @@ impl Client {
     /// APPEND with a literal; `options` stand between mailbox and literal.
     pub fn append(&mut self, mailbox: &str, options: &str, message: &[u8]) -> io::Result<Answer> {
         let space = if options.is_empty() { "" } else { " " };
-        let mut line =
-            format!("APPEND {mailbox}{space}{options} {{{}}}", message.len()).into_bytes();
-        let tag = self.send(&std::mem::take(&mut line))?;
-        let go = self.response()?;
-        if !go.starts_with(b"+") {
-            let text = String::from_utf8_lossy(&go).into_owned();
-            let tagged = text
-                .strip_prefix(&tag)
-                .unwrap_or(&text)
-                .trim_start()
-                .to_owned();
-            return Ok(Answer {
-                untagged: Vec::new(),
-                tagged,
-            });
+        let line = format!("APPEND {mailbox}{space}{options} {{{}}}", message.len());
+        let tag = self.send(line.as_bytes())?;
+        let mut untagged = Vec::new();
+        loop {
+            let response = self.response()?;
+            if response.starts_with(b"+") {
+                break;
+            }
+            let text = String::from_utf8_lossy(&response);
+            if let Some(rest) = text.strip_prefix(&tag) {
+                let tagged = rest.trim_start().to_owned();
+                return Ok(Answer { untagged, tagged });
+            }
+            untagged.push(response);
         }
         self.raw(message)?;
         self.raw(b"\r\n")?;
-        self.wait(&tag)
+        let mut answer = self.wait(&tag)?;
+        untagged.append(&mut answer.untagged);
+        answer.untagged = untagged;
+        Ok(answer)
     }
 
     /// True once the server has closed the connection, reading what is left.

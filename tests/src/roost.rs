@@ -121,6 +121,14 @@ impl Roost {
         self.wait_ready()
     }
 
+    /// The process of a role that there is one of.
+    pub fn role(&self, role: &str) -> nix::unistd::Pid {
+        eventually(Duration::from_secs(10), || {
+            self.role_pids(role).first().copied()
+        })
+        .unwrap_or_else(|| panic!("no roost-{role}:\n{}", self.log()))
+    }
+
     /// Processes started by this roostd whose name begins with `roost-ROLE`.
     pub fn role_pids(&self, role: &str) -> Vec<nix::unistd::Pid> {
         let wanted = format!("roost-{role}");
@@ -208,7 +216,7 @@ fn settings(dir: &Path, port: u16, tls_port: u16, setup: &Setup) -> String {
             "auth",
             format!(
                 "backend = {backend}\npasswd_file = {dir}/passwd\n\
-                 failure_delay = 0s\nmax_failures_per_minute = 0"
+                 failure_delay = 0s\nmax_failures_per_minute = 100000"
             ),
         ),
         (

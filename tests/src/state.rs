@@ -119,7 +119,12 @@ fn fetch_line(line: &str) -> Option<(u32, Message)> {
         .collect();
     flags.sort();
     let at = line.find("INTERNALDATE \"")? + "INTERNALDATE \"".len();
-    let date = line[at..].split('"').next()?.to_owned();
+    // Servers write a day of one digit as ` 1` or as `01` (RFC 9051 §9).
+    let date =
+        line[at..]
+            .split('"')
+            .next()?
+            .replacen(' ', "0", usize::from(line[at..].starts_with(' ')));
     Some((
         uid,
         Message {

@@ -5,10 +5,11 @@
 
 use roost_tests::client::Client;
 use roost_tests::mail;
-use roost_tests::roost::{PASSWORD, Roost, Setup};
+use roost_tests::roost::{PASSWORD, Roost, Setup, mail_owner};
 use roost_tests::state::Mailbox;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -163,14 +164,12 @@ fn mbsync_syncs_both_ways() {
     let before = (site.inbox(), files(&inbox));
     let said = mbsync(&config);
     assert_eq!(before, (site.inbox(), files(&inbox)));
-    let last = said
-        .lines()
-        .rfind(|l| l.contains("Channels:") || l.contains("Far:"));
-    let last = last.unwrap_or("");
-    assert!(
-        !last.is_empty() && last.contains("+0 *0 #0") && !last.contains("+1"),
-        "the second sync did something: {said}"
-    );
+    for word in ["Pushing", "Pulling", "propagat", "Expunging", "Trashing"] {
+        assert!(
+            !said.contains(word),
+            "the second sync did something: {said}"
+        );
+    }
 }
 
 #[test]
@@ -314,7 +313,28 @@ fn getmail_delivers_into_a_maildir() {
         ),
     )
     .unwrap();
-    let get = || run(Command::new("getmail").arg("--getmaildir").arg(&home));
+    // It refuses to deliver as root.
+    let (uid, gid) = mail_owner();
+    for d in [
+        &home,
+        &home.join("getmailrc"),
+        &target,
+        &target.join("cur"),
+        &target.join("new"),
+        &target.join("tmp"),
+    ] {
+        std::os::unix::fs::chown(d, Some(uid), Some(gid)).unwrap();
+    }
+    let get = || {
+        let mut command = Command::new("getmail");
+        command
+            .arg("--getmaildir")
+            .arg(&home)
+            .env("HOME", &home)
+            .uid(uid)
+            .gid(gid);
+        run(&mut command)
+    };
     get();
     assert_eq!(files(&target).len(), 3);
     get();

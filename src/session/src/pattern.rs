@@ -81,7 +81,8 @@ impl Pattern {
             true if name.as_bytes().get(5).is_none_or(|&b| b == self.separator) => 5,
             _ => 0,
         };
-        self.now.clear();
+        // The name before may have left something on it.
+        self.next.clear();
         self.time += 1;
         self.reach(0);
         std::mem::swap(&mut self.now, &mut self.next);
@@ -158,6 +159,14 @@ mod tests {
             ("Foo", "foo", false),
         ] {
             assert_eq!(matches(pattern, name), expected, "{pattern} on {name}");
+        }
+    }
+
+    #[test]
+    fn one_name_leaves_nothing_to_the_next() {
+        let mut pattern = Pattern::new("a/%", '/').unwrap();
+        for (name, expected) in [("a/b", true), ("ab", false), ("a", false), ("a/c", true)] {
+            assert_eq!(pattern.matches(name), expected, "{name}");
         }
     }
 

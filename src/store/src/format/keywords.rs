@@ -45,6 +45,8 @@ pub struct KeywordFile {
     other: Vec<Vec<u8>>,
     stat: Option<Stat>,
     reserved: Letters,
+    /// The file has lost names that stand here.
+    lost: bool,
 }
 
 impl KeywordFile {
@@ -56,12 +58,14 @@ impl KeywordFile {
             other: Vec::new(),
             stat: None,
             reserved: Letters::NONE,
+            lost: false,
         };
         table.refresh()?;
         Ok(table)
     }
 
-    /// Reads it again if the file has changed; true if it had.
+    /// Reads it again if the file has changed; true if it had. Names that the
+    /// file does not have any more are kept: messages carry their letters.
     pub fn refresh(&mut self) -> Result<bool, FormatError> {
         // Before the contents: what changes in between is read twice.
         let stat = self.dir.stat(FILE)?;
@@ -69,13 +73,47 @@ impl KeywordFile {
             return Ok(false);
         }
         let text = read_small(&self.dir, FILE, MAX_FILE)?.unwrap_or_default();
-        self.slots = [const { None }; SLOTS as usize];
+        let known = std::mem::replace(&mut self.slots, [const { None }; SLOTS as usize]);
         self.other.clear();
         for line in text.split(|&b| b == b'\n').filter(|l| !l.is_empty()) {
             self.take_line(line);
         }
+        self.lost = false;
+        for (index, old) in known.into_iter().enumerate() {
+            self.keep(index, old);
+        }
         self.stat = stat;
         Ok(true)
+    }
+
+    /// A name known before, unless the file tells otherwise now.
+    fn keep(&mut self, index: usize, old: Option<Slot>) {
+        let keyword = old.as_ref().and_then(|old| old.keyword.as_ref());
+        if keyword.is_none_or(|k| self.named(k).is_some()) {
+            return;
+        }
+        if let Some(slot @ None) = self.slots.get_mut(index) {
+            *slot = old;
+            self.lost = true;
+        }
+    }
+
+    /// The file has lost names that are still known here.
+    pub fn has_lost(&self) -> bool {
+        self.lost
+    }
+
+    /// Writes again what the file has lost.
+    pub fn restore(&mut self, lock: &mut UidListLock, fsync: Fsync) -> Result<(), FormatError> {
+        lock.covers(&self.dir)?;
+        let mut own = DotLock::acquire(&self.dir, FILE, LOCK_TIMEOUT)?;
+        self.refresh()?;
+        if !self.lost {
+            return Ok(());
+        }
+        let path = self.dir.entry(FILE.as_bytes());
+        log::warn!("{}: names were lost; written again", path.display());
+        self.write(&mut own, fsync)
     }
 
     fn take_line(&mut self, line: &[u8]) {
@@ -115,6 +153,10 @@ impl KeywordFile {
         self.keyword_at(letter).cloned().or_else(|| unknown(letter))
     }
 
+    pub fn has_name(&self, index: u8) -> bool {
+        self.keyword_at(index).is_some()
+    }
+
     /// Slots that have a name, in order.
     pub fn iter(&self) -> impl Iterator<Item = (u8, &Keyword)> {
         (0..SLOTS).filter_map(|i| Some((i, self.keyword_at(i)?)))
@@ -152,7 +194,8 @@ impl KeywordFile {
         lock.covers(&self.dir)?;
         let mut own = DotLock::acquire(&self.dir, FILE, LOCK_TIMEOUT)?;
         self.refresh()?;
-        let mut changed = false;
+        let (before, lost) = (self.slots.clone(), self.lost);
+        let mut changed = lost;
         for keyword in keywords {
             if self.index_of(keyword).is_none() {
                 changed |= self.take_slot(keyword);
@@ -163,9 +206,8 @@ impl KeywordFile {
         }
         let written = self.write(&mut own, fsync);
         if written.is_err() {
-            // Whatever the stamp, it is not this: read again.
-            self.stat = None;
-            self.slots = [const { None }; SLOTS as usize];
+            self.slots = before;
+            self.lost = lost;
         }
         written
     }
@@ -198,6 +240,7 @@ impl KeywordFile {
             },
             |_| own.keep_alive(),
         )?;
+        self.lost = false;
         self.stat = self.dir.stat(FILE)?;
         Ok(())
     }
@@ -331,9 +374,21 @@ mod tests {
         assert_eq!(ours.index_of(&keyword("b")), Some(1));
         assert!(theirs.refresh().unwrap());
         assert_eq!(theirs.name(2).unwrap().as_str(), "c");
+    }
+
+    #[test]
+    fn names_lost_from_the_file_are_written_again() {
+        let mut p = place("0 a\n1 b\n2 c\n");
+        let mut table = KeywordFile::load(&p.dir).unwrap();
         std::fs::remove_file(&p.file).unwrap();
-        assert!(theirs.refresh().unwrap());
-        assert_eq!(theirs.iter().count(), 0);
+        assert!(table.refresh().unwrap() && table.has_lost());
+        assert_eq!(table.index_of(&keyword("c")), Some(2));
+        // What is there meanwhile holds.
+        std::fs::write(&p.file, "1 new\n4 a\n").unwrap();
+        table.restore(&mut p.lock, Fsync::Never).unwrap();
+        let now = std::fs::read_to_string(&p.file).unwrap();
+        assert_eq!(now, "1 new\n2 c\n4 a\n");
+        assert!(!table.has_lost() && !table.refresh().unwrap());
     }
 
     #[test]

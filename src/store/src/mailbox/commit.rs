@@ -138,7 +138,12 @@ impl Mailbox {
         list_lock: &mut UidListLock,
         messages: &mut [Incoming],
     ) -> Result<Committed, Error> {
-        // Others' messages that have UIDs below ours must come first.
+        // Others' messages that have UIDs below ours must come first; their
+        // records may be here before inotify has told of their files.
+        self.refresh_list(core)?;
+        if core.last_uid() > core.shown() {
+            core.known = None;
+        }
         self.refresh_core(core, Some(list_lock))?;
         list_lock.keep_alive()?;
         self.with_own_changes(core, |core| {

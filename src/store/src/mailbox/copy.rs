@@ -6,6 +6,7 @@
 //! no file of it, and the locks of two mailboxes are never held together.
 
 use super::commit::Incoming;
+use super::repair::rebased;
 use super::resolve::Location;
 use super::{Mailbox, lock};
 use crate::error::Error;
@@ -130,16 +131,15 @@ impl Mailbox {
                 .iter()
                 .any(|b| !matches!(b, b'D' | b'F' | b'R' | b'S' | b'T' | b'a'..=b'z'))
         });
+        let base = FileName::parse(&name).base();
         Ok(Some(Incoming {
             mailbox: Arc::clone(to),
             temporary,
-            // Only what we do not write ourselves has to be carried over.
-            name: if foreign {
-                name
-            } else {
-                FileName::parse(&name).base().to_vec()
-            },
-            guid,
+            // A name of its own: one that comes back to where it was would
+            // mean two messages to those who remember the first. Of the info
+            // part only what we do not write ourselves has to be carried over.
+            name: rebased(if foreign { &name } else { base }),
+            guid: guid.or_else(|| Some(base.to_vec())),
             flags: row.flags,
             keywords: newest.keyword_names(row.keywords).to_vec(),
             stored: cold.and_then(|c| c.stored()),

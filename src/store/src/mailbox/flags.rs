@@ -4,6 +4,10 @@
 //! the file's own name: where another program has renamed it meanwhile, its
 //! name is read anew and the change applied to that. Letters that are not ours
 //! stay.
+//!
+//! The lock of the UID list is held meanwhile, because Dovecot lists `cur`
+//! under it and would miss files renamed beside its listing, and give them new
+//! UIDs. But nobody waits long for that alone.
 
 use super::copy::{missing_of, rows_of};
 use super::core::Core;
@@ -20,12 +24,17 @@ use crate::snapshot::{Draft, HotRow, IN_NEW, ODD_NAME, Snapshot};
 use roost_os::file;
 use roost_types::{Keyword, SystemFlags, Uid, UidSet};
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
+use std::thread::sleep;
+use std::time::Duration;
 
 /// Messages changed before others get their turn.
 const BATCH: usize = 512;
 /// How often a file is looked for that others keep renaming.
 const TRIES: usize = 5;
+/// How long one call waits for the lock, in all, when it could do without.
+const PATIENCE: Duration = Duration::from_secs(2);
+const RETRY: Duration = Duration::from_millis(5);
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum FlagMode {
@@ -118,15 +127,10 @@ impl Mailbox {
         let targets: Vec<Uid> = rows_of(&picture, uids)
             .filter_map(|row| Uid::new(row.uid))
             .collect();
-        let guard = self.needs_list_lock(change).then(|| lock(&self.assign));
-        let mut list_lock = match guard {
-            Some(_) => Some(self.lock_list()?),
-            None => None,
-        };
+        let mut patience = PATIENCE;
         for batch in targets.chunks(BATCH) {
-            if let Some(list_lock) = &mut list_lock {
-                list_lock.keep_alive()?;
-            }
+            // Let go of between batches: others want to append and deliver.
+            let (_guard, mut list_lock) = self.lock_for_flags(change, &mut patience)?;
             let mut core = self.core();
             self.store_batch(&mut core, list_lock.as_mut(), batch, change)?;
         }
@@ -136,6 +140,35 @@ impl Mailbox {
             missing.insert(uid);
         }
         Ok(FlagOutcome { snapshot, missing })
+    }
+
+    /// The lock of the UID list: waited for where the change needs it, else
+    /// only as long as patience lasts. The guard outlives the lock.
+    fn lock_for_flags(
+        &self,
+        change: &FlagChange<'_>,
+        patience: &mut Duration,
+    ) -> Result<(Option<MutexGuard<'_, ()>>, Option<UidListLock>), Error> {
+        if self.needs_list_lock(change) {
+            let guard = lock(&self.assign);
+            return Ok((Some(guard), Some(self.lock_list()?)));
+        }
+        loop {
+            if let Ok(guard) = self.assign.try_lock() {
+                match UidListLock::try_acquire(&self.dir) {
+                    Ok(Some(list_lock)) => return Ok((Some(guard), Some(list_lock))),
+                    Ok(None) => {}
+                    // No room, no permission: renaming may work all the same.
+                    Err(_) => return Ok((None, None)),
+                }
+            }
+            if patience.is_zero() {
+                return Ok((None, None));
+            }
+            let wait = RETRY.min(*patience);
+            sleep(wait);
+            *patience -= wait;
+        }
     }
 
     /// Keywords that have no letter yet, or that the sidecar holds, are

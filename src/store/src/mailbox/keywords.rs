@@ -18,11 +18,42 @@ impl Mailbox {
         Ok(())
     }
 
+    /// Looks for names of letters that messages carry without one: Dovecot
+    /// writes the names after it has renamed the files.
+    pub(super) fn refresh_unnamed(&self, core: &mut Core) -> Result<(), Error> {
+        let in_use = core.snapshot.table().letters_in_use();
+        if in_use.iter().all(|letter| core.letters.has_name(letter)) {
+            return Ok(());
+        }
+        let mut draft = Draft::of(&core.snapshot);
+        self.refresh_keywords(core, &mut draft)?;
+        self.publish(core, draft);
+        Ok(())
+    }
+
     /// Gives the table the names that the files have.
     pub(super) fn name_keywords(&self, core: &Core, draft: &mut Draft) {
         let extras = core.extra.iter().map(|(k, _)| k);
         if draft.table_mut().rename(core.letters.iter(), extras) {
             draft.touch_keywords();
+        }
+    }
+
+    /// Writes again the names of letters that have gone from the file while we
+    /// knew them; with the lock taken by another, the next look does.
+    pub(super) fn restore_keywords(&self, core: &mut Core) {
+        if !core.letters.has_lost() || self.read_only {
+            return;
+        }
+        let Ok(_guard) = self.assign.try_lock() else {
+            return;
+        };
+        let restored = UidListLock::try_acquire(&self.dir).and_then(|lock| match lock {
+            Some(mut lock) => core.letters.restore(&mut lock, self.options.fsync),
+            None => Ok(()),
+        });
+        if let Err(e) = restored {
+            log::warn!("{}: names of keywords: {e}", self.dir.path().display());
         }
     }
 
@@ -48,6 +79,9 @@ impl Mailbox {
             .filter(|k| core.extra.get(k).is_none())
             .cloned()
             .collect();
+        // A letter that messages carry without a name belongs to a keyword
+        // whose name was lost, not to this one.
+        core.letters.reserve(draft.table().letters_in_use());
         core.letters.add(list_lock, self.options.fsync, &new)?;
         let extra = core.extra.iter().map(|(k, _)| k);
         let without_letter = new.iter().filter(|k| core.letters.index_of(k).is_none());

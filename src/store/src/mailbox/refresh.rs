@@ -41,7 +41,7 @@ impl Mailbox {
                 .each_ref()
                 .map(|d| d.swap(false, Ordering::AcqRel));
             let Some(due) = core.due(&stamps, Due { new, cur }, self.tick) else {
-                return Ok(());
+                return self.refresh_unnamed(core);
             };
             let list_lock = list_lock.as_deref_mut();
             match self.round(core, due, stamps, list_lock, round == ROUNDS) {
@@ -72,6 +72,9 @@ impl Mailbox {
         let (gone, moved) = self.confirm_missing(core, &scan, &survey)?;
         let mut draft = Draft::of(&core.snapshot);
         self.refresh_keywords(core, &mut draft)?;
+        if list_lock.is_none() {
+            self.restore_keywords(core);
+        }
         for renamed in &survey.renamed {
             self.apply_name(&mut draft, &core.snapshot, renamed.uid, renamed.found);
         }

@@ -94,6 +94,15 @@ impl KeywordTable {
             .map_or(Letters::NONE, |s| s.key.letters)
     }
 
+    /// Letters that have a name or that any message has carried.
+    pub fn letters_in_use(&self) -> Letters {
+        let mut all = Letters::NONE;
+        for &(letter, _) in &self.letters {
+            all.insert(letter);
+        }
+        all
+    }
+
     pub fn letter_of(&self, keyword: &Keyword) -> Option<u8> {
         self.letters
             .iter()

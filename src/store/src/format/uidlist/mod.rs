@@ -235,13 +235,16 @@ impl UidList {
             return Ok(Refresh::Lost);
         };
         if !self.position.is_file(&stat) || self.version != Some(Version::Three) {
-            if self.position.is_file(&stat) && stat.size == self.position.end() {
+            if self.position.is_file(&stat) && self.position.is_unwritten(&stat) {
                 return Ok(Refresh::Unchanged);
             }
             return self.reload(false);
         }
         match stat.size.cmp(&self.position.end()) {
-            std::cmp::Ordering::Equal => Ok(Refresh::Unchanged),
+            std::cmp::Ordering::Equal if self.position.is_unwritten(&stat) => {
+                Ok(Refresh::Unchanged)
+            }
+            std::cmp::Ordering::Equal => self.reload(true),
             std::cmp::Ordering::Greater => self.read_on(),
             std::cmp::Ordering::Less => self.reload(true),
         }
@@ -267,9 +270,9 @@ impl UidList {
         })
     }
 
-    /// Reads the file whole. `shrunk`: it is the one we know, but shorter,
-    /// which no writer does: memory is believed then.
-    fn reload(&mut self, shrunk: bool) -> Result<Refresh, FormatError> {
+    /// Reads the file whole. `overwritten`: it is the one we know, but shorter
+    /// or other than it was, which no writer does: memory is believed then.
+    fn reload(&mut self, overwritten: bool) -> Result<Refresh, FormatError> {
         match Self::read(&self.dir, FILE)? {
             Found::Nothing => {
                 self.position = Position::default();
@@ -280,10 +283,14 @@ impl UidList {
                 self.flaw = Flaw::Damaged;
                 Ok(Refresh::Lost)
             }
-            Found::List(new) if shrunk && new.uid_validity == self.uid_validity => {
+            Found::List(new) if overwritten && new.uid_validity == self.uid_validity => {
+                // Somebody may only have touched it.
+                let same = new.flaw == Flaw::None && new.table.equals(&self.table);
                 self.position = new.position;
                 self.file = new.file;
-                self.flaw = Flaw::Damaged;
+                if !same {
+                    self.flaw = Flaw::Damaged;
+                }
                 Ok(Refresh::Unchanged)
             }
             Found::List(mut new) => {

@@ -40,6 +40,9 @@ pub(super) enum Flaw {
 pub(super) struct Position {
     /// Device and inode.
     pub identity: (u64, u64),
+    /// Time of the last change, seconds and nanoseconds: one of the same size
+    /// is nobody's appending.
+    pub mtime: (i64, i64),
     /// The end of the last whole line.
     pub offset: u64,
     /// What was behind it: being written when there is no lock, torn off by a
@@ -56,6 +59,16 @@ impl Position {
 
     pub fn is_file(&self, stat: &Stat) -> bool {
         self.identity == (stat.dev, stat.ino)
+    }
+
+    pub fn stamp(&mut self, stat: &Stat) {
+        self.identity = (stat.dev, stat.ino);
+        self.mtime = (stat.mtime_sec, stat.mtime_nsec);
+    }
+
+    /// It has not been written since.
+    pub fn is_unwritten(&self, stat: &Stat) -> bool {
+        stat.size == self.end() && self.mtime == (stat.mtime_sec, stat.mtime_nsec)
     }
 }
 
@@ -252,6 +265,7 @@ fn read_pass(
     let (torn, torn_uid) = pass.torn.unwrap_or_default();
     let position = Position {
         identity: (stat.dev, stat.ino),
+        mtime: (stat.mtime_sec, stat.mtime_nsec),
         offset: lines.offset(),
         torn,
         torn_uid,
@@ -340,6 +354,8 @@ pub(super) fn read_tail(
     position: Position,
 ) -> Result<Option<Tail>, FormatError> {
     let before = table.len();
+    // Before the contents: what comes in between is looked at twice.
+    let stat = file::stat(open).map_err(|e| dir.error(FILE, e))?;
     let at = At {
         file: open,
         offset: position.offset,
@@ -373,6 +389,7 @@ pub(super) fn read_tail(
             offset: position.offset + lines.offset(),
             torn,
             torn_uid,
+            mtime: (stat.mtime_sec, stat.mtime_nsec),
             ..position
         },
         renumbered: table.drop_dead(),

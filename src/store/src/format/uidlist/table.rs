@@ -123,6 +123,11 @@ impl Table {
         Ok(Pushed::Replaced)
     }
 
+    /// The same records in the same order.
+    pub fn equals(&self, other: &Self) -> bool {
+        self.len() == other.len() && (0..self.len()).all(|i| self.get(i) == other.get(i))
+    }
+
     /// Removes records whose name came again under a later UID; true if there
     /// were any. Row numbers change then.
     pub fn drop_dead(&mut self) -> bool {

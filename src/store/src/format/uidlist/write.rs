@@ -184,6 +184,7 @@ impl UidList {
         match written {
             Ok(octets) => {
                 self.position.offset += octets;
+                self.position.stamp(&file::stat(&out).map_err(fail)?);
                 self.lines += self.table.len() - first;
                 Ok(())
             }
@@ -238,11 +239,10 @@ impl UidList {
         )?;
         let stat = file::stat(&file).map_err(|e| self.dir.error(FILE, e))?;
         self.position = Position {
-            identity: (stat.dev, stat.ino),
             offset: size,
-            torn: 0,
-            torn_uid: None,
+            ..Position::default()
         };
+        self.position.stamp(&stat);
         self.file = Some(file);
         self.version = Some(Version::Three);
         self.guid = Some(guid);

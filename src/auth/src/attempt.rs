@@ -160,8 +160,8 @@ impl Attempt {
         );
         match method {
             AuthMethod::Login { user, password } => {
-                let user = String::from_utf8(user.expose().to_vec())
-                    .map_err(|_| End::Malformed(SaslError::Malformed))?;
+                // What is no UTF-8 is no account's name: a failure like others.
+                let user = String::from_utf8_lossy(user.expose()).into_owned();
                 let credentials = Credentials {
                     user,
                     password: Zeroizing::new(password.expose().to_vec()),

@@ -6,6 +6,7 @@
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use roost_ipc::{AuthToGate, Channel, GateToAuth, GateToSupervisor, Receiver, Sender};
 use tokio::sync::{Mutex, mpsc};
@@ -23,26 +24,45 @@ pub type Queue = Arc<Mutex<mpsc::Receiver<GateToAuth>>>;
 /// before. Must be called within the runtime.
 pub fn connect(fd: OwnedFd, shared: &Arc<Shared>) -> Result<(), Error> {
     let (sender, receiver) = Auth::new(fd)?.split();
-    let link = tokio::spawn(speak(sender, receiver, Arc::clone(shared)));
-    let before = shared.set_auth_link(link);
-    if let Some(before) = before {
-        before.abort();
-        shared.registry.tell_all(|| Event::AuthLost);
+    let lost = Arc::new(AtomicBool::new(false));
+    let task = tokio::spawn(speak(
+        sender,
+        receiver,
+        Arc::clone(shared),
+        Arc::clone(&lost),
+    ));
+    if let Some(before) = shared.set_auth_link(Link { task, lost }) {
+        before.task.abort();
+        // What has been asked since it was told is the new one's to answer.
+        if !before.lost.swap(true, Ordering::Relaxed) {
+            shared.registry.tell_all(|| Event::AuthLost);
+        }
     }
     Ok(())
 }
 
-/// The task that speaks with one auth process.
-pub type Link = JoinHandle<()>;
+/// The connection to one auth process.
+pub struct Link {
+    task: JoinHandle<()>,
+    /// All connections have been told that it is gone.
+    lost: Arc<AtomicBool>,
+}
 
-async fn speak(sender: Sender<GateToAuth>, receiver: Receiver<AuthToGate>, shared: Arc<Shared>) {
+async fn speak(
+    sender: Sender<GateToAuth>,
+    receiver: Receiver<AuthToGate>,
+    shared: Arc<Shared>,
+    lost: Arc<AtomicBool>,
+) {
     let queue = Arc::clone(&shared.auth_queue);
     tokio::select! {
         () = write_all(sender, queue) => {}
         () = read_all(receiver, &shared) => {}
     }
     log::error!("connection to roost-auth lost");
-    shared.registry.tell_all(|| Event::AuthLost);
+    if !lost.swap(true, Ordering::Relaxed) {
+        shared.registry.tell_all(|| Event::AuthLost);
+    }
     shared.tell_supervisor(GateToSupervisor::AuthLost).await;
 }
 

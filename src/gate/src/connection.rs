@@ -66,8 +66,9 @@ pub async fn serve(accepted: Accepted, admitted: Admitted, shared: Arc<Shared>) 
     } else {
         connection.in_clear(stream).await
     };
-    if let Some(reason) = reason {
-        connection.history.log(&reason);
+    match reason {
+        Some(reason) => connection.history.log(&reason),
+        None => connection.history.log_failures(),
     }
 }
 

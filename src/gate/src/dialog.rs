@@ -241,15 +241,16 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Dialog<'a, S> {
 
     /// Waits for the client's next octets, or for what ends the connection.
     async fn read(&mut self) -> Next {
+        // One that never stops sending would keep the timer from firing.
+        if Instant::now() >= self.deadline {
+            return self.late().await;
+        }
         let mut buffer = [0; READ];
         let event = tokio::select! {
             biased;
             event = self.cx.events.recv() => Some(event),
             read = timeout_at(self.deadline, self.io.read(&mut buffer)) => match read {
-                Err(_) => {
-                    let text = "Too long without a login";
-                    return self.bye(None, text, Reason::Timeout).await;
-                }
+                Err(_) => return self.late().await,
                 Ok(Err(error)) => return Err(Exit::Ended(lost(&error))),
                 Ok(Ok(0)) => return Err(Exit::Ended(Reason::Closed)),
                 Ok(Ok(n)) => {
@@ -263,6 +264,11 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Dialog<'a, S> {
             None => Ok(()),
             Some(event) => self.ending(event).await,
         }
+    }
+
+    async fn late(&mut self) -> Next {
+        let text = "Too long without a login";
+        self.bye(None, text, Reason::Timeout).await
     }
 
     /// An event outside a login attempt.

@@ -5,6 +5,9 @@
 //! buffer of the thread; only what the receiving side does not take at once is
 //! kept, and nothing more is read until it is gone.
 //!
+//! A client that takes nothing of what waits for it is given up after a while:
+//! its worker has long gone on, and nobody else would notice.
+//!
 //! Each direction ends by itself: the client's end becomes the end of the
 //! worker's input, the worker's end a close_notify for the client.
 
@@ -15,7 +18,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
-use tokio::time::timeout;
+use tokio::time::{Instant, Sleep, sleep, timeout};
 
 /// One TLS record's worth of plain text.
 const SCRATCH: usize = 16 * 1024;
@@ -23,6 +26,9 @@ const SCRATCH: usize = 16 * 1024;
 const TURNS: usize = 16;
 /// How long a client may take to close after the worker has.
 const LINGER: Duration = Duration::from_secs(2);
+/// A client that takes nothing for so long is gone. Longer than the worker's
+/// own patience, which is told in its log.
+const PATIENCE: Duration = Duration::from_secs(70);
 
 thread_local! {
     static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH].into_boxed_slice());
@@ -37,6 +43,8 @@ struct Way {
     taken: usize,
     /// Written octets may still wait inside the receiving side.
     unflushed: bool,
+    /// Octets that the receiving side has taken so far.
+    moved: u64,
     state: WayState,
 }
 
@@ -92,7 +100,10 @@ impl Way {
         while let Some(rest @ [_, ..]) = self.pending.get(self.taken..) {
             match ready!(Pin::new(&mut *to).poll_write(cx, rest))? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                n => self.taken += n,
+                n => {
+                    self.taken += n;
+                    self.moved += n as u64;
+                }
             }
         }
         // Gives the memory back.
@@ -127,11 +138,45 @@ impl Way {
             Poll::Ready(n) => n?,
             Poll::Pending => 0,
         };
+        self.moved += n as u64;
         if let Some(rest @ [_, ..]) = bytes.get(n..) {
             self.pending = rest.to_vec();
             self.taken = 0;
         }
         Ok(Poll::Ready(()))
+    }
+
+    /// Whether it is the receiving side's turn.
+    fn is_waiting(&self) -> bool {
+        !self.pending.is_empty() || self.unflushed || self.state == WayState::Ending
+    }
+}
+
+/// How long the receiving side has taken nothing; without a timer while
+/// nothing waits for it.
+#[derive(Default)]
+struct Stall {
+    /// When it is too long, and what had been taken when the wait began.
+    since: Option<(Pin<Box<Sleep>>, u64)>,
+}
+
+impl Stall {
+    fn check(&mut self, cx: &mut Context<'_>, way: &Way) -> io::Result<()> {
+        if !way.is_waiting() {
+            self.since = None;
+            return Ok(());
+        }
+        let (late, moved) = self
+            .since
+            .get_or_insert_with(|| (Box::pin(sleep(PATIENCE)), way.moved));
+        if *moved != way.moved {
+            *moved = way.moved;
+            late.as_mut().reset(Instant::now() + PATIENCE);
+        }
+        match late.as_mut().poll(cx) {
+            Poll::Ready(()) => Err(io::ErrorKind::TimedOut.into()),
+            Poll::Pending => Ok(()),
+        }
     }
 }
 
@@ -143,6 +188,7 @@ where
 {
     let mut inward = Way::default();
     let mut outward = Way::default();
+    let mut stall = Stall::default();
     std::future::poll_fn(|cx| {
         // A client that is gone is seen when the worker's end comes.
         if let Poll::Ready(Err(_)) = inward.poll(cx, &mut client, &mut worker) {
@@ -154,7 +200,11 @@ where
             inward.taken = 0;
             cx.waker().wake_by_ref();
         }
-        outward.poll(cx, &mut worker, &mut client)
+        let end = outward.poll(cx, &mut worker, &mut client);
+        if end.is_pending() {
+            stall.check(cx, &outward)?;
+        }
+        end
     })
     .await?;
     drop(worker);
@@ -235,6 +285,40 @@ mod tests {
         client.read_to_end(&mut got).await.unwrap();
         drop(client);
         relay.await.unwrap().unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_takes_nothing_is_given_up() {
+        let (mut client, a) = duplex(1024);
+        let (b, mut worker) = duplex(1024);
+        let relay = tokio::spawn(relay(a, b));
+        worker.write_all(&[b'x'; 2500]).await.unwrap();
+        drop(worker);
+        // As long as it takes something now and then, it is waited for.
+        let mut some = [0; 100];
+        for _ in 0..5 {
+            tokio::time::sleep(PATIENCE - Duration::from_secs(1)).await;
+            client.read_exact(&mut some).await.unwrap();
+            assert!(!relay.is_finished());
+        }
+        tokio::time::sleep(PATIENCE + Duration::from_secs(1)).await;
+        let end = relay.await.unwrap();
+        assert_eq!(end.unwrap_err().kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_for_which_nothing_waits_may_be_silent_for_days() {
+        let (mut client, a) = duplex(1024);
+        let (b, mut worker) = duplex(1024);
+        let relay = tokio::spawn(relay(a, b));
+        worker.write_all(b"* OK hi\r\n").await.unwrap();
+        let mut greeting = [0; 9];
+        client.read_exact(&mut greeting).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(300_000)).await;
+        client.write_all(b"a NOOP\r\n").await.unwrap();
+        let mut command = [0; 8];
+        worker.read_exact(&mut command).await.unwrap();
+        assert!(!relay.is_finished());
     }
 
     #[tokio::test]

@@ -42,11 +42,17 @@ impl fmt::Display for Reason {
             Self::Shutdown => f.write_str("Server shutting down"),
             Self::Protocol(text) => write!(f, "Protocol error, {text}"),
             Self::Injection => f.write_str("Commands pipelined behind STARTTLS"),
-            Self::Handshake(text) => write!(f, "TLS handshake failed, {text}"),
+            Self::Handshake(text) => write!(f, "TLS handshake failed, {}", plain(text)),
             Self::Refused(text) => f.write_str(text),
-            Self::Io(text) => write!(f, "Connection lost, {text}"),
+            Self::Io(text) => write!(f, "Connection lost, {}", plain(text)),
         }
     }
+}
+
+/// Other libraries' words. In the line, the first parenthesis begins what
+/// happened with logins: log filters find it so.
+fn plain(text: &str) -> String {
+    text.replace('(', "[").replace(')', "]")
 }
 
 /// What is remembered of a connection for its line.
@@ -57,8 +63,10 @@ pub struct History {
     pub tls: bool,
     /// From a trusted network.
     pub trusted: bool,
-    /// Failed logins.
+    /// Failed logins, and who the last of them was for.
     pub failures: u32,
+    failed_user: Vec<u8>,
+    failed_method: &'static str,
     /// A clear-text login was refused for want of TLS.
     pub disallowed: bool,
     /// An exchange under way that the client did not finish.
@@ -77,6 +85,8 @@ impl History {
             tls: false,
             trusted,
             failures: 0,
+            failed_user: Vec::new(),
+            failed_method: "",
             disallowed: false,
             unfinished: false,
             user: Vec::new(),
@@ -84,18 +94,32 @@ impl History {
         }
     }
 
+    /// The attempt under way has failed.
+    pub fn failed(&mut self) {
+        self.failures += 1;
+        self.failed_user.clone_from(&self.user);
+        self.failed_method = self.method;
+    }
+
+    /// The line about failed logins. It is what filters look for: no reason
+    /// stands in it.
+    fn failures_line(&self, what: &str) -> String {
+        let secs = self.since.elapsed().as_secs();
+        let count = self.failures;
+        let mut line = format!("imap-login: {what} (auth failed, {count} attempts in {secs} secs)");
+        let fields = self.fields(&mut line, &self.failed_user, self.failed_method);
+        debug_assert!(fields.is_ok());
+        line
+    }
+
     /// The whole line.
     fn line(&self, reason: &Reason) -> String {
+        if self.failures > 0 {
+            return self.failures_line("Disconnected");
+        }
         let secs = self.since.elapsed().as_secs();
         let mut line = String::from("imap-login: Disconnected");
-        // A failed login is what filters look for: nothing stands before it.
-        let told = if self.failures > 0 {
-            write!(
-                line,
-                " (auth failed, {} attempts in {secs} secs)",
-                self.failures
-            )
-        } else if self.disallowed {
+        let told = if self.disallowed {
             write!(line, ": {reason} (tried to use disallowed plaintext auth)")
         } else if self.unfinished {
             write!(
@@ -105,17 +129,17 @@ impl History {
         } else {
             write!(line, ": {reason} (no auth attempts in {secs} secs)")
         };
-        let fields = told.and_then(|()| self.fields(&mut line));
+        let fields = told.and_then(|()| self.fields(&mut line, &self.user, self.method));
         // Writing to a String does not fail.
         debug_assert!(fields.is_ok());
         line
     }
 
-    fn fields(&self, line: &mut String) -> fmt::Result {
-        let user = escape(&self.user).to_string().replace(',', "\\x2c");
+    fn fields(&self, line: &mut String, user: &[u8], method: &str) -> fmt::Result {
+        let user = escape(user).to_string().replace(',', "\\x2c");
         write!(line, ": user=<{user}>")?;
-        if !self.method.is_empty() {
-            write!(line, ", method={}", self.method)?;
+        if !method.is_empty() {
+            write!(line, ", method={method}")?;
         }
         let remote = self.endpoints.remote.ip().to_canonical();
         let local = self.endpoints.local.ip().to_canonical();
@@ -126,6 +150,15 @@ impl History {
             line.push_str(", secured");
         }
         write!(line, ", session=<{}>", self.session)
+    }
+
+    /// Logs what failed before the login that a worker now has: whoever tries
+    /// other accounts and then enters with an own one does not go unseen.
+    pub fn log_failures(&self) {
+        if self.failures > 0 {
+            let line = self.failures_line("Aborted login");
+            slog!(self.session, LogLevel::Failures, "{line}");
+        }
     }
 
     /// Logs the end. Failed logins show at every level, so that address
@@ -157,9 +190,15 @@ mod tests {
     #[test]
     fn failed_logins() {
         let mut h = history();
-        h.failures = 1;
         h.user = b"alice".to_vec();
         h.method = "PLAIN";
+        h.failed();
+        h.user = b"mallory".to_vec();
+        h.method = "LOGIN";
+        assert!(
+            h.failures_line("Aborted login")
+                .starts_with("imap-login: Aborted login (auth failed, 1 attempts in 0 secs): ")
+        );
         assert_eq!(
             h.line(&Reason::Closed),
             "imap-login: Disconnected (auth failed, 1 attempts in 0 secs): user=<alice>, \
@@ -187,10 +226,27 @@ mod tests {
     }
 
     #[test]
+    fn nothing_stands_in_parentheses_before_the_logins() {
+        let mut h = history();
+        h.disallowed = true;
+        for reason in [
+            Reason::Io("Broken pipe (os error 32)".to_owned()),
+            Reason::Handshake("what (ever)".to_owned()),
+        ] {
+            let line = h.line(&reason);
+            let first = line.split_once('(').unwrap().1;
+            assert!(
+                first.starts_with("tried to use disallowed plaintext auth): user=<"),
+                "{line}"
+            );
+        }
+    }
+
+    #[test]
     fn no_client_can_forge_a_field() {
         let mut h = history();
-        h.failures = 2;
         h.user = b"a>, rip=203.0.113.9, session=<x\r\nb".to_vec();
+        h.failed();
         let line = h.line(&Reason::Closed);
         assert!(!line.contains("rip=203.0.113.9, "), "{line}");
         assert_eq!(line.matches('<').count(), 2, "{line}");

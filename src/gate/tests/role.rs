@@ -456,6 +456,12 @@ async fn a_new_auth_takes_the_place_of_one_that_died() {
         .await
         .unwrap();
     drop(theirs);
+    // Messages are taken in order: behind this one the new auth is known.
+    gate.send_setup().await;
+    assert_eq!(gate.says().await.0, GateToSupervisor::Ready);
+    // For all the gate knows, the new one has the request.
+    let first = timeout(LONG, gate.auth.recv()).await.unwrap().unwrap();
+    assert!(matches!(first, Some((GateToAuth::Cancel(_), _))));
     send(&mut client, "b LOGIN alice secret\r\n").await;
     let (handover, _fd) = gate.grant().await;
     assert_eq!(handover.tag, "b");

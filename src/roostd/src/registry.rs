@@ -75,7 +75,9 @@ impl Registry {
     pub fn handover(&mut self, offered: Offered, now: Instant) -> Match {
         let session = offered.handover.session;
         match self.grants.remove(&session) {
-            Some((grant, until)) if until > now => Match::Granted(Box::new(grant), offered),
+            Some((grant, until)) if until > now && !self.sessions.contains_key(&session) => {
+                Match::Granted(Box::new(grant), offered)
+            }
             Some(_) => Match::Refused(offered),
             None if self.sessions.contains_key(&session)
                 || self.early.contains_key(&session)
@@ -240,6 +242,19 @@ mod tests {
         assert!(matches!(registry.handover(offered(1), now), Match::Waiting));
         let late = now + HANDOVER_PATIENCE;
         assert_eq!(registry.expire(late).len(), 2, "neither got a grant");
+    }
+
+    #[test]
+    fn a_session_that_runs_is_not_replaced() {
+        let mut registry = Registry::default();
+        let now = Instant::now();
+        registry.insert(SessionId(1), entry(UID));
+        registry.grant(grant(1), now);
+        assert!(matches!(
+            registry.handover(offered(1), now),
+            Match::Refused(_)
+        ));
+        assert_eq!(registry.count("alice"), 1);
     }
 
     #[test]

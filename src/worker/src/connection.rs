@@ -65,7 +65,7 @@ impl From<io::Error> for Stop {
 
 impl Connection {
     pub fn new(
-        stream: Stream,
+        mut stream: Stream,
         session: Session,
         leftover: &[u8],
         ending: Ending,
@@ -73,6 +73,7 @@ impl Connection {
     ) -> Self {
         let mut framer = Framer::new(Limits::AUTHENTICATED);
         framer.push(leftover);
+        stream.bytes_in += leftover.len() as u64;
         let id = session.identity().session;
         Self {
             stream,

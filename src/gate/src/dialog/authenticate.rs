@@ -14,6 +14,10 @@ use super::*;
 /// The longest that auth may take for an answer, its delays included.
 const AUTH_TIMEOUT: Duration = Duration::from_secs(180);
 
+/// The longest wait for a place among those who ask auth; there is one at once
+/// unless auth is away.
+const QUEUE_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// What ends an exchange without auth's outcome.
 enum Answer {
     Challenge(Vec<u8>),
@@ -106,7 +110,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Dialog<'_, S> {
             | AuthFailure::NotAllowed
             | AuthFailure::Expired
             | AuthFailure::TooMany => {
-                self.cx.history.failures += 1;
+                self.cx.history.failed();
                 if self.cx.history.failures < MAX_FAILURES {
                     return Ok(());
                 }
@@ -151,6 +155,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Dialog<'_, S> {
                 Some(Event::Challenge(data)) => return Ok(Answer::Challenge(data.0)),
                 Some(Event::Outcome(result)) => return Ok(Answer::Outcome(result)),
                 Some(Event::AuthLost) => {
+                    // Should the request be on its way to the next one.
+                    self.cancel().await;
                     return Ok(Answer::Outcome(failed(AuthFailure::Unavailable)));
                 }
                 ending => {
@@ -200,7 +206,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Dialog<'_, S> {
 
     /// False when auth cannot be reached.
     async fn tell_auth(&self, message: GateToAuth) -> bool {
-        self.cx.auth.send(message).await.is_ok()
+        let sent = timeout(QUEUE_TIMEOUT, self.cx.auth.send(message));
+        matches!(sent.await, Ok(Ok(())))
     }
 
     async fn cancel(&self) {

@@ -52,7 +52,7 @@ fn message_args(c: &mut Cursor<'_>) -> Result<MessageArgs> {
     let mut args = MessageArgs::default();
     c.sp()?;
     if c.peek() == Some(b'(') {
-        args.flags = flags::flag_list(c)?;
+        args.flags = flags::flag_list(c, flags::Recent::Dropped)?;
         c.sp()?;
     }
     if c.peek() == Some(b'"') {

@@ -1,7 +1,7 @@
 //! STORE (RFC 9051 §6.4.6).
 
 use super::cursor::{Cursor, Result, Syntax};
-use super::flags::{flag, flag_list};
+use super::flags::{Recent, flag, flag_list};
 use super::set::sequence_set;
 use crate::command::{Command, Flags, StoreArgs, StoreMode};
 
@@ -34,11 +34,11 @@ pub(super) fn store(c: &mut Cursor<'_>, uid: bool) -> Result<Command> {
 /// `flag-list / (flag *(SP flag))`
 fn store_flags(c: &mut Cursor<'_>) -> Result<Flags> {
     if c.peek() == Some(b'(') {
-        return flag_list(c);
+        return flag_list(c, Recent::Refused);
     }
     let mut flags = Flags::default();
     loop {
-        flag(c, &mut flags)?;
+        flag(c, &mut flags, Recent::Refused)?;
         if !c.more() {
             return Ok(flags);
         }

@@ -30,8 +30,14 @@ impl Session {
             }
             Frame::AppendEnd => self.append_end(out),
             Frame::Done => self.idle_done(out),
-            Frame::TooLong { tag } => self.bad(tag.as_ref(), "Command is too long", out),
-            Frame::Bad { tag, reason } => self.bad(tag.as_ref(), reason, out),
+            Frame::TooLong { tag } => {
+                let tag = self.blamed(tag);
+                self.bad(tag.as_ref(), "Command is too long", out)
+            }
+            Frame::Bad { tag, reason } => {
+                let tag = self.blamed(tag);
+                self.bad(tag.as_ref(), reason, out)
+            }
             Frame::Fatal { reason } => self.fatal(Fatal::Protocol(reason), out),
             Frame::Line(_) | Frame::Cancel => self.fatal(Fatal::Protocol("Unexpected line"), out),
         }
@@ -249,6 +255,15 @@ impl Session {
                 self.phase = Phase::Ready;
                 Progress::Next
             }
+        }
+    }
+
+    /// The command that a bad line is answered for: in IDLE, the IDLE, which
+    /// it ends (RFC 9051 §6.3.13).
+    fn blamed(&self, tag: Option<Tag>) -> Option<Tag> {
+        match &self.phase {
+            Phase::Idle { tag } => Some(tag.clone()),
+            _ => tag,
         }
     }
 

@@ -38,13 +38,14 @@ pub(crate) fn start(
 ) -> Result<Box<dyn Job>, Error> {
     let saves = args.returns.is_some_and(|r| r.save);
     let search = Search::new(session, tag, args);
-    if saves && search.is_err() {
+    if saves && search.as_ref().is_err_and(|e| !matches!(e, Error::Bad(_))) {
         forget_saved(session)?;
     }
     Ok(Box::new(search?))
 }
 
-/// A SEARCH that was to save its result and fails leaves none (RFC 5182 §2.1).
+/// A SEARCH that was to save its result and fails with NO leaves none, one that
+/// fails with BAD changes nothing (RFC 5182 §2.1).
 fn forget_saved(session: &mut Session) -> Result<(), Error> {
     session.selected_mut()?.saved = UidSet::new();
     Ok(())

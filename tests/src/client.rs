@@ -14,6 +14,8 @@ pub struct Client {
     /// Sets the read limit of the transport; none for pipes.
     socket: Option<TcpStream>,
     next_tag: u32,
+    /// Commands to be sent in one packet.
+    queued: Vec<u8>,
     pub greeting: String,
 }
 
@@ -68,6 +70,7 @@ impl Client {
             writer: w,
             socket,
             next_tag: 0,
+            queued: Vec::new(),
             greeting: String::new(),
         };
         client.greeting = String::from_utf8_lossy(&client.response()?).into_owned();
@@ -100,14 +103,34 @@ impl Client {
         self.writer.flush()
     }
 
-    /// Sends a command without waiting; gives its tag.
-    pub fn send(&mut self, command: &[u8]) -> io::Result<String> {
+    /// A command that goes out together with what is sent next; gives its tag.
+    pub fn queue(&mut self, command: &[u8]) -> String {
         self.next_tag += 1;
         let tag = format!("t{}", self.next_tag);
-        let mut line = format!("{tag} ").into_bytes();
-        line.extend_from_slice(command);
-        line.extend_from_slice(b"\r\n");
-        self.raw(&line)?;
+        self.queued.extend_from_slice(format!("{tag} ").as_bytes());
+        self.queued.extend_from_slice(command);
+        self.queued.extend_from_slice(b"\r\n");
+        tag
+    }
+
+    /// The same for octets that are no command.
+    pub fn queue_raw(&mut self, bytes: &[u8]) {
+        self.queued.extend_from_slice(bytes);
+    }
+
+    /// Sends what is queued.
+    pub fn flush(&mut self) -> io::Result<()> {
+        if self.queued.is_empty() {
+            return Ok(());
+        }
+        let bytes = std::mem::take(&mut self.queued);
+        self.raw(&bytes)
+    }
+
+    /// Sends a command without waiting; gives its tag.
+    pub fn send(&mut self, command: &[u8]) -> io::Result<String> {
+        let tag = self.queue(command);
+        self.flush()?;
         Ok(tag)
     }
 

@@ -17,3 +17,4 @@ pub mod replay;
 pub mod roost;
 pub mod script;
 pub mod state;
+pub mod tls;

@@ -15,8 +15,8 @@ pub fn named(name: &str) -> Result<Vec<Vec<u8>>, String> {
     Ok(vec![crlf(&bytes)])
 }
 
-/// The content of a script's `{{…}}`: `"text"` with `\r`, `\n`, `\0` escapes,
-/// or one message by name.
+/// The content of a script's `{{…}}`: `"text"` with `\r`, `\n`, `\0` and `\xHH`
+/// (one octet) escapes, or one message by name.
 pub fn inline(text: &str) -> Result<Vec<u8>, String> {
     if let Some(body) = text.strip_prefix('"').and_then(|t| t.strip_suffix('"')) {
         return Ok(unescape(body));
@@ -37,6 +37,11 @@ fn unescape(text: &str) -> Vec<u8> {
                 Some('r') => '\r',
                 Some('n') => '\n',
                 Some('0') => '\0',
+                Some('x') => {
+                    let digits: String = chars.by_ref().take(2).collect();
+                    out.extend(u8::from_str_radix(&digits, 16));
+                    continue;
+                }
                 Some(c) => c,
                 None => break,
             },

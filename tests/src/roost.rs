@@ -21,6 +21,7 @@ pub struct Roost {
     dir: PathBuf,
     port: u16,
     tls_port: u16,
+    env: Vec<(&'static str, PathBuf)>,
 }
 
 /// What a test wants otherwise than by default.
@@ -32,6 +33,8 @@ pub struct Setup {
     pub homes: Option<PathBuf>,
     /// Lines by section, after the defaults: `("mail", "separator = .")`.
     pub settings: Vec<(&'static str, String)>,
+    /// Added to roostd's environment.
+    pub env: Vec<(&'static str, PathBuf)>,
     /// PAM accounts instead of the passwd-file.
     pub pam: bool,
 }
@@ -43,10 +46,11 @@ impl Roost {
         write_files(dir, &homes, setup)?;
         fs::write(dir.join("roost.conf"), settings(dir, port, tls_port, setup))?;
         let mut roost = Self {
-            group: spawn(dir)?,
+            group: spawn(dir, &setup.env)?,
             dir: dir.to_owned(),
             port,
             tls_port,
+            env: setup.env.clone(),
         };
         roost.wait_ready()?;
         Ok(roost)
@@ -117,7 +121,7 @@ impl Roost {
             let _ = nix::sys::signal::kill(role, Signal::SIGKILL);
         }
         let _ = self.group.wait(Duration::from_secs(5));
-        self.group = spawn(&self.dir)?;
+        self.group = spawn(&self.dir, &self.env)?;
         self.wait_ready()
     }
 
@@ -154,7 +158,7 @@ impl Roost {
     }
 }
 
-fn spawn(dir: &Path) -> io::Result<Group> {
+fn spawn(dir: &Path, env: &[(&str, PathBuf)]) -> io::Result<Group> {
     let log = fs::OpenOptions::new()
         .create(true)
         .append(true)
@@ -163,6 +167,7 @@ fn spawn(dir: &Path) -> io::Result<Group> {
         Command::new(executables().join("roostd"))
             .arg("-c")
             .arg(dir.join("roost.conf"))
+            .envs(env.iter().map(|(name, value)| (name, value)))
             .stdout(log.try_clone()?)
             .stderr(log),
     )

@@ -1,4 +1,6 @@
-//! Every conversation of `conversations/` against Roost and against Dovecot.
+//! Every conversation of `conversations/` against Roost and against Dovecot;
+//! those of `conversations/courier-site/` where both are set up as Courier
+//! has it, with `.` between the levels and all mailboxes below `INBOX.`.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
@@ -7,9 +9,15 @@ use roost_tests::roost::{self, Roost, Setup};
 use roost_tests::script::run::Outcome;
 use roost_tests::script::{Script, Target, parse_file, run};
 use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-fn scripts() -> Vec<Script> {
-    let dir = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("conversations");
+/// The usual site and Courier's: folders of conversations.
+const PLAIN: &str = "conversations";
+const COURIER: &str = "conversations/courier-site";
+
+fn scripts(site: &str) -> Vec<Script> {
+    let dir = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(site);
     let mut files: Vec<_> = std::fs::read_dir(dir)
         .unwrap()
         .map(|e| e.unwrap().path())
@@ -24,6 +32,7 @@ fn scripts() -> Vec<Script> {
             Err(e) => panic!("{e}"),
         }
     }
+    assert!(!scripts.is_empty(), "no conversation found");
     scripts.retain(|s| {
         only.as_ref()
             .is_none_or(|o| s.file.contains(o) || s.name.contains(o))
@@ -35,61 +44,117 @@ fn user(i: usize) -> String {
     format!("c{i}")
 }
 
-/// Plays all, each as a user of its own; a conversation that a peer is said
-/// to answer otherwise must really differ there.
-fn play_all(server: &str, addr: std::net::SocketAddr, password: &str) {
-    let scripts = scripts();
-    assert!(!scripts.is_empty(), "no conversation found");
-    let (mut failures, mut passed, mut left_out, mut differing) = (Vec::new(), 0, 0, 0);
-    for (i, script) in scripts.iter().enumerate() {
-        let user = user(i);
-        let target = Target {
-            server,
-            addr,
-            user: &user,
-            password,
-        };
-        let result = run(script, &target);
+/// How many conversations are played at a time: most of their time they wait.
+const AT_A_TIME: usize = 8;
+
+/// What came of all of them.
+#[derive(Default)]
+struct Score {
+    passed: usize,
+    left_out: usize,
+    differing: usize,
+    failures: Vec<String>,
+}
+
+impl Score {
+    /// A conversation that a peer is said to answer otherwise must really
+    /// differ there.
+    fn add(&mut self, script: &Script, server: &str, result: Result<Outcome, String>) {
+        let says =
+            |what: String| format!("{}:{} ({}): {what}", script.file, script.line, script.name);
         match (script.differs.get(server), result) {
-            (None, Ok(Outcome::Passed)) => passed += 1,
-            (_, Ok(Outcome::LeftOut(lack))) if server == "roost" => failures.push(format!(
-                "{}:{} ({}): Roost lacks {lack}",
-                script.file, script.line, script.name
-            )),
-            (_, Ok(Outcome::LeftOut(_))) => left_out += 1,
-            (None, Err(e)) => failures.push(e),
-            (Some(_), Err(_)) => differing += 1,
-            (Some(why), Ok(Outcome::Passed)) => failures.push(format!(
-                "{}:{} ({}): said to differ on {server} ({why}) but does not",
-                script.file, script.line, script.name
-            )),
+            (None, Ok(Outcome::Passed)) => self.passed += 1,
+            (_, Ok(Outcome::LeftOut(lack))) if server == "roost" => {
+                self.failures.push(says(format!("Roost lacks {lack}")));
+            }
+            (_, Ok(Outcome::LeftOut(_))) => self.left_out += 1,
+            (None, Err(e)) => self.failures.push(e),
+            (Some(_), Err(_)) => self.differing += 1,
+            (Some(why), Ok(Outcome::Passed)) => self.failures.push(says(format!(
+                "said to differ on {server} ({why}) but does not"
+            ))),
         }
     }
-    println!("{server}: {passed} passed, {left_out} left out, {differing} differ as said");
-    assert!(
-        failures.is_empty(),
-        "{} of {}:\n{}",
-        failures.len(),
-        scripts.len(),
-        failures.join("\n")
+}
+
+/// Plays all, each as a user of its own.
+fn play_all(scripts: &[Script], server: &str, addr: std::net::SocketAddr, password: &str) {
+    let next = AtomicUsize::new(0);
+    let score = Mutex::new(Score::default());
+    let play = || {
+        while let Some((i, script)) = {
+            let i = next.fetch_add(1, Ordering::Relaxed);
+            scripts.get(i).map(|s| (i, s))
+        } {
+            let target = Target {
+                server,
+                addr,
+                user: &user(i),
+                password,
+            };
+            let result = run(script, &target);
+            score.lock().unwrap().add(script, server, result);
+        }
+    };
+    std::thread::scope(|threads| {
+        for _ in 0..AT_A_TIME {
+            threads.spawn(play);
+        }
+    });
+    let mut score = score.into_inner().unwrap();
+    score.failures.sort();
+    println!(
+        "{server}: {} passed, {} left out, {} differ as said",
+        score.passed, score.left_out, score.differing
     );
-    assert!(passed > 0);
+    assert!(
+        score.failures.is_empty(),
+        "{} of {}:\n{}",
+        score.failures.len(),
+        scripts.len(),
+        score.failures.join("\n")
+    );
+    assert!(score.passed > 0 || scripts.is_empty());
 }
 
 #[test]
 fn conversations_with_roost() {
-    let dir = tempfile::tempdir().unwrap();
-    open_to_all(dir.path());
-    let setup = Setup {
-        users: (0..scripts().len()).map(user).collect(),
-        ..Setup::default()
-    };
-    let roost = Roost::start(dir.path(), &setup).unwrap();
-    play_all("roost", roost.addr(), roost::PASSWORD);
+    with_roost(PLAIN, Vec::new());
 }
 
 #[test]
 fn conversations_with_dovecot() {
+    with_dovecot(PLAIN, "");
+}
+
+#[test]
+fn courier_site_with_roost() {
+    let lines = ["separator = .", "prefix = INBOX."];
+    with_roost(COURIER, lines.map(|line| ("mail", line.to_owned())).into());
+}
+
+#[test]
+fn courier_site_with_dovecot() {
+    with_dovecot(
+        COURIER,
+        "namespace inbox {\n  separator = .\n  prefix = INBOX.\n}\n",
+    );
+}
+
+fn with_roost(site: &str, settings: Vec<(&'static str, String)>) {
+    let scripts = scripts(site);
+    let dir = tempfile::tempdir().unwrap();
+    open_to_all(dir.path());
+    let setup = Setup {
+        users: (0..scripts.len()).map(user).collect(),
+        settings,
+        ..Setup::default()
+    };
+    let roost = Roost::start(dir.path(), &setup).unwrap();
+    play_all(&scripts, "roost", roost.addr(), roost::PASSWORD);
+}
+
+fn with_dovecot(site: &str, extra: &str) {
     if !dovecot::installed() || !roost_tests::process::is_root() {
         eprintln!(
             "left out (conversations with Dovecot): needs root and the package dovecot-imapd"
@@ -106,10 +171,10 @@ fn conversations_with_dovecot() {
         homes: &homes,
         uid,
         gid,
-        extra: "",
+        extra,
     };
     let dovecot = Dovecot::start(dir.path(), &layout).unwrap();
-    play_all("dovecot", dovecot.addr(), dovecot::PASSWORD);
+    play_all(&scripts(site), "dovecot", dovecot.addr(), dovecot::PASSWORD);
 }
 
 /// The mail's owner must reach its homes below the test's folder.

@@ -4,6 +4,7 @@ use super::parse::{Script, Step, StepKind};
 use super::pattern::{Vars, matches, normalize, normalize_pattern};
 use crate::client::{Answer, Client};
 use crate::mail;
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::SocketAddr;
@@ -61,8 +62,11 @@ pub fn run(script: &Script, target: &Target<'_>) -> Result<Outcome, String> {
     drop(setup);
 
     let mut parties = BTreeMap::new();
-    let mut vars = Vars::new();
+    let mut vars = credentials(target);
     for step in &script.steps {
+        if !matches!(step.kind, StepKind::Pipelined(_) | StepKind::Raw(_)) {
+            flush(&mut parties).map_err(|e| at(step.line, e.to_string()))?;
+        }
         let party = match parties.entry(step.session) {
             std::collections::btree_map::Entry::Occupied(e) => e.into_mut(),
             std::collections::btree_map::Entry::Vacant(e) => {
@@ -72,11 +76,14 @@ pub fn run(script: &Script, target: &Target<'_>) -> Result<Outcome, String> {
                     Client::login(target.addr, target.user, target.password)
                 };
                 let client = client.map_err(|e| at(step.line, e.to_string()))?;
-                vars.insert("greeting".into(), client.greeting.clone());
+                let greeting = Answer {
+                    untagged: vec![client.greeting.clone().into_bytes()],
+                    tagged: String::new(),
+                };
                 e.insert(Party {
                     client,
                     open: VecDeque::new(),
-                    last: None,
+                    last: Some(greeting),
                     used: Vec::new(),
                 })
             }
@@ -84,6 +91,36 @@ pub fn run(script: &Script, target: &Target<'_>) -> Result<Outcome, String> {
         play(party, step, &mut vars).map_err(|what| at(step.line, what))?;
     }
     Ok(Outcome::Passed)
+}
+
+/// What is sent without waiting goes out in one packet.
+fn flush(parties: &mut BTreeMap<char, Party>) -> io::Result<()> {
+    parties.values_mut().try_for_each(|p| p.client.flush())
+}
+
+/// The variables that every conversation has: who it is played as, and the
+/// same in base64 as SASL mechanisms send it.
+fn credentials(target: &Target<'_>) -> Vars {
+    let (user, password) = (target.user, target.password);
+    let encode = |text: &str| BASE64_STANDARD.encode(text);
+    [
+        ("user", user.to_owned()),
+        ("password", password.to_owned()),
+        ("user64", encode(user)),
+        ("password64", encode(password)),
+        ("plain", encode(&format!("\0{user}\0{password}"))),
+        (
+            "plain_as_self",
+            encode(&format!("{user}\0{user}\0{password}")),
+        ),
+        (
+            "plain_as_root",
+            encode(&format!("root\0{user}\0{password}")),
+        ),
+        ("plain_wrong", encode(&format!("\0{user}\0wrong"))),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into()
 }
 
 /// Messages with fixed dates, one for each day from 11 January 2024.
@@ -107,6 +144,7 @@ fn play(party: &mut Party, step: &Step, vars: &mut Vars) -> Result<(), String> {
     match &step.kind {
         StepKind::Command(text) => {
             let tag = transmit(party, text, vars, true)?;
+            party.client.flush().map_err(io)?;
             let answer = party.client.wait(&tag).map_err(io)?;
             party.used = vec![];
             party.last = Some(answer);
@@ -156,7 +194,8 @@ fn play(party: &mut Party, step: &Step, vars: &mut Vars) -> Result<(), String> {
     Ok(())
 }
 
-/// Sends `text` with variables and `{{message}}` literals filled in.
+/// Has `text` sent with variables and `{{message}}` literals filled in, with
+/// the next flush.
 fn transmit(party: &mut Party, text: &str, vars: &Vars, with_tag: bool) -> Result<String, String> {
     let mut line = Vec::new();
     let mut rest = text;
@@ -168,19 +207,19 @@ fn transmit(party: &mut Party, text: &str, vars: &Vars, with_tag: bool) -> Resul
             Some(i) => ("~", i),
             None => ("", inner),
         };
-        let content = mail::inline(inner)?;
+        let content = mail::inline(&substitute(inner, vars))?;
         line.extend_from_slice(format!("{binary}{{{}+}}\r\n", content.len()).as_bytes());
         line.extend_from_slice(&content);
         rest = after;
     }
     line.extend_from_slice(substitute(rest, vars).as_bytes());
-    let sent = if with_tag {
-        party.client.send(&line)
+    Ok(if with_tag {
+        party.client.queue(&line)
     } else {
         line.extend_from_slice(b"\r\n");
-        party.client.raw(&line).map(|()| String::new())
-    };
-    sent.map_err(|e| e.to_string())
+        party.client.queue_raw(&line);
+        String::new()
+    })
 }
 
 fn substitute(text: &str, vars: &Vars) -> String {

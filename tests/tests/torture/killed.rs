@@ -1,0 +1,216 @@
+//! Every process killed in the middle of a change.
+
+use super::{Place, login, number_after, numbers};
+use roost_tests::client::Client;
+use roost_tests::mail;
+use roost_tests::roost::Roost;
+use roost_tests::state::Mailbox;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+const MANY: u32 = 500;
+/// When to kill, in milliseconds after the command was sent.
+const MOMENTS: [u64; 4] = [3, 12, 30, 70];
+
+/// `MANY` messages in `Src`, an empty `Dst`.
+fn furnished() -> (Place, Roost) {
+    let place = Place::new();
+    let roost = place.roost();
+    let mut client = login(&roost);
+    for name in ["Src", "Dst"] {
+        client.ok(&format!("CREATE {name}")).unwrap();
+    }
+    place.fill(&place.maildir().join(".Src"), 1, MANY);
+    (place, roost)
+}
+
+/// Sends a command, kills everything soon after, and starts it again; true if
+/// the command was acknowledged.
+fn kill_in(mut client: Client, roost: &mut Roost, command: &[u8], moment: u64) -> bool {
+    let tag = client.send(command).unwrap();
+    std::thread::sleep(Duration::from_millis(moment));
+    roost.crash_and_restart().unwrap();
+    client.wait(&tag).is_ok_and(|answer| answer.ok())
+}
+
+fn selected(roost: &Roost) -> Client {
+    let mut client = login(roost);
+    client.ok("SELECT Src").unwrap();
+    client
+}
+
+fn all() -> BTreeSet<u32> {
+    (1..=MANY).collect()
+}
+
+fn values(client: &mut Client, mailbox: &str) -> Vec<u32> {
+    numbers(client, mailbox).into_values().collect()
+}
+
+/// UIDs known before still name the same messages.
+fn same_names(roost: &Roost, before: &std::collections::BTreeMap<u32, u32>) {
+    let now = numbers(&mut login(roost), "Src");
+    for (uid, number) in now {
+        assert_eq!(*before.get(&uid).unwrap_or(&number), number, "UID {uid}");
+    }
+}
+
+#[test]
+fn in_the_middle_of_copy() {
+    let (_place, mut roost) = furnished();
+    for moment in MOMENTS {
+        let mut client = login(&roost);
+        let old = values(&mut client, "Dst").len();
+        let done = kill_in(selected(&roost), &mut roost, b"COPY 1:* Dst", moment);
+        let source: BTreeSet<u32> = values(&mut login(&roost), "Src").into_iter().collect();
+        assert_eq!(source, all());
+        let copied = values(&mut login(&roost), "Dst").len() - old;
+        assert!(!done || copied == MANY as usize, "{copied} of {MANY}");
+    }
+}
+
+#[test]
+fn in_the_middle_of_move() {
+    for moment in MOMENTS {
+        let (_place, mut roost) = furnished();
+        let before = numbers(&mut login(&roost), "Src");
+        let done = kill_in(selected(&roost), &mut roost, b"MOVE 1:* Dst", moment);
+        same_names(&roost, &before);
+        let source = values(&mut login(&roost), "Src");
+        let target = values(&mut login(&roost), "Dst");
+        let both: BTreeSet<u32> = source.iter().chain(&target).copied().collect();
+        assert_eq!(both, all(), "lost at {moment} ms");
+        assert!(!done || source.is_empty() && target.len() == MANY as usize);
+        let twice: BTreeSet<u32> = target.iter().copied().collect();
+        assert_eq!(twice.len(), target.len(), "two of one in one mailbox");
+    }
+}
+
+#[test]
+fn in_the_middle_of_expunge() {
+    let (_place, mut roost) = furnished();
+    for moment in MOMENTS {
+        let mut client = selected(&roost);
+        let before = numbers(&mut login(&roost), "Src");
+        let doomed: Vec<u32> = before.keys().copied().filter(|u| u % 4 != 0).collect();
+        for &uid in doomed.iter().take(1) {
+            client
+                .ok(&format!("UID STORE {uid}:* +FLAGS.SILENT (\\Deleted)"))
+                .unwrap();
+            client.ok("STORE 1:* -FLAGS.SILENT (\\Deleted)").unwrap();
+        }
+        let half = before.len() / 2;
+        client
+            .ok(&format!("STORE 1:{half} +FLAGS.SILENT (\\Deleted)"))
+            .unwrap();
+        kill_in(client, &mut roost, b"EXPUNGE", moment);
+        same_names(&roost, &before);
+        let now = numbers(&mut login(&roost), "Src");
+        for (uid, number) in before.iter().skip(half) {
+            assert_eq!(now.get(uid), Some(number));
+        }
+    }
+}
+
+#[test]
+fn in_the_middle_of_rename() {
+    let (_place, mut roost) = furnished();
+    let mut client = login(&roost);
+    let children: Vec<String> = (0..40).map(|n| format!("c{n}")).collect();
+    client.ok("CREATE Old").unwrap();
+    let mut validities = Vec::new();
+    for name in &children {
+        client.ok(&format!("CREATE Old/{name}")).unwrap();
+        client
+            .append(&format!("Old/{name}"), "", &mail::small(1))
+            .unwrap();
+        let made = Mailbox::read(&mut client, &format!("Old/{name}")).unwrap();
+        validities.push(made.uid_validity);
+    }
+    for moment in [0, 2, 5] {
+        kill_in(login(&roost), &mut roost, b"RENAME Old New", moment);
+        let mut client = login(&roost);
+        for (name, &validity) in children.iter().zip(&validities) {
+            let found: Vec<Mailbox> = ["Old", "New"]
+                .iter()
+                .filter_map(|top| Mailbox::read(&mut client, &format!("{top}/{name}")).ok())
+                .collect();
+            assert_eq!(found.len(), 1, "{name}");
+            assert_eq!(
+                (found[0].uid_validity, found[0].messages.len()),
+                (validity, 1)
+            );
+        }
+        // What is left under either name can go where the rest is.
+        for name in &children {
+            let _ = client
+                .command(&format!("RENAME New/{name} Old/{name}"))
+                .unwrap();
+        }
+        let _ = client.command("RENAME New Aside").unwrap();
+        let _ = client.command("DELETE Aside").unwrap();
+        let _ = client.command("CREATE Old").unwrap();
+    }
+}
+
+#[test]
+fn in_the_middle_of_multiappend() {
+    let (_place, mut roost) = furnished();
+    let mut command = b"APPEND Dst".to_vec();
+    for n in 1..=60 {
+        let message = mail::small(n);
+        command
+            .extend_from_slice(format!(" (kept{}) {{{}+}}\r\n", n % 3, message.len()).as_bytes());
+        command.extend_from_slice(&message);
+    }
+    let mut whole = 0;
+    for moment in MOMENTS {
+        let done = kill_in(login(&roost), &mut roost, &command, moment);
+        whole += u32::from(done);
+        let found = values(&mut login(&roost), "Dst");
+        let count = |n: u32| found.iter().filter(|&&f| f == n).count();
+        assert!((1..=60).all(|n| count(n) >= whole as usize), "{whole}");
+        check_keywords(&roost, "Dst", "kept", 3);
+    }
+}
+
+#[test]
+fn in_the_middle_of_new_keywords() {
+    let (_place, mut roost) = furnished();
+    // Twenty-six have letters, the rest stand beside.
+    for (round, moment) in [2u64, 5, 9, 14, 20, 30].into_iter().enumerate() {
+        let mut client = selected(&roost);
+        let command: Vec<String> = (0..6)
+            .map(|n| {
+                let class = round as u32 * 6 + n;
+                let uids: Vec<String> = numbers_of_class(class).map(|u| u.to_string()).collect();
+                format!("UID STORE {} +FLAGS.SILENT (word{class})", uids.join(","))
+            })
+            .collect();
+        for line in &command[..5] {
+            client.send(line.as_bytes()).unwrap();
+        }
+        kill_in(client, &mut roost, command[5].as_bytes(), moment);
+        check_keywords(&roost, "Src", "word", 36);
+    }
+}
+
+/// In `Src` the UID is the message's number.
+fn numbers_of_class(class: u32) -> impl Iterator<Item = u32> {
+    (1..=MANY).filter(move |n| n % 36 == class)
+}
+
+/// A message has no keyword but the one of its class.
+fn check_keywords(roost: &Roost, mailbox: &str, word: &str, classes: u32) {
+    let mut client = login(roost);
+    client.ok(&format!("EXAMINE {mailbox}")).unwrap();
+    let fetch = "UID FETCH 1:* (UID FLAGS BODY.PEEK[HEADER.FIELDS (SUBJECT)])";
+    for line in client.ok(fetch).unwrap().lines() {
+        let Some((_, number)) = super::uid_and_number(&line) else {
+            continue;
+        };
+        let class = number_after(&line, word);
+        assert!(class.is_none_or(|c| c == number % classes), "{line}");
+        assert!(!line.contains("unknown-"), "{line}");
+    }
+}

@@ -1,0 +1,115 @@
+//! The store under what a long life brings: another server in the same
+//! Maildir, full disks, damaged files, foreign locks and sudden ends.
+//!
+//! What must hold everywhere: nothing acknowledged is lost, no UID names two
+//! messages, no keyword comes to mean another, and a failure is told.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
+
+mod damaged;
+mod full;
+mod killed;
+mod locked;
+mod together;
+
+use roost_tests::client::Client;
+use roost_tests::mail;
+use roost_tests::roost::{PASSWORD, Roost, Setup, mail_owner};
+use roost_tests::state::Mailbox;
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+
+const USER: &str = "maria";
+
+/// A folder with the home of one user.
+struct Place {
+    dir: tempfile::TempDir,
+    homes: PathBuf,
+}
+
+impl Place {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let homes = dir.path().join("homes");
+        fs::create_dir_all(homes.join(USER)).unwrap();
+        let place = Self { dir, homes };
+        place.give(&place.homes);
+        place.give(&place.homes.join(USER));
+        place
+    }
+
+    fn maildir(&self) -> PathBuf {
+        self.homes.join(USER).join("Maildir")
+    }
+
+    /// To the user.
+    fn give(&self, path: &Path) {
+        let (uid, gid) = mail_owner();
+        chown(path, Some(uid), Some(gid)).unwrap();
+    }
+
+    fn write(&self, path: &Path, bytes: &[u8]) {
+        fs::write(path, bytes).unwrap();
+        self.give(path);
+    }
+
+    fn roost(&self) -> Roost {
+        let setup = Setup {
+            users: vec![USER.into()],
+            homes: Some(self.homes.clone()),
+            ..Setup::default()
+        };
+        Roost::start(self.dir.path(), &setup).unwrap()
+    }
+
+    /// Puts messages into `cur/`, numbered from `first`, as many programs
+    /// would have left them.
+    fn fill(&self, mailbox: &Path, first: u32, count: u32) {
+        for n in first..first + count {
+            let path = mailbox
+                .join("cur")
+                .join(format!("1700{n:06}.M{n}P1.test:2,S"));
+            self.write(&path, &mail::small(n));
+        }
+    }
+}
+
+fn login(roost: &Roost) -> Client {
+    Client::login(roost.addr(), USER, PASSWORD).unwrap()
+}
+
+fn read(client: &mut Client, mailbox: &str) -> Mailbox {
+    let read = Mailbox::read(client, mailbox).unwrap();
+    client.ok("UNSELECT").unwrap();
+    read
+}
+
+/// The numbers of the messages in a mailbox, by UID.
+fn numbers(client: &mut Client, mailbox: &str) -> BTreeMap<u32, u32> {
+    client.ok(&format!("EXAMINE {mailbox}")).unwrap();
+    let fetch = "UID FETCH 1:* (UID BODY.PEEK[HEADER.FIELDS (SUBJECT)])";
+    let answer = client.ok(fetch).unwrap();
+    let found = answer.lines().filter_map(|l| uid_and_number(&l)).collect();
+    client.ok("UNSELECT").unwrap();
+    found
+}
+
+fn number_after(text: &str, what: &str) -> Option<u32> {
+    let at = text.find(what)? + what.len();
+    let digits: String = text[at..]
+        .chars()
+        .take_while(char::is_ascii_digit)
+        .collect();
+    digits.parse().ok()
+}
+
+/// Of a FETCH response with UID and Subject.
+fn uid_and_number(line: &str) -> Option<(u32, u32)> {
+    Some((
+        number_after(line, "UID ")?,
+        number_after(line, "Subject: Message ")?,
+    ))
+}

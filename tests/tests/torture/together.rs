@@ -183,7 +183,7 @@ fn dovecot_and_roost_at_once() {
     place.fill(&place.maildir(), 3001, 1500);
     let ledger = Ledger {
         servers: [
-            (roost.addr(), roost::PASSWORD),
+            (peer.addr(), dovecot::PASSWORD),
             (peer.addr(), dovecot::PASSWORD),
         ],
         names: Mutex::default(),

@@ -61,7 +61,7 @@ impl Mailbox {
         core: &mut Core,
         due: Due,
         stamps: Stamps,
-        list_lock: Option<&mut UidListLock>,
+        mut list_lock: Option<&mut UidListLock>,
         last: bool,
     ) -> Result<Round, Error> {
         self.refresh_list(core)?;
@@ -89,10 +89,11 @@ impl Mailbox {
             comparable,
             trusted: scan.stable && scan.due == Due::BOTH || last,
         };
-        let adopted = self.adopt(core, &mut draft, &mut survey, listing, list_lock);
+        let held = list_lock.as_deref_mut();
+        let adopted = self.adopt(core, &mut draft, &mut survey, listing, held);
         self.publish(core, draft);
         let adopted = adopted?;
-        if self.repair(core, &survey) || adopted == Round::Again {
+        if self.repair(core, &survey, list_lock.is_some())? || adopted == Round::Again {
             core.known = None;
             return Ok(Round::Again);
         }

@@ -4,10 +4,16 @@
 //!
 //! Nothing is removed that holds mail: what cannot stay gets a new name, and
 //! with it a new UID.
+//!
+//! Dovecot's MOVE keeps file names, so a file may come back to where it was
+//! and get its new record a moment later. Only who has the lock of the UID
+//! list can tell that from a message that was expunged.
 
 use super::Mailbox;
 use super::core::Core;
 use super::scan::{Found, Survey};
+use crate::error::Error;
+use crate::format::UidListLock;
 use crate::format::name::{FileName, unique};
 use crate::snapshot::Draft;
 use roost_os::dir::FileKind;
@@ -20,10 +26,16 @@ const LINK_AGE: i64 = 30;
 
 impl Mailbox {
     /// True if anything was changed on disk, so that another look is due.
-    /// What cannot be mended is left as it is.
-    pub(super) fn repair(&self, core: &mut Core, survey: &Survey<'_>) -> bool {
+    /// What cannot be mended is left as it is. `locked`: the caller has the
+    /// lock of the UID list.
+    pub(super) fn repair(
+        &self,
+        core: &mut Core,
+        survey: &Survey<'_>,
+        locked: bool,
+    ) -> Result<bool, Error> {
         if self.read_only {
-            return false;
+            return Ok(false);
         }
         let mut mended = false;
         for &(uid, found) in &survey.doubles {
@@ -33,17 +45,48 @@ impl Mailbox {
                 self.mend_double(core, uid, found),
             );
         }
-        for &found in &survey.reappeared {
-            mended |= self.report(
-                "expunged message is back",
-                found,
-                self.rebase(found).map(|()| true),
-            );
+        if !survey.reappeared.is_empty() {
+            mended |= self.mend_reappeared(core, &survey.reappeared, locked)?;
         }
         for &(found, kind) in &survey.odd_entries {
             mended |= self.report("no message", found, self.put_aside(found, kind));
         }
-        mended
+        Ok(mended)
+    }
+
+    fn mend_reappeared(
+        &self,
+        core: &mut Core,
+        reappeared: &[Found<'_>],
+        locked: bool,
+    ) -> Result<bool, Error> {
+        let guard = self.assign.try_lock();
+        let tried = match guard {
+            Ok(_) if !locked => UidListLock::try_acquire(&self.dir),
+            _ => Ok(None),
+        };
+        // No room or no permission: it stays as it is.
+        let Ok(list_lock) = tried else {
+            return Ok(false);
+        };
+        if !locked && list_lock.is_none() {
+            core.pending = true;
+            return Ok(false);
+        }
+        self.refresh_list(core)?;
+        let shown = core.shown();
+        let mut mended = false;
+        for &found in reappeared {
+            let uid = core.list.uid_of(found.base());
+            // Its new record is there by now, or it is no old one at all.
+            mended |= uid.is_none_or(|uid| uid.get() > shown)
+                || self.report(
+                    "expunged message is back",
+                    found,
+                    self.rebase(found).map(|()| true),
+                );
+        }
+        Ok(mended)
     }
 
     fn report(&self, what: &str, found: Found<'_>, done: io::Result<bool>) -> bool {

@@ -6,6 +6,7 @@
 
 mod account;
 mod append;
+mod beside;
 mod copy;
 mod flags;
 mod large;

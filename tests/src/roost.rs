@@ -116,8 +116,10 @@ impl Roost {
     /// Ends every process of it at once with SIGKILL and starts it again on
     /// the same folder and ports.
     pub fn crash_and_restart(&mut self) -> io::Result<()> {
+        // Found first: once their parent is dead they are nobody's children.
+        let roles = self.role_pids("");
         let _ = nix::sys::signal::killpg(self.group.pid(), Signal::SIGKILL);
-        for role in self.role_pids("") {
+        for role in roles {
             let _ = nix::sys::signal::kill(role, Signal::SIGKILL);
         }
         let _ = self.group.wait(Duration::from_secs(5));

@@ -329,8 +329,8 @@ mod tests {
         init_child_logger(child, LogLevel::LowLevel).unwrap();
         slog!(SessionId(3), LogLevel::LowLevel, "a {}", 1);
         slog!(SessionId(3), LogLevel::AllInfo, "too detailed");
-        log::debug!(target: "rustls::conn", "chatter");
-        log::warn!(target: "rustls::conn", "trouble");
+        log::warn!(target: "rustls::conn", "what a stranger sent");
+        log::error!(target: "rustls::conn", "trouble");
         let panicked = std::thread::spawn(|| panic!("oh no")).join();
         assert!(panicked.is_err());
         // Other tests' failures are to be seen again.

@@ -17,4 +17,5 @@ pub mod replay;
 pub mod roost;
 pub mod script;
 pub mod state;
+pub mod terminal;
 pub mod tls;

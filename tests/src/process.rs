@@ -1,10 +1,10 @@
 //! Processes that end with their test.
 
-use std::io;
+use std::io::{self, Read, Seek};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill, killpg};
@@ -51,6 +51,52 @@ impl Drop for Group {
         let _ = killpg(self.pid(), Signal::SIGKILL);
         let _ = self.child.wait();
     }
+}
+
+const PROGRAM_LIMIT: Duration = Duration::from_secs(120);
+
+/// Programs that are expected to end by themselves.
+pub trait Finish {
+    /// Runs it to its end with nothing on its standard input. One that takes
+    /// longer than two minutes is killed with its group, and the error shows
+    /// what it said until then.
+    fn finish(&mut self) -> io::Result<Output>;
+}
+
+impl Finish for Command {
+    fn finish(&mut self) -> io::Result<Output> {
+        run_to_end(self)
+    }
+}
+
+fn run_to_end(command: &mut Command) -> io::Result<Output> {
+    // Files, not pipes: whoever inherits a pipe and lives on would hold up
+    // the reading.
+    let (mut stdout, mut stderr) = (tempfile::tempfile()?, tempfile::tempfile()?);
+    let group = Group::start(
+        command
+            .stdout(stdout.try_clone()?)
+            .stderr(stderr.try_clone()?),
+    );
+    let status = group?.wait(PROGRAM_LIMIT);
+    let mut said = [Vec::new(), Vec::new()];
+    for (file, text) in [&mut stdout, &mut stderr].into_iter().zip(&mut said) {
+        file.rewind()?;
+        file.read_to_end(text)?;
+    }
+    let [stdout, stderr] = said;
+    let Some(status) = status else {
+        return Err(io::Error::other(format!(
+            "{command:?} does not end\n{}{}",
+            String::from_utf8_lossy(&stdout),
+            String::from_utf8_lossy(&stderr)
+        )));
+    };
+    Ok(Output {
+        status,
+        stdout,
+        stderr,
+    })
 }
 
 /// A loopback port that nobody has right now.

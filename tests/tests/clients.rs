@@ -4,14 +4,16 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 use roost_tests::client::Client;
-use roost_tests::mail;
+use roost_tests::process::Finish;
 use roost_tests::roost::{PASSWORD, Roost, Setup, mail_owner};
 use roost_tests::state::Mailbox;
+use roost_tests::{mail, terminal};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
+use std::time::Duration;
 
 const USER: &str = "klara";
 
@@ -64,7 +66,7 @@ fn have(program: &str) -> bool {
 }
 
 fn run(command: &mut Command) -> Output {
-    let output = command.stdin(Stdio::null()).output().unwrap();
+    let output = command.finish().unwrap();
     assert!(
         output.status.success(),
         "{command:?}: {}\n{}{}",
@@ -107,7 +109,10 @@ fn mbsync_config(site: &Site, tls: bool) -> std::path::PathBuf {
 }
 
 fn mbsync(config: &Path) -> String {
-    let output = run(Command::new("mbsync").args(["-V", "-a", "-c"]).arg(config));
+    let output = run(Command::new("mbsync")
+        .env("HOME", config.parent().unwrap())
+        .args(["-V", "-a", "-c"])
+        .arg(config));
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
@@ -267,13 +272,12 @@ fn fetchmail_empties_the_mailbox_and_finds_nothing_more() {
     .unwrap();
     fs::set_permissions(&rc, fs::Permissions::from_mode(0o600)).unwrap();
     let fetch = || {
-        Command::new("fetchmail")
+        let mut command = Command::new("fetchmail");
+        command
             .env("FETCHMAILHOME", site.dir.path())
             .args(["--auth", "password", "-f"])
-            .arg(&rc)
-            .stdin(Stdio::null())
-            .output()
-            .unwrap()
+            .arg(&rc);
+        command.finish().unwrap()
     };
     let first = fetch();
     assert!(first.status.success(), "{first:?}");
@@ -349,7 +353,6 @@ fn neomutt_shows_flags_and_deletes() {
     let site = site();
     site.fill(6);
     let rc = site.path("neomuttrc");
-    let log = site.path("neomutt-out");
     fs::write(
         &rc,
         format!(
@@ -363,17 +366,16 @@ fn neomutt_shows_flags_and_deletes() {
         ),
     )
     .unwrap();
-    let mut command = Command::new("script");
-    command
-        .env("TERM", "xterm")
-        .env("HOME", site.dir.path())
-        .args(["-q", "-e", "-c"])
-        .arg(format!("timeout 30 neomutt -n -F {}", rc.display()))
-        .arg(&log);
-    run(&mut command);
+    let (status, shown) = terminal::run(
+        "neomutt",
+        &["-n", "-F", rc.to_str().unwrap()],
+        &[("HOME", site.dir.path().to_str().unwrap())],
+        Duration::from_secs(60),
+    )
+    .unwrap();
+    assert!(status.is_some_and(|s| s.success()), "{status:?}\n{shown}");
     let inbox = site.inbox();
-    let shown = || fs::read_to_string(&log).unwrap_or_default();
-    assert_eq!(inbox.messages.len(), 5, "{inbox:?}\n{}", shown());
+    assert_eq!(inbox.messages.len(), 5, "{inbox:?}\n{shown}");
     assert!(!inbox.messages.contains_key(&5));
     assert!(
         inbox.messages[&2].flags.contains(&"\\flagged".to_owned()),

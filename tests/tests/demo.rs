@@ -6,14 +6,14 @@
 use nix::sys::signal::Signal;
 use roost_tests::client::Client;
 use roost_tests::process::{
-    Group, eventually, executables, free_port, is_root, loopback, wait_for_port,
+    Finish, Group, eventually, executables, free_port, is_root, loopback, wait_for_port,
 };
 use roost_tests::state::Account;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 /// Somebody without an account, let alone privileges.
@@ -76,8 +76,7 @@ fn the_demo_serves_without_root_and_its_lines_work() {
     let curl = line(&said, "curl");
     let output = Command::new("sh")
         .args(["-c", &format!("{curl} -sS")])
-        .stdin(Stdio::null())
-        .output()
+        .finish()
         .unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(text.contains("Subject: "), "{curl}: {text}{output:?}");
@@ -86,7 +85,7 @@ fn the_demo_serves_without_root_and_its_lines_work() {
     let script = format!(
         "(sleep 1; echo 'a LOGIN demo demo'; sleep 1; echo 'b LOGOUT'; sleep 1) | {openssl}"
     );
-    let output = Command::new("sh").args(["-c", &script]).output().unwrap();
+    let output = Command::new("sh").args(["-c", &script]).finish().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(text.contains("a OK"), "{openssl}: {text}");
 
@@ -128,8 +127,7 @@ fn a_wrong_configuration_is_told_whole_with_lines() {
     let output = Command::new(executables().join("roostd"))
         .args(["-t", "-c"])
         .arg(&conf)
-        .stdin(Stdio::null())
-        .output()
+        .finish()
         .unwrap();
     assert_eq!(output.status.code(), Some(78));
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -138,14 +136,13 @@ fn a_wrong_configuration_is_told_whole_with_lines() {
     }
     let sample = Command::new(executables().join("roostd"))
         .arg("--sample-config")
-        .output()
+        .finish()
         .unwrap();
     fs::write(&conf, sample.stdout).unwrap();
     let output = Command::new(executables().join("roostd"))
         .args(["-t", "-c"])
         .arg(&conf)
-        .stdin(Stdio::null())
-        .output()
+        .finish()
         .unwrap();
     assert!(output.status.success(), "{output:?}");
 }

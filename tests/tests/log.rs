@@ -5,7 +5,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use roost_tests::client::Client;
-use roost_tests::process::loopback;
+use roost_tests::process::{Finish, loopback};
 use roost_tests::roost::{PASSWORD, Roost, Setup};
 use roost_tests::tls;
 use std::fs;
@@ -166,7 +166,7 @@ fn play(roost: &Roost, with_tls: bool, input: &[u8]) {
 #[test]
 fn fail2ban_finds_every_failed_login_and_nothing_else() {
     let filter = Path::new("/etc/fail2ban/filter.d/dovecot.conf");
-    if Command::new("fail2ban-regex").arg("-V").output().is_err() || !filter.exists() {
+    if Command::new("fail2ban-regex").arg("-V").finish().is_err() || !filter.exists() {
         eprintln!("left out: fail2ban is not installed");
         return;
     }
@@ -227,7 +227,7 @@ fn fail2ban_finds_every_failed_login_and_nothing_else() {
     let output = Command::new("fail2ban-regex")
         .arg("--print-all-matched")
         .args([&file, filter])
-        .output()
+        .finish()
         .unwrap();
     let report = String::from_utf8_lossy(&output.stdout).into_owned();
     let matched: Vec<_> = report

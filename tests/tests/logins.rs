@@ -3,7 +3,7 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 use roost_tests::client::Client;
-use roost_tests::process::eventually;
+use roost_tests::process::{Finish, eventually};
 use roost_tests::roost::{PASSWORD, Roost, Setup};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -106,7 +106,7 @@ fn login_and_logout_are_logged_with_who_how_and_whence() {
 
 #[test]
 fn scram_logs_in_and_binds_to_the_channel() {
-    if Command::new("python3").arg("-V").output().is_err() {
+    if Command::new("python3").arg("-V").finish().is_err() {
         eprintln!("left out: python3 is not installed");
         return;
     }
@@ -120,8 +120,7 @@ fn scram_logs_in_and_binds_to_the_channel() {
             "u",
             PASSWORD,
         ])
-        .stdin(Stdio::null())
-        .output()
+        .finish()
         .unwrap();
     assert!(
         String::from_utf8_lossy(&output.stdout).ends_with("done\n"),
@@ -168,7 +167,7 @@ fn failures_of_an_account_are_limited() {
 
 #[test]
 fn the_right_certificate_for_each_name() {
-    if Command::new("openssl").arg("version").output().is_err() {
+    if Command::new("openssl").arg("version").finish().is_err() {
         eprintln!("left out: openssl is not installed");
         return;
     }
@@ -221,8 +220,7 @@ fn the_right_certificate_for_each_name() {
                 &format!("127.0.0.1:{}", roost.tls_port()),
             ])
             .args(args)
-            .stdin(Stdio::null())
-            .output()
+            .finish()
             .unwrap();
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let line = text.lines().find(|l| l.starts_with("subject="));

@@ -7,7 +7,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use roost_tests::client::Client;
 use roost_tests::mail;
-use roost_tests::process::{eventually, in_namespace};
+use roost_tests::process::{Finish, eventually, in_namespace};
 use roost_tests::roost::{PASSWORD, Roost, Setup};
 use roost_tests::state::Mailbox;
 use std::fs;
@@ -71,8 +71,7 @@ fn as_process(pid: Pid, script: &str) -> std::process::Output {
         .arg(format!("--regid={}", ids(pid, "Gid:")[1]))
         .arg(groups)
         .args(["sh", "-c", script])
-        .stdin(Stdio::null())
-        .output()
+        .finish()
         .unwrap()
 }
 

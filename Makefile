@@ -26,8 +26,9 @@ check:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 
+# No test waits without a limit of its own; the timeout is for what was missed.
 unit:
-	$(CARGO) test --locked --workspace --exclude roost-tests
+	timeout --kill-after=10 1800 $(CARGO) test --locked --workspace --exclude roost-tests
 
 # Against the built executables; users, PAM files and peers' settings live in
 # a namespace where the tests run as root.

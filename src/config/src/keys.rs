@@ -279,6 +279,8 @@ pub const KEYS: &[Key] = &[
         "How long a client may take to log in."),
     key(Limits, "max_bad_commands", integer(1, 1_000_000), "20",
         "Wrong commands in a row before a connection is ended."),
+    key(Limits, "running_interval", Kind::Duration { min_secs: 1, max_secs: DAY, never: true }, "10s",
+        "A command that has said nothing for so long tells how far it is; or never."),
     key(Limits, "worker_idle", duration(0, DAY), "1m",
         "How long a user's process stays after the last session."),
     key(Limits, "shutdown_grace", duration(0, 600), "5s",

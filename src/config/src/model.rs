@@ -190,6 +190,8 @@ pub struct Limits {
     pub idle_timeout: Duration,
     pub login_timeout: Duration,
     pub max_bad_commands: u32,
+    /// How long a command may be silent; `None`: for ever.
+    pub running_interval: Option<Duration>,
     /// How long a worker without a session stays.
     pub worker_idle: Duration,
     /// How long sessions may take to end when Roost is stopped.

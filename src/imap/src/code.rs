@@ -1,6 +1,7 @@
 //! Response codes: the machine-readable part of OK, NO, BAD and BYE
-//! (RFC 9051 §7.1, RFC 5530, RFC 4315, RFC 4469, RFC 6154).
+//! (RFC 9051 §7.1, RFC 5530, RFC 4315, RFC 4469, RFC 6154, RFC 9585).
 
+use crate::command::Tag;
 use crate::write::{self, Dialect};
 use roost_types::{Keyword, SeqNum, SystemFlags, Uid, UidSet, UidValidity};
 
@@ -33,6 +34,12 @@ pub enum ResponseCode {
     Expired,
     ExpungeIssued,
     HasChildren,
+    /// How much of a command is done, and how much there is to do, where that
+    /// is known (RFC 9585 §4).
+    InProgress {
+        tag: Tag,
+        progress: Option<(u64, Option<u64>)>,
+    },
     InUse,
     Limit,
     NonExistent,
@@ -86,6 +93,7 @@ impl ResponseCode {
                 out.push(b' ');
                 write::runs(out, pairs.iter().map(|p| p.1));
             }
+            Self::InProgress { tag, progress } => write_progress(out, tag, *progress),
             Self::PermanentFlags {
                 system,
                 keywords,
@@ -122,6 +130,7 @@ impl ResponseCode {
             Self::Expired => "EXPIRED",
             Self::ExpungeIssued => "EXPUNGEISSUED",
             Self::HasChildren => "HASCHILDREN",
+            Self::InProgress { .. } => "INPROGRESS",
             Self::InUse => "INUSE",
             Self::Limit => "LIMIT",
             Self::NonExistent => "NONEXISTENT",
@@ -145,6 +154,23 @@ impl ResponseCode {
             Self::UseAttr => "USEATTR",
         }
     }
+}
+
+/// `SP "(" tag SP progress SP goal ")"`; a goal that is passed is none.
+fn write_progress(out: &mut Vec<u8>, tag: &Tag, progress: Option<(u64, Option<u64>)>) {
+    out.extend_from_slice(b" (");
+    write::string(out, tag.as_str().as_bytes(), Dialect::Ascii);
+    let done = progress.map(|(done, _)| done);
+    let goal = progress.and_then(|(done, goal)| goal.filter(|&g| g > 0 && g >= done));
+    for number in [done, goal] {
+        out.push(b' ');
+        match number {
+            // `number` has 32 bits.
+            Some(n) if n <= u64::from(u32::MAX) => write::number64(out, n),
+            _ => out.extend_from_slice(b"NIL"),
+        }
+    }
+    out.push(b')');
 }
 
 /// `[SP "(" charset *(SP charset) ")"]`
@@ -209,6 +235,22 @@ mod tests {
             wire(&ResponseCode::Capability(names)),
             "CAPABILITY IMAP4rev2 IDLE"
         );
+    }
+
+    #[test]
+    fn codes_of_progress() {
+        let code = |progress| {
+            let tag = Tag::new(b"A001").unwrap();
+            wire(&ResponseCode::InProgress { tag, progress })
+        };
+        assert_eq!(
+            code(Some((454, Some(1000)))),
+            "INPROGRESS (\"A001\" 454 1000)"
+        );
+        assert_eq!(code(Some((999, None))), "INPROGRESS (\"A001\" 999 NIL)");
+        assert_eq!(code(Some((5, Some(4)))), "INPROGRESS (\"A001\" 5 NIL)");
+        assert_eq!(code(Some((0, Some(0)))), "INPROGRESS (\"A001\" 0 NIL)");
+        assert_eq!(code(None), "INPROGRESS (\"A001\" NIL NIL)");
     }
 
     #[test]

@@ -7,11 +7,13 @@
 mod facts;
 mod fetch;
 mod list;
+mod partial;
 mod search;
 
 pub use facts::{CommandKind, Facts, State, States};
 pub use fetch::{FetchArgs, FetchItem, Partial, Section, SectionPart, SectionText};
 pub use list::{ListArgs, ListReturn, ListSelect, StatusItem, StatusItems};
+pub use partial::PartialRange;
 pub use search::{SearchArgs, SearchKey, SearchReturn};
 
 use crate::chars::is_tag;

@@ -18,6 +18,7 @@ mod fetch;
 mod flags;
 mod id;
 mod list;
+mod partial;
 mod search;
 mod select;
 mod set;

@@ -26,6 +26,12 @@ pub trait Job: Send {
     fn mid_response(&self) -> bool {
         false
     }
+
+    /// How much is done and how much there is to do, where that is known.
+    /// The first rises with every step, the second stays.
+    fn progress(&self) -> Option<(u64, Option<u64>)> {
+        None
+    }
 }
 
 /// What a step of a job led to.

@@ -24,6 +24,7 @@
 
 pub mod changes;
 pub mod cmd;
+mod crew;
 pub mod error;
 pub mod job;
 pub mod names;

@@ -1,6 +1,7 @@
 //! A session's state, and how it goes from frame to frame.
 
 mod drive;
+mod silence;
 
 use crate::changes::{Changes, Style};
 use crate::cmd::append::Appending;
@@ -13,6 +14,7 @@ use roost_imap::write::{self, Dialect, Status};
 use roost_imap::{CommandKind, Request, ResponseCode, Tag, command};
 use roost_store::Account;
 use roost_types::{MailboxName, SessionId};
+use silence::Silence;
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -85,6 +87,7 @@ enum Phase {
         tag: Tag,
         kind: CommandKind,
         job: Box<dyn Job>,
+        silence: Silence,
     },
     /// Changes are told, then the reply.
     After {

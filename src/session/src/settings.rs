@@ -1,5 +1,10 @@
 //! What a site can choose about its sessions.
 
+use std::time::Duration;
+
+/// RFC 9585 §4 wants some 10 to 15 seconds.
+const RUNNING_INTERVAL: Duration = Duration::from_secs(10);
+
 /// Settings of a session; they stay as they are until it ends.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -12,6 +17,9 @@ pub struct Settings {
     pub max_message_size: u64,
     /// So many commands that were answered BAD end the session; 0: never.
     pub max_bad_commands: u32,
+    /// A command that has had nothing to say for so long says how far it is;
+    /// `None`: never.
+    pub running_interval: Option<Duration>,
 }
 
 impl Default for Settings {
@@ -21,6 +29,7 @@ impl Default for Settings {
             prefix: String::new(),
             max_message_size: 1 << 30,
             max_bad_commands: 20,
+            running_interval: Some(RUNNING_INTERVAL),
         }
     }
 }

@@ -8,6 +8,7 @@
 
 use roost_store::{Row, Snapshot};
 use roost_types::{SeqNum, SeqSet, SequenceSet, SetBound, Uid, UidSet};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 /// A message under the session's own number.
@@ -126,6 +127,23 @@ impl View {
             let (_, row) = rows.as_mut()?.next()?;
             Some(live(now, row))
         })
+    }
+
+    /// Hands the messages from number `first` to `last`, ghosts apart, to
+    /// `each` until it breaks off.
+    pub fn scan(
+        &self,
+        first: SeqNum,
+        last: SeqNum,
+        mut each: impl FnMut(SeqNum, &Row) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        if !self.has_ghosts() {
+            return self.snapshot.scan(first, last, each);
+        }
+        self.rows(first)
+            .take_while(|m| m.seq <= last)
+            .filter(|m| !m.ghost)
+            .try_for_each(|m| each(m.seq, &m.row))
     }
 
     /// How many messages have a UID below `uid`.

@@ -175,6 +175,24 @@ where
         out
     }
 
+    /// Those at `places`, counted in rising order from 0; places beyond the
+    /// last number are none.
+    pub fn at_places(&self, places: std::ops::Range<u64>) -> Self {
+        let mut out = Self::new();
+        let mut before = 0;
+        for &(a, b) in &self.ranges {
+            let len = u64::from(b - a) + 1;
+            let from = places.start.saturating_sub(before);
+            let to = places.end.saturating_sub(before).min(len);
+            if from < to {
+                // Both are below `len`, which fits.
+                out.ranges.push((a + from as u32, a + (to - 1) as u32));
+            }
+            before += len;
+        }
+        out
+    }
+
     pub fn extend_set(&mut self, other: &Self) {
         for &(a, b) in &other.ranges {
             self.insert_raw(a, b);
@@ -330,6 +348,9 @@ mod tests {
             for i in 1..62 {
                 prop_assert_eq!(set.contains(uid(i)), model.contains(&i));
             }
+            let places = model.iter().copied().skip(3).take(7);
+            prop_assert_eq!(set.at_places(3..10).iter().map(Uid::get).collect::<Vec<_>>(),
+                            places.collect::<Vec<_>>());
             let rebuilt: UidSet = set.iter().collect();
             prop_assert_eq!(&rebuilt, &set);
         }

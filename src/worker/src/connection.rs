@@ -22,6 +22,8 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 /// Output is sent when there is so much of it.
 const FLUSH: usize = 32 << 10;
+/// Less of it waits no longer than this while a command runs.
+const LINGER: Duration = Duration::from_millis(500);
 /// Input is not read ahead beyond this while a command runs.
 const READ_AHEAD: usize = 64 << 10;
 /// A client that has closed its side may still wait for answers; a command
@@ -46,6 +48,8 @@ pub struct Connection {
     idle_timeout: Duration,
     /// When the client was last heard.
     heard: Instant,
+    /// When output last went out.
+    flushed: Instant,
     /// When the client, its side being closed, last took anything.
     half_closed: Option<Instant>,
 }
@@ -84,6 +88,7 @@ impl Connection {
             ending,
             idle_timeout,
             heard: Instant::now(),
+            flushed: Instant::now(),
             half_closed: None,
         }
     }
@@ -154,7 +159,8 @@ impl Connection {
     /// The next step of a command; what the step before produced goes out
     /// first once it is worth a packet.
     async fn more(&mut self) -> Result<Progress, Stop> {
-        if self.out.len() >= FLUSH {
+        let waits = !self.out.is_empty() && self.flushed.elapsed() >= LINGER;
+        if waits || self.out.len() >= FLUSH {
             self.flush().await?;
         }
         self.look_at_the_client()?;
@@ -285,7 +291,8 @@ impl Connection {
                 written = self.stream.write_all(&out) => written?,
                 reason = ended(&mut self.ending) => return Err(Stop::Reason(reason)),
             }
-            self.half_closed = self.half_closed.map(|_| Instant::now());
+            self.flushed = Instant::now();
+            self.half_closed = self.half_closed.map(|_| self.flushed);
         }
         Ok(())
     }

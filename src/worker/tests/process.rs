@@ -45,6 +45,7 @@ fn setup() -> WorkerSetup {
             max_message_size: 0,
             idle_timeout: Duration::from_secs(60),
             max_bad_commands: 5,
+            running_interval: Duration::ZERO,
             worker_idle: Duration::from_secs(60),
         },
     }

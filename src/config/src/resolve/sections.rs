@@ -216,6 +216,7 @@ impl Values {
             idle_timeout: self.read(s, "idle_timeout", value::duration),
             login_timeout: self.read(s, "login_timeout", value::duration),
             max_bad_commands: self.read(s, "max_bad_commands", value::integer),
+            running_interval: self.read(s, "running_interval", value::optional_duration),
             worker_idle: self.read(s, "worker_idle", value::duration),
             shutdown_grace: self.read(s, "shutdown_grace", value::duration),
         }

@@ -1,5 +1,7 @@
-//! Arguments of SEARCH (RFC 9051 §6.4.4, RFC 3501 §6.4.4).
+//! Arguments of SEARCH (RFC 9051 §6.4.4, RFC 3501 §6.4.4, RFC 5032, RFC 8514,
+//! RFC 9394).
 
+use super::partial::PartialRange;
 use roost_types::{Keyword, SequenceSet, SystemFlags};
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -22,6 +24,8 @@ pub struct SearchReturn {
     pub all: bool,
     pub count: bool,
     pub save: bool,
+    /// Never beside `all` (RFC 9394 §3.1).
+    pub partial: Option<PartialRange>,
 }
 
 /// A `search-key`. Days count from 1970-01-01 without regard to time zones;
@@ -67,6 +71,14 @@ pub enum SearchKey {
     SentBefore(i64),
     SentOn(i64),
     SentSince(i64),
+    /// The same of the save date (RFC 8514 §4.3).
+    SavedBefore(i64),
+    SavedOn(i64),
+    SavedSince(i64),
+    SaveDateSupported,
+    /// Internal date so many seconds ago or more, or less (RFC 5032 §2).
+    Older(u32),
+    Younger(u32),
     /// RFC822.SIZE greater than, or less than, so many octets.
     Larger(u64),
     Smaller(u64),
@@ -102,6 +114,12 @@ impl SearchKey {
             | Self::SentBefore(_)
             | Self::SentOn(_)
             | Self::SentSince(_)
+            | Self::SavedBefore(_)
+            | Self::SavedOn(_)
+            | Self::SavedSince(_)
+            | Self::SaveDateSupported
+            | Self::Older(_)
+            | Self::Younger(_)
             | Self::Larger(_)
             | Self::Smaller(_) => false,
         }

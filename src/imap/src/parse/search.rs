@@ -1,13 +1,16 @@
-//! SEARCH (RFC 9051 §6.4.4, RFC 3501 §6.4.4, RFC 4731).
+//! SEARCH (RFC 9051 §6.4.4, RFC 3501 §6.4.4, RFC 4731, RFC 5032, RFC 8514,
+//! RFC 9394).
 
 use super::cursor::{Cursor, MAX_LIST_ITEMS, MAX_SEARCH_DEPTH, MAX_SEARCH_KEYS, Result, Syntax};
 use super::date::date;
 use super::flags::flag_keyword;
+use super::partial::partial_range;
 use super::set::{sequence_set, starts_set};
 use crate::command::{Command, SearchArgs, SearchKey, SearchReturn};
 use roost_types::SystemFlags;
 
 const UNKNOWN: Syntax = Syntax("Unknown search key");
+const ONE_WINDOW: Syntax = Syntax("Only one of ALL and PARTIAL is possible");
 
 /// `[search-return-opts] SP search-program`
 pub(super) fn search(c: &mut Cursor<'_>, uid: bool) -> Result<Command> {
@@ -24,9 +27,7 @@ pub(super) fn search(c: &mut Cursor<'_>, uid: bool) -> Result<Command> {
         charset = Some(String::from_utf8_lossy(&c.astring()?).into_owned());
         c.sp()?;
     }
-    let mut keys = Keys { read: 0 };
-    let first = keys.key(c, 0)?;
-    let key = keys.and_more(c, first)?;
+    let key = search_program(c)?;
     Ok(Command::Search(SearchArgs {
         uid,
         returns,
@@ -35,8 +36,15 @@ pub(super) fn search(c: &mut Cursor<'_>, uid: bool) -> Result<Command> {
     }))
 }
 
+/// `search-key *(SP search-key)` to the end of the command.
+pub(super) fn search_program(c: &mut Cursor<'_>) -> Result<SearchKey> {
+    let mut keys = Keys { read: 0 };
+    let first = keys.key(c, 0)?;
+    keys.and_more(c, first)
+}
+
 /// `"(" [search-return-opt *(SP search-return-opt)] ")"`
-fn search_return_opts(c: &mut Cursor<'_>) -> Result<SearchReturn> {
+pub(super) fn search_return_opts(c: &mut Cursor<'_>) -> Result<SearchReturn> {
     let mut returns = SearchReturn::default();
     c.list(MAX_LIST_ITEMS, |c| {
         let option = match c.upper_atom()?.as_str() {
@@ -45,11 +53,22 @@ fn search_return_opts(c: &mut Cursor<'_>) -> Result<SearchReturn> {
             "ALL" => &mut returns.all,
             "COUNT" => &mut returns.count,
             "SAVE" => &mut returns.save,
+            "PARTIAL" => {
+                c.sp()?;
+                let range = partial_range(c)?;
+                return match returns.partial.replace(range) {
+                    None => Ok(()),
+                    Some(_) => Err(ONE_WINDOW),
+                };
+            }
             _ => return Err(Syntax("Unknown SEARCH return option")),
         };
         *option = true;
         Ok(())
     })?;
+    if returns.all && returns.partial.is_some() {
+        return Err(ONE_WINDOW);
+    }
     if returns == SearchReturn::default() {
         returns.all = true;
     }
@@ -160,6 +179,7 @@ fn simple(name: &str) -> Option<SearchKey> {
         "NEW" => SearchKey::New,
         "OLD" => SearchKey::Old,
         "RECENT" => SearchKey::Recent,
+        "SAVEDATESUPPORTED" => SearchKey::SaveDateSupported,
         _ => return None,
     })
 }
@@ -190,6 +210,11 @@ fn with_other_argument(c: &mut Cursor<'_>, name: &str) -> Result<SearchKey> {
         "SENTBEFORE" => |c| date(c).map(SearchKey::SentBefore),
         "SENTON" => |c| date(c).map(SearchKey::SentOn),
         "SENTSINCE" => |c| date(c).map(SearchKey::SentSince),
+        "SAVEDBEFORE" => |c| date(c).map(SearchKey::SavedBefore),
+        "SAVEDON" => |c| date(c).map(SearchKey::SavedOn),
+        "SAVEDSINCE" => |c| date(c).map(SearchKey::SavedSince),
+        "OLDER" => |c| c.nz_number().map(|n| SearchKey::Older(n.get())),
+        "YOUNGER" => |c| c.nz_number().map(|n| SearchKey::Younger(n.get())),
         "LARGER" => |c| c.number64().map(SearchKey::Larger),
         "SMALLER" => |c| c.number64().map(SearchKey::Smaller),
         "KEYWORD" => |c| flag_keyword(c).map(SearchKey::Keyword),

@@ -1,9 +1,9 @@
-//! SEARCH and ESEARCH responses (RFC 3501 §7.2.5, RFC 9051 §7.3.4).
+//! SEARCH and ESEARCH responses (RFC 3501 §7.2.5, RFC 9051 §7.3.4, RFC 9394).
 
 use super::number::{number, set, space_number};
 use super::string::{Dialect, string};
 use super::{crlf, data::named_number};
-use crate::command::Tag;
+use crate::command::{PartialRange, Tag};
 use roost_types::IdSet;
 
 /// Appends `* SEARCH n n …`.
@@ -27,6 +27,8 @@ pub struct Esearch<'a, T> {
     pub min: Option<u32>,
     pub max: Option<u32>,
     pub all: Option<&'a IdSet<T>>,
+    /// A window and what is in it.
+    pub partial: Option<(PartialRange, &'a IdSet<T>)>,
     pub count: Option<u32>,
 }
 
@@ -52,10 +54,30 @@ where
         out.extend_from_slice(b" ALL ");
         set(out, all);
     }
+    if let Some((range, results)) = data.partial {
+        open_partial(out, range);
+        match results.is_empty() {
+            true => out.extend_from_slice(b"NIL"),
+            false => set(out, results),
+        }
+        out.push(b')');
+    }
     if let Some(count) = data.count {
         named_number(out, "COUNT", u64::from(count));
     }
     crlf(out);
+}
+
+/// Appends ` PARTIAL (range `; the results and a parenthesis follow.
+pub(super) fn open_partial(out: &mut Vec<u8>, range: PartialRange) {
+    let minus: &[u8] = if range.from_end { b"-" } else { b"" };
+    out.extend_from_slice(b" PARTIAL (");
+    out.extend_from_slice(minus);
+    number(out, range.first.get());
+    out.push(b':');
+    out.extend_from_slice(minus);
+    number(out, range.last.get());
+    out.push(b' ');
 }
 
 #[cfg(test)]
@@ -75,6 +97,7 @@ mod tests {
             min: Some(2),
             max: Some(11),
             all: Some(&all),
+            partial: None,
             count: Some(3),
         };
         esearch(&mut out, &tag, &data);
@@ -84,14 +107,27 @@ mod tests {
             min: None,
             max: None,
             all: Some(&none),
+            partial: None,
             count: Some(0),
         };
+        esearch(&mut out, &tag, &data);
+        let places = |first, last, from_end| PartialRange {
+            first: std::num::NonZeroU32::new(first).unwrap(),
+            last: std::num::NonZeroU32::new(last).unwrap(),
+            from_end,
+        };
+        (data.all, data.count) = (None, None);
+        data.partial = Some((places(1, 100, true), &all));
+        esearch(&mut out, &tag, &data);
+        data.partial = Some((places(24000, 24500, false), &none));
         esearch(&mut out, &tag, &data);
         assert_eq!(
             String::from_utf8(out).unwrap(),
             "* SEARCH 2 84 882\r\n* SEARCH\r\n\
              * ESEARCH (TAG \"A282\") MIN 2 MAX 11 ALL 2,10:11 COUNT 3\r\n\
-             * ESEARCH (TAG \"A282\") UID COUNT 0\r\n"
+             * ESEARCH (TAG \"A282\") UID COUNT 0\r\n\
+             * ESEARCH (TAG \"A282\") UID PARTIAL (-1:-100 2,10:11)\r\n\
+             * ESEARCH (TAG \"A282\") UID PARTIAL (24000:24500 NIL)\r\n"
         );
     }
 }

@@ -146,7 +146,7 @@ any_struct! {
         (special_use, initial_subscriptions, inotify, poll_interval)
     }
     WorkerLimits {
-        (max_message_size, idle_timeout, max_bad_commands, worker_idle)
+        (max_message_size, idle_timeout, max_bad_commands, running_interval, worker_idle)
     }
     WorkerSetup { (log_level, hostname, mail, limits) }
     Session {

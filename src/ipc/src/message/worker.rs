@@ -40,6 +40,8 @@ wire_struct! {
         /// Without a command, IDLE included.
         pub idle_timeout: Duration,
         pub max_bad_commands: u32,
+        /// How long a command may be silent; zero: for ever.
+        pub running_interval: Duration,
         /// Without a session before the worker ends.
         pub worker_idle: Duration,
     }

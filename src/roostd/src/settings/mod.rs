@@ -267,6 +267,7 @@ fn worker(config: &Config, hostname: String) -> ipc::WorkerSetup {
             max_message_size: limits.max_message_size,
             idle_timeout: limits.idle_timeout,
             max_bad_commands: limits.max_bad_commands,
+            running_interval: limits.running_interval.unwrap_or_default(),
             worker_idle: limits.worker_idle,
         },
     }

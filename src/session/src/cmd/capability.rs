@@ -27,6 +27,8 @@ pub const CAPABILITIES: &[&str] = &[
     "SPECIAL-USE",
     "CREATE-SPECIAL-USE",
     "STATUS=SIZE",
+    "WITHIN",
+    "INPROGRESS",
 ];
 
 /// As the CAPABILITY response code takes them.

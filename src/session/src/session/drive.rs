@@ -1,5 +1,6 @@
 //! From frames to responses: what happens around a command.
 
+use super::silence::Silence;
 use super::{End, Phase, Progress, Session, State, end_of};
 use crate::changes::{Changes, Told};
 use crate::cmd::{self, Started};
@@ -56,14 +57,29 @@ impl Session {
                 self.phase = Phase::Before(Box::new((request, changes)));
                 Progress::More
             }
-            Phase::Running { tag, kind, mut job } => match job.step(self, out) {
-                Ok(Step::More) => {
-                    self.phase = Phase::Running { tag, kind, job };
-                    Progress::More
+            Phase::Running {
+                tag,
+                kind,
+                mut job,
+                mut silence,
+            } => {
+                let before = out.len();
+                match job.step(self, out) {
+                    Ok(Step::More) => {
+                        let interval = self.settings.running_interval;
+                        silence.after_step(out.len() > before, &tag, &*job, interval, out);
+                        self.phase = Phase::Running {
+                            tag,
+                            kind,
+                            job,
+                            silence,
+                        };
+                        Progress::More
+                    }
+                    Ok(Step::Done(reply)) => self.finish(tag, kind, reply, out),
+                    Err(error) => self.failed(tag, kind, &error, out),
                 }
-                Ok(Step::Done(reply)) => self.finish(tag, kind, reply, out),
-                Err(error) => self.failed(tag, kind, &error, out),
-            },
+            }
             Phase::After {
                 tag,
                 kind,
@@ -178,7 +194,12 @@ impl Session {
         match cmd::start(self, &tag, command, out) {
             Ok(Started::Done(reply)) => self.finish(tag, kind, reply, out),
             Ok(Started::Job(job)) => {
-                self.phase = Phase::Running { tag, kind, job };
+                self.phase = Phase::Running {
+                    tag,
+                    kind,
+                    job,
+                    silence: Silence::begins(),
+                };
                 Progress::More
             }
             Ok(Started::Idle) => match self.news(true) {

@@ -11,6 +11,7 @@ mod cold;
 pub mod diff;
 mod draft;
 pub mod keywords;
+mod scan;
 #[cfg(test)]
 mod tests;
 
@@ -191,6 +192,11 @@ impl Snapshot {
     /// INTERNALDATE, where it is known without asking the disk.
     pub fn known_internal_date(&self, uid: Uid) -> Option<UnixTime> {
         self.cold(uid.get())?.internal_date().map(UnixTime)
+    }
+
+    /// SAVEDATE, where it is known without asking the disk.
+    pub fn known_save_date(&self, uid: Uid) -> Option<UnixTime> {
+        self.cold(uid.get())?.save_date().map(UnixTime)
     }
 
     /// What changed from `old` to `new`, both of the same mailbox. Costs

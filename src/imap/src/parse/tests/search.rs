@@ -63,6 +63,7 @@ fn keys_without_arguments() {
         ("NEW", SearchKey::New),
         ("OLD", SearchKey::Old),
         ("RECENT", SearchKey::Recent),
+        ("SAVEDATESUPPORTED", SearchKey::SaveDateSupported),
     ] {
         assert_eq!(key(text), wanted);
         assert!(!wanted.has_text());
@@ -98,6 +99,11 @@ fn keys_with_arguments() {
         ("SENTBEFORE 2-Jan-1970", SearchKey::SentBefore(1)),
         ("SENTON 2-Jan-1970", SearchKey::SentOn(1)),
         ("SENTSINCE 2-Jan-1970", SearchKey::SentSince(1)),
+        ("SAVEDBEFORE 2-Jan-1970", SearchKey::SavedBefore(1)),
+        ("SAVEDON 2-Jan-1970", SearchKey::SavedOn(1)),
+        ("SAVEDSINCE 2-Jan-1970", SearchKey::SavedSince(1)),
+        ("OLDER 60", SearchKey::Older(60)),
+        ("YOUNGER 4294967295", SearchKey::Younger(u32::MAX)),
         ("LARGER 0", SearchKey::Larger(0)),
         (
             "SMALLER 9223372036854775807",
@@ -272,5 +278,34 @@ proptest! {
             Command::Search(args) => prop_assert_eq!(args.key, wanted),
             other => panic!("{other:?}"),
         }
+    }
+}
+
+#[test]
+fn windows_of_results() {
+    let partial = |text: &str| {
+        let returns = args(&format!("SEARCH RETURN ({text}) ALL"))
+            .returns
+            .unwrap();
+        let range = returns.partial.unwrap();
+        assert!(!returns.all);
+        (range.first.get(), range.last.get(), range.from_end)
+    };
+    assert_eq!(partial("PARTIAL 1:500"), (1, 500, false));
+    assert_eq!(partial("COUNT partial -1:-100 SAVE"), (1, 100, true));
+    for bad in [
+        "PARTIAL",
+        "PARTIAL 1",
+        "PARTIAL 0:1",
+        "PARTIAL 1:*",
+        "PARTIAL -1:2",
+        "PARTIAL 1:-2",
+        "PARTIAL 1:2 PARTIAL 3:4",
+        "PARTIAL 1:2 ALL",
+    ] {
+        err(&format!("SEARCH RETURN ({bad}) ALL"));
+    }
+    for bad in ["OLDER 0", "YOUNGER x", "SAVEDON", "SAVEDON 1"] {
+        err(&format!("SEARCH {bad}"));
     }
 }

@@ -67,6 +67,13 @@ impl Bench {
         session
     }
 
+    /// How long a command may be silent.
+    pub fn interval(&mut self, interval: std::time::Duration) {
+        let mut settings = Settings::clone(&self.session.settings);
+        settings.running_interval = Some(interval);
+        self.session.settings = Arc::new(settings);
+    }
+
     pub fn octets(&mut self, command: &str) -> Vec<u8> {
         drive(&mut self.session, command, |_| {})
     }

@@ -4,10 +4,10 @@ use super::charset::Charset;
 use crate::cmd::fetch::plan::Need;
 use crate::error::Error;
 use crate::selected::Selected;
-use crate::view::{View, ViewRow};
+use crate::view::View;
 use roost_imap::command::SearchKey;
-use roost_message::date::SentDate;
-use roost_message::search::{Needle, in_header};
+use roost_message::search::Needle;
+use roost_store::Row;
 use roost_types::{Keyword, SeqNum, SeqSet, SequenceSet, SystemFlags, UidSet, UnixTime};
 
 /// A key with its sets resolved and its texts decoded.
@@ -24,6 +24,11 @@ pub(super) enum Key {
     Recent,
     /// Days of the internal date.
     Date(Days),
+    /// The internal date is this or earlier, or this or later.
+    NotAfter(UnixTime),
+    NotBefore(UnixTime),
+    /// Days of the save date.
+    Saved(Days),
     Size(Sizes),
     Sent(Days),
     Header {
@@ -71,57 +76,55 @@ impl Sizes {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) enum Missing {
     Date,
+    Saved,
     Size,
     Header,
     Text,
 }
 
-/// What is known of a message.
-pub(super) struct Facts<'a> {
-    pub message: ViewRow,
-    pub recent: bool,
-    pub keywords: &'a [Keyword],
-    pub date: Option<UnixTime>,
-    pub size: Option<u64>,
-    pub header: Option<Vec<u8>>,
-    /// By the header; only meaningful when that is known.
-    pub sent: Option<SentDate>,
-    /// For each needle of BODY and of TEXT whether it was found.
-    pub texts: Option<(Vec<bool>, Vec<bool>)>,
+/// What is known of a message; `None` for what would have to be found out.
+pub(super) trait Known {
+    fn seq(&self) -> SeqNum;
+    fn row(&self) -> &Row;
+    fn recent(&self) -> bool;
+    fn has(&self, keyword: &Keyword) -> bool;
+    fn date(&self) -> Option<UnixTime>;
+    fn saved(&self) -> Option<UnixTime>;
+    fn size(&self) -> Option<u64>;
+    /// The day in the Date field, or that there is none.
+    fn sent(&self) -> Option<Option<i64>>;
+    /// Whether a field called `name` has the text.
+    fn header(&self, name: &[u8], needle: &Needle) -> Option<bool>;
+    /// Whether the needle of a BODY key, or of a TEXT key, was found.
+    fn body(&self, index: usize) -> Option<bool>;
+    fn text(&self, index: usize) -> Option<bool>;
 }
 
 impl Key {
     /// True or false, or what must be known to tell.
-    pub fn eval(&self, facts: &Facts<'_>) -> Result<bool, Missing> {
-        let row = &facts.message.row;
+    pub fn eval<K: Known>(&self, known: &K) -> Result<bool, Missing> {
         Ok(match self {
             Self::All => true,
-            Self::And(keys) => return all(keys, facts, false),
-            Self::Or(keys) => return all(keys, facts, true),
-            Self::Not(key) => !key.eval(facts)?,
-            Self::Seqs(seqs) => seqs.contains(facts.message.seq),
-            Self::Uids(uids) => uids.contains(row.uid),
-            Self::Flag(flag) => row.flags.contains(*flag),
-            Self::Keyword(keyword) => facts.keywords.contains(keyword),
-            Self::Recent => facts.recent,
-            Self::Date(days) => days.has(facts.date.ok_or(Missing::Date)?.day()),
-            Self::Size(sizes) => sizes.has(facts.size.ok_or(Missing::Size)?),
+            Self::And(keys) => return all(keys, known, false),
+            Self::Or(keys) => return all(keys, known, true),
+            Self::Not(key) => !key.eval(known)?,
+            Self::Seqs(seqs) => seqs.contains(known.seq()),
+            Self::Uids(uids) => uids.contains(known.row().uid),
+            Self::Flag(flag) => known.row().flags.contains(*flag),
+            Self::Keyword(keyword) => known.has(keyword),
+            Self::Recent => known.recent(),
+            Self::Date(days) => days.has(known.date().ok_or(Missing::Date)?.day()),
+            Self::NotAfter(time) => known.date().ok_or(Missing::Date)? <= *time,
+            Self::NotBefore(time) => known.date().ok_or(Missing::Date)? >= *time,
+            Self::Saved(days) => days.has(known.saved().ok_or(Missing::Saved)?.day()),
+            Self::Size(sizes) => sizes.has(known.size().ok_or(Missing::Size)?),
             Self::Sent(days) => {
-                facts.header.as_ref().ok_or(Missing::Header)?;
-                facts.sent.is_some_and(|sent| days.has(sent.day))
+                let sent = known.sent().ok_or(Missing::Header)?;
+                sent.is_some_and(|day| days.has(day))
             }
-            Self::Header { name, needle } => {
-                let block = facts.header.as_ref().ok_or(Missing::Header)?;
-                in_header(block, name, needle)
-            }
-            Self::Body(index) => {
-                let (body, _) = facts.texts.as_ref().ok_or(Missing::Text)?;
-                body.get(*index).copied().unwrap_or_default()
-            }
-            Self::Text(index) => {
-                let (_, text) = facts.texts.as_ref().ok_or(Missing::Text)?;
-                text.get(*index).copied().unwrap_or_default()
-            }
+            Self::Header { name, needle } => known.header(name, needle).ok_or(Missing::Header)?,
+            Self::Body(index) => known.body(*index).ok_or(Missing::Text)?,
+            Self::Text(index) => known.text(*index).ok_or(Missing::Text)?,
         })
     }
 
@@ -136,7 +139,11 @@ impl Key {
             | Self::Flag(_)
             | Self::Keyword(_)
             | Self::Recent => 0,
-            Self::Date(_) | Self::Size(_) => 1,
+            Self::Date(_)
+            | Self::NotAfter(_)
+            | Self::NotBefore(_)
+            | Self::Saved(_)
+            | Self::Size(_) => 1,
             Self::Sent(_) | Self::Header { .. } => 2,
             Self::Body(_) | Self::Text(_) => 3,
         }
@@ -153,10 +160,10 @@ impl Key {
 }
 
 /// Judges a list: `decisive` ends it, the opposite is the verdict if none is.
-fn all(keys: &[Key], facts: &Facts<'_>, decisive: bool) -> Result<bool, Missing> {
+fn all<K: Known>(keys: &[Key], known: &K, decisive: bool) -> Result<bool, Missing> {
     let mut missing: Option<Missing> = None;
     for key in keys {
-        match key.eval(facts) {
+        match key.eval(known) {
             Ok(verdict) if verdict == decisive => return Ok(decisive),
             Ok(_) => {}
             Err(other) => missing = Some(missing.map_or(other, |m| m.min(other))),
@@ -168,13 +175,44 @@ fn all(keys: &[Key], facts: &Facts<'_>, decisive: bool) -> Result<bool, Missing>
     }
 }
 
+/// Flags that every match has, and flags that none has: what most searches
+/// ask for, told by one look at a row.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Mask {
+    with: SystemFlags,
+    without: SystemFlags,
+}
+
+impl Mask {
+    #[inline]
+    pub fn fits(self, row: &Row) -> bool {
+        row.flags.contains(self.with) && !row.flags.intersects(self.without)
+    }
+
+    /// Takes over what `key` demands, if that is all that it says.
+    fn take(&mut self, key: &Key) -> bool {
+        match key {
+            Key::Flag(flag) => self.with.insert(*flag),
+            Key::Not(not) => match &**not {
+                Key::Flag(flag) => self.without.insert(*flag),
+                _ => return false,
+            },
+            Key::All => {}
+            _ => return false,
+        }
+        true
+    }
+}
+
 /// All of a SEARCH command's keys.
 pub(super) struct Program {
-    key: Key,
+    mask: Mask,
+    /// What is left to judge behind the mask; nothing for most searches.
+    key: Option<Key>,
+    candidates: SeqSet,
     body: Vec<Needle>,
     text: Vec<Needle>,
     needs_recent: bool,
-    needs_cold: bool,
     file_need: Need,
 }
 
@@ -183,26 +221,41 @@ impl Program {
         let mut compiler = Compiler {
             charset: Charset::named(charset)?,
             selected,
+            now: UnixTime::now(),
             body: Vec::new(),
             text: Vec::new(),
         };
         let key = compiler.key(key)?;
         let reads_text = key.any(&|k| matches!(k, Key::Body(_) | Key::Text(_)));
+        let needs_recent = key.any(&|k| matches!(k, Key::Recent));
+        let mut keys = match key {
+            Key::And(keys) => keys,
+            one => vec![one],
+        };
+        let candidates = narrow(&mut keys, selected.view());
+        let mut mask = Mask::default();
+        keys.retain(|key| !mask.take(key));
         Ok(Self {
-            needs_recent: key.any(&|k| matches!(k, Key::Recent)),
-            needs_cold: key.cost() > 0,
+            mask,
+            key: (!keys.is_empty()).then_some(Key::And(keys)),
+            candidates,
+            needs_recent,
             file_need: match reads_text {
                 true => Need::Structure,
                 false => Need::Header,
             },
-            key,
             body: compiler.body,
             text: compiler.text,
         })
     }
 
-    pub fn key(&self) -> &Key {
-        &self.key
+    pub fn mask(&self) -> Mask {
+        self.mask
+    }
+
+    /// What has to be judged of a message that fits the mask.
+    pub fn key(&self) -> Option<&Key> {
+        self.key.as_ref()
     }
 
     pub fn body(&self) -> &[Needle] {
@@ -217,41 +270,39 @@ impl Program {
         self.needs_recent
     }
 
-    /// Dates or sizes are asked for.
-    pub fn needs_cold(&self) -> bool {
-        self.needs_cold
-    }
-
     /// How much of a file to read once it has to be opened at all.
     pub fn file_need(&self) -> Need {
         self.file_need
     }
 
     /// The messages that can match at all, by the sets in the keys.
-    pub fn candidates(&self, view: &View) -> SeqSet {
-        let mut candidates = match SeqNum::new(view.len()) {
-            Some(last) => SeqSet::range(SeqNum::MIN, last),
-            None => return SeqSet::new(),
-        };
-        let keys = match &self.key {
-            Key::And(keys) => keys.as_slice(),
-            one => std::slice::from_ref(one),
-        };
-        for key in keys {
-            candidates = match key {
-                Key::Seqs(seqs) => candidates.intersection(seqs),
-                Key::Uids(uids) => candidates.intersection(&view.seqs_of(uids)),
-                _ => continue,
-            };
-        }
-        candidates
+    pub fn candidates(&self) -> &SeqSet {
+        &self.candidates
     }
+}
+
+/// Takes the sets out of keys that must all match: these messages are left.
+fn narrow(keys: &mut Vec<Key>, view: &View) -> SeqSet {
+    let Some(last) = SeqNum::new(view.len()) else {
+        return SeqSet::new();
+    };
+    let mut candidates = SeqSet::range(SeqNum::MIN, last);
+    keys.retain(|key| {
+        candidates = match key {
+            Key::Seqs(seqs) => candidates.intersection(seqs),
+            Key::Uids(uids) => candidates.intersection(&view.seqs_of(uids)),
+            _ => return true,
+        };
+        false
+    });
+    candidates
 }
 
 /// Recursion is bounded by the depth that the parser allows.
 struct Compiler<'a> {
     charset: Charset,
     selected: &'a Selected,
+    now: UnixTime,
     body: Vec<Needle>,
     text: Vec<Needle>,
 }
@@ -292,6 +343,13 @@ impl Compiler<'_> {
             SearchKey::SentBefore(day) => Key::Sent(Days::Before(day)),
             SearchKey::SentOn(day) => Key::Sent(Days::On(day)),
             SearchKey::SentSince(day) => Key::Sent(Days::Since(day)),
+            SearchKey::SavedBefore(day) => Key::Saved(Days::Before(day)),
+            SearchKey::SavedOn(day) => Key::Saved(Days::On(day)),
+            SearchKey::SavedSince(day) => Key::Saved(Days::Since(day)),
+            // Every Maildir tells when a file came into it.
+            SearchKey::SaveDateSupported => Key::All,
+            SearchKey::Older(seconds) => Key::NotAfter(self.ago(seconds)),
+            SearchKey::Younger(seconds) => Key::NotBefore(self.ago(seconds)),
             SearchKey::Larger(size) => Key::Size(Sizes::Larger(size)),
             SearchKey::Smaller(size) => Key::Size(Sizes::Smaller(size)),
         })
@@ -310,6 +368,10 @@ impl Compiler<'_> {
     fn header(&self, name: Vec<u8>, text: &[u8]) -> Result<Key, Error> {
         let needle = Box::new(self.charset.needle(text)?);
         Ok(Key::Header { name, needle })
+    }
+
+    fn ago(&self, seconds: u32) -> UnixTime {
+        UnixTime(self.now.0.saturating_sub(i64::from(seconds)))
     }
 
     /// Numbers that no message has match nothing: clients search in windows
@@ -338,39 +400,60 @@ fn not(key: Key) -> Key {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use roost_store::{KeywordSetId, Row};
+    use roost_store::KeywordSetId;
     use roost_types::{ModSeq, Uid};
 
-    fn nothing_known() -> Facts<'static> {
-        let row = Row {
-            uid: Uid::MIN,
-            modseq: ModSeq(1),
-            flags: SystemFlags::SEEN,
-            keywords: KeywordSetId::EMPTY,
-            recent: false,
-        };
-        Facts {
-            message: ViewRow {
-                seq: SeqNum::MIN,
-                row,
-                ghost: false,
-            },
-            recent: false,
-            keywords: &[],
-            date: None,
-            size: None,
-            header: None,
-            sent: None,
-            texts: None,
+    const ROW: Row = Row {
+        uid: Uid::MIN,
+        modseq: ModSeq(1),
+        flags: SystemFlags::SEEN,
+        keywords: KeywordSetId::EMPTY,
+        recent: false,
+    };
+
+    /// What has been learnt of one message.
+    #[derive(Default)]
+    struct Learnt(Vec<Missing>);
+
+    impl Learnt {
+        fn when<T>(&self, missing: Missing, value: T) -> Option<T> {
+            self.0.contains(&missing).then_some(value)
         }
     }
 
-    fn learn(facts: &mut Facts<'_>, missing: Missing) {
-        match missing {
-            Missing::Date => facts.date = Some(UnixTime(0)),
-            Missing::Size => facts.size = Some(100),
-            Missing::Header => facts.header = Some(b"A: b\n".to_vec()),
-            Missing::Text => facts.texts = Some((vec![true, false], vec![true, false])),
+    impl Known for Learnt {
+        fn seq(&self) -> SeqNum {
+            SeqNum::MIN
+        }
+        fn row(&self) -> &Row {
+            &ROW
+        }
+        fn recent(&self) -> bool {
+            false
+        }
+        fn has(&self, _: &Keyword) -> bool {
+            false
+        }
+        fn date(&self) -> Option<UnixTime> {
+            self.when(Missing::Date, UnixTime(0))
+        }
+        fn saved(&self) -> Option<UnixTime> {
+            self.when(Missing::Saved, UnixTime(0))
+        }
+        fn size(&self) -> Option<u64> {
+            self.when(Missing::Size, 100)
+        }
+        fn sent(&self) -> Option<Option<i64>> {
+            self.when(Missing::Header, None)
+        }
+        fn header(&self, name: &[u8], _: &Needle) -> Option<bool> {
+            self.when(Missing::Header, name == b"a")
+        }
+        fn body(&self, index: usize) -> Option<bool> {
+            self.when(Missing::Text, index == 0)
+        }
+        fn text(&self, index: usize) -> Option<bool> {
+            self.when(Missing::Text, index == 0)
         }
     }
 
@@ -383,7 +466,7 @@ mod tests {
 
     /// Keys of every cost, true and false, and what is made of them.
     fn key() -> impl Strategy<Value = Key> {
-        let leaf = (0usize..10).prop_map(|n| match n {
+        let leaf = (0usize..12).prop_map(|n| match n {
             0 => Key::Flag(SystemFlags::SEEN),
             1 => Key::Flag(SystemFlags::DRAFT),
             2 => Key::Date(Days::On(0)),
@@ -393,6 +476,8 @@ mod tests {
             6 => header(b"a"),
             7 => header(b"b"),
             8 => Key::Body(0),
+            9 => Key::Saved(Days::Since(0)),
+            10 => Key::NotAfter(UnixTime(-1)),
             _ => Key::Text(1),
         });
         leaf.prop_recursive(4, 24, 4, |inner| {
@@ -407,21 +492,17 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_learnt_late_changes_no_verdict(key in key()) {
-            let mut all = nothing_known();
-            for missing in [Missing::Date, Missing::Size, Missing::Header, Missing::Text] {
-                learn(&mut all, missing);
-            }
+            use Missing::{Date, Header, Saved, Size, Text};
+            let all = Learnt(vec![Date, Saved, Size, Header, Text]);
             let expected = key.eval(&all);
             prop_assert!(expected.is_ok());
-            let mut facts = nothing_known();
-            let mut learnt = Vec::new();
+            let mut learnt = Learnt::default();
             let verdict = loop {
-                match key.eval(&facts) {
+                match key.eval(&learnt) {
                     Ok(verdict) => break verdict,
                     Err(missing) => {
-                        prop_assert!(!learnt.contains(&missing), "{:?} twice", missing);
-                        learnt.push(missing);
-                        learn(&mut facts, missing);
+                        prop_assert!(!learnt.0.contains(&missing), "{:?} twice", missing);
+                        learnt.0.push(missing);
                     }
                 }
             };
@@ -430,7 +511,21 @@ mod tests {
     }
 
     #[test]
+    fn flags_alone_are_a_mask() {
+        let mut mask = Mask::default();
+        assert!(mask.take(&Key::Flag(SystemFlags::SEEN)));
+        assert!(mask.fits(&ROW));
+        assert!(!mask.take(&not(Key::Recent)) && !mask.take(&Key::Body(0)));
+        assert!(mask.take(&not(Key::Flag(SystemFlags::DRAFT))));
+        assert!(mask.fits(&ROW));
+        assert!(mask.take(&Key::Flag(SystemFlags::DELETED)));
+        assert!(!mask.fits(&ROW));
+        assert!(!Mask::default().take(&Key::Or(vec![])));
+    }
+
+    #[test]
     fn cheap_keys_decide_alone() {
+        let nothing_known = Learnt::default;
         let decided = Key::And(vec![Key::Flag(SystemFlags::DRAFT), Key::Body(0)]);
         assert_eq!(decided.eval(&nothing_known()), Ok(false));
         let decided = Key::Or(vec![Key::Body(0), Key::Flag(SystemFlags::SEEN)]);

@@ -4,64 +4,79 @@ use crate::job::STEP_OCTETS;
 use roost_imap::Tag;
 use roost_imap::command::SearchReturn;
 use roost_imap::write::{self, Esearch};
-use roost_types::{IdSet, SeqNum, SeqSet, Uid, UidSet};
+use roost_store::Row;
+use roost_types::{IdSet, SeqNum, SeqSet, UidSet};
 
 /// Ranges of a result that are kept for `$`.
 const MAX_SAVED_RANGES: usize = 100_000;
 
 /// A way through the messages.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Order {
-    /// From the first to the last, all of them.
-    All,
-    /// Until the first that matches.
-    First,
-    /// From the last one, until one matches.
-    Last,
+pub(crate) struct Order {
+    /// From the last one to the first.
+    pub backward: bool,
+    /// Until so many match.
+    pub limit: u64,
 }
 
 impl Order {
-    /// The ways that it takes to answer; MIN and MAX alone stop early.
+    /// From the first to the last, all of them.
+    pub const ALL: Self = Self {
+        backward: false,
+        limit: u64::MAX,
+    };
+
+    pub fn is_limited(self) -> bool {
+        self.limit < u64::MAX
+    }
+
+    /// The ways that it takes to answer; without ALL and COUNT it is enough to
+    /// go as far as MIN, MAX and PARTIAL reach.
     pub fn plan(returns: SearchReturn) -> Vec<Self> {
-        let ends_only = returns.min || returns.max;
+        let ends_only = returns.min || returns.max || returns.partial.is_some();
         if returns.all || returns.count || !ends_only {
-            return vec![Self::All];
+            return vec![Self::ALL];
         }
-        let mut plan = Vec::new();
-        if returns.min {
-            plan.push(Self::First);
-        }
-        if returns.max {
-            plan.push(Self::Last);
-        }
-        plan
+        let window = |backward| {
+            let range = returns.partial.filter(|p| p.from_end == backward);
+            range.map_or(0, |p| u64::from(p.first.max(p.last).get()))
+        };
+        let forward = window(false).max(u64::from(returns.min));
+        let backward = window(true).max(u64::from(returns.max));
+        let ways = [(false, forward), (true, backward)].into_iter();
+        ways.filter(|&(_, limit)| limit > 0)
+            .map(|(backward, limit)| Self { backward, limit })
+            .collect()
     }
 }
 
 /// Messages that match.
 #[derive(Default)]
-pub(super) struct Found {
+pub(crate) struct Found {
     seqs: SeqSet,
     uids: UidSet,
 }
 
 impl Found {
-    pub fn add(&mut self, seq: SeqNum, uid: Uid) {
+    pub fn add(&mut self, seq: SeqNum, row: &Row) {
         self.seqs.insert(seq);
-        self.uids.insert(uid);
+        self.uids.insert(row.uid);
     }
 
-    /// What `$` stands for afterwards (the table of RFC 5182 §2.4): everything,
-    /// unless MIN or MAX is all that was asked for. `None` if that is too
-    /// scattered to be kept.
+    /// What `$` stands for afterwards (the tables of RFC 5182 §2.4 and RFC 9394
+    /// §3.2): everything, unless MIN, MAX or PARTIAL is all that was asked for.
+    /// `None` if that is too scattered to be kept.
     pub fn to_save(&self, returns: SearchReturn) -> Option<UidSet> {
-        if returns.all || returns.count || !(returns.min || returns.max) {
-            let few = self.uids.range_count() <= MAX_SAVED_RANGES;
-            return few.then(|| self.uids.clone());
-        }
+        let ends_only = returns.min || returns.max || returns.partial.is_some();
+        let mut set = match returns.partial {
+            _ if returns.all || returns.count || !ends_only => self.uids.clone(),
+            Some(range) => self.uids.at_places(range.window(self.uids.len())),
+            None => UidSet::new(),
+        };
         let min = self.uids.min().filter(|_| returns.min);
         let max = self.uids.max().filter(|_| returns.max);
-        Some(min.into_iter().chain(max).collect())
+        min.into_iter().chain(max).for_each(|uid| set.insert(uid));
+        (set.range_count() <= MAX_SAVED_RANGES).then_some(set)
     }
 }
 
@@ -96,7 +111,8 @@ impl Results {
                 open: false,
             };
         }
-        if !(returns.min || returns.max || returns.all || returns.count) {
+        let ends = returns.min || returns.max || returns.partial.is_some();
+        if !(ends || returns.all || returns.count) {
             return Self::Silent;
         }
         Self::Extended {
@@ -163,11 +179,15 @@ where
     u32: From<T>,
 {
     let count = u32::try_from(set.len()).unwrap_or(u32::MAX);
+    let partial = returns
+        .partial
+        .map(|range| (range, set.at_places(range.window(set.len()))));
     let data = Esearch {
         uid,
         min: set.min().filter(|_| returns.min).map(u32::from),
         max: set.max().filter(|_| returns.max).map(u32::from),
         all: returns.all.then_some(set),
+        partial: partial.as_ref().map(|(range, set)| (*range, set)),
         count: returns.count.then_some(count),
     };
     write::esearch(out, tag, &data);
@@ -176,18 +196,52 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
+    use roost_store::KeywordSetId;
+    use roost_types::{ModSeq, SystemFlags, Uid};
+
+    fn row(uid: Uid) -> Row {
+        Row {
+            uid,
+            modseq: ModSeq(1),
+            flags: SystemFlags::NONE,
+            keywords: KeywordSetId::EMPTY,
+            recent: false,
+        }
+    }
+
+    #[test]
+    fn no_further_than_needed() {
+        let plan = |text: &str| {
+            let command = format!("a SEARCH RETURN ({text}) ALL");
+            let request = roost_imap::parse(command.as_bytes()).unwrap();
+            let roost_imap::Command::Search(args) = request.command else {
+                panic!("{text}");
+            };
+            let ways = Order::plan(args.returns.unwrap()).into_iter();
+            ways.map(|o| (o.backward, o.limit)).collect::<Vec<_>>()
+        };
+        let all = [(false, u64::MAX)];
+        assert_eq!(plan("MIN"), [(false, 1)]);
+        assert_eq!(plan("MIN MAX SAVE"), [(false, 1), (true, 1)]);
+        assert_eq!(plan("PARTIAL 7:3"), [(false, 7)]);
+        assert_eq!(plan("PARTIAL -1:-9 MAX"), [(true, 9)]);
+        assert_eq!(plan("PARTIAL -1:-9 MIN"), [(false, 1), (true, 9)]);
+        for whole in ["", "ALL MIN", "COUNT MAX", "SAVE", "PARTIAL 1:2 COUNT"] {
+            assert_eq!(plan(whole), all, "{whole}");
+        }
+    }
 
     #[test]
     fn only_so_many_ranges_are_saved() {
         let mut found = Found::default();
-        let mut add = |n: u32| found.add(SeqNum::new(n).unwrap(), Uid::new(n * 2).unwrap());
+        let mut add = |n: u32| found.add(SeqNum::new(n).unwrap(), &row(Uid::new(n * 2).unwrap()));
         (1..=MAX_SAVED_RANGES as u32).for_each(&mut add);
         let save = SearchReturn {
             save: true,
             ..SearchReturn::default()
         };
         assert_eq!(found.to_save(save).map(|s| s.len()), Some(100_000));
-        found.add(SeqNum::MAX, Uid::MAX);
+        found.add(SeqNum::MAX, &row(Uid::MAX));
         assert_eq!(found.to_save(save), None);
         let min = SearchReturn { min: true, ..save };
         assert_eq!(found.to_save(min).map(|s| s.len()), Some(1));

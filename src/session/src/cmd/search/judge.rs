@@ -1,0 +1,218 @@
+//! Decides upon messages by what their files say, on several cores.
+
+use super::key::{Known, Missing, Program};
+use crate::cmd::fetch::plan::Need;
+use crate::cmd::fetch::source::Source;
+use crate::crew::in_parallel;
+use crate::error::Error;
+use roost_message::search::{Needle, in_header, in_message};
+use roost_message::{date, fields};
+use roost_store::{Mailbox, Row, Snapshot};
+use roost_types::{Keyword, SeqNum, UnixTime};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// A message that the columns say something of.
+#[derive(Clone, Copy)]
+pub(super) struct Glance<'a> {
+    pub seq: SeqNum,
+    pub row: &'a Row,
+    pub recent: bool,
+    pub snapshot: &'a Snapshot,
+}
+
+impl Known for Glance<'_> {
+    fn seq(&self) -> SeqNum {
+        self.seq
+    }
+    fn row(&self) -> &Row {
+        self.row
+    }
+    fn recent(&self) -> bool {
+        self.recent
+    }
+    fn has(&self, keyword: &Keyword) -> bool {
+        let names = self.snapshot.keyword_names(self.row.keywords);
+        names.contains(keyword)
+    }
+    fn date(&self) -> Option<UnixTime> {
+        self.snapshot.known_internal_date(self.row.uid)
+    }
+    fn saved(&self) -> Option<UnixTime> {
+        self.snapshot.known_save_date(self.row.uid)
+    }
+    fn size(&self) -> Option<u64> {
+        self.snapshot.known_size(self.row.uid)
+    }
+    fn sent(&self) -> Option<Option<i64>> {
+        None
+    }
+    fn header(&self, _: &[u8], _: &Needle) -> Option<bool> {
+        None
+    }
+    fn body(&self, _: usize) -> Option<bool> {
+        None
+    }
+    fn text(&self, _: usize) -> Option<bool> {
+        None
+    }
+}
+
+/// A message that is still to be judged.
+#[derive(Clone, Copy)]
+pub(super) struct Pending {
+    pub seq: SeqNum,
+    pub row: Row,
+    pub recent: bool,
+    /// It matches; it only waits for its turn.
+    pub sure: bool,
+}
+
+pub(super) struct Judge<'a> {
+    pub program: &'a Program,
+    pub mailbox: &'a Arc<Mailbox>,
+    pub snapshot: &'a Snapshot,
+}
+
+impl Judge<'_> {
+    /// Verdicts upon the first of `pending`, as many as there is time for, one
+    /// at least.
+    pub fn verdicts(
+        &self,
+        pending: &[Pending],
+        deadline: Instant,
+    ) -> impl Iterator<Item = Result<bool, Error>> + use<> {
+        let judge = |at: usize| pending.get(at).map_or(Ok(false), |p| self.matches(p));
+        in_parallel(pending.len(), deadline, judge).into_iter()
+    }
+
+    fn matches(&self, pending: &Pending) -> Result<bool, Error> {
+        let Some(key) = self.program.key().filter(|_| !pending.sure) else {
+            return Ok(true);
+        };
+        let mut facts = Facts {
+            glance: Glance {
+                seq: pending.seq,
+                row: &pending.row,
+                recent: pending.recent,
+                snapshot: self.snapshot,
+            },
+            date: None,
+            saved: None,
+            size: None,
+            header: None,
+            texts: None,
+        };
+        let mut source = None;
+        loop {
+            let missing = match key.eval(&facts) {
+                Ok(verdict) => return Ok(verdict),
+                Err(missing) => missing,
+            };
+            match self.look(missing, &mut facts, &mut source) {
+                Ok(()) => {}
+                Err(Error::Store(roost_store::Error::Expunged)) => return Ok(false),
+                // One message that cannot be read spoils no search.
+                Err(error @ (Error::Store(_) | Error::Read(_))) => {
+                    let uid = pending.row.uid;
+                    log::warn!("{}: searching UID {uid}: {error}", self.mailbox.name());
+                    return Ok(false);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Finds out what is missing; afterwards it is missing no more.
+    fn look(
+        &self,
+        missing: Missing,
+        facts: &mut Facts<'_>,
+        source: &mut Option<Source>,
+    ) -> Result<(), Error> {
+        let uid = facts.glance.row.uid;
+        match missing {
+            Missing::Date => facts.date = Some(self.mailbox.internal_date(uid)?),
+            Missing::Saved => facts.saved = Some(self.mailbox.save_date(uid)?),
+            Missing::Size => facts.size = Some(self.mailbox.size(uid)?),
+            Missing::Header => {
+                let source = self.source(source, uid, self.program.file_need())?;
+                facts.header = Some(source.header()?.into_owned());
+            }
+            Missing::Text => {
+                let source = self.source(source, uid, Need::Structure)?;
+                let (body, text) = (self.program.body(), self.program.text());
+                facts.texts = Some(match source.structure().map(Arc::clone) {
+                    Some(structure) => in_message(&structure, source, body, text)?,
+                    None => Default::default(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn source<'s>(
+        &self,
+        kept: &'s mut Option<Source>,
+        uid: roost_types::Uid,
+        need: Need,
+    ) -> Result<&'s mut Source, Error> {
+        let source = match kept.take() {
+            Some(source) if need != Need::Structure || source.structure().is_some() => source,
+            _ => Source::load(self.mailbox, uid, need)?,
+        };
+        Ok(kept.insert(source))
+    }
+}
+
+/// What has been found out about a message.
+struct Facts<'a> {
+    glance: Glance<'a>,
+    date: Option<UnixTime>,
+    saved: Option<UnixTime>,
+    size: Option<u64>,
+    header: Option<Vec<u8>>,
+    /// For each needle of BODY and of TEXT whether it was found.
+    texts: Option<(Vec<bool>, Vec<bool>)>,
+}
+
+impl Known for Facts<'_> {
+    fn seq(&self) -> SeqNum {
+        self.glance.seq
+    }
+    fn row(&self) -> &Row {
+        self.glance.row
+    }
+    fn recent(&self) -> bool {
+        self.glance.recent
+    }
+    fn has(&self, keyword: &Keyword) -> bool {
+        self.glance.has(keyword)
+    }
+    fn date(&self) -> Option<UnixTime> {
+        self.date.or_else(|| self.glance.date())
+    }
+    fn saved(&self) -> Option<UnixTime> {
+        self.saved.or_else(|| self.glance.saved())
+    }
+    fn size(&self) -> Option<u64> {
+        self.size.or_else(|| self.glance.size())
+    }
+    fn sent(&self) -> Option<Option<i64>> {
+        let block = self.header.as_ref()?;
+        let sent = fields::get(block, b"Date").and_then(date::parse);
+        Some(sent.map(|sent| sent.day))
+    }
+    fn header(&self, name: &[u8], needle: &Needle) -> Option<bool> {
+        let block = self.header.as_ref()?;
+        Some(in_header(block, name, needle))
+    }
+    fn body(&self, index: usize) -> Option<bool> {
+        let (body, _) = self.texts.as_ref()?;
+        Some(body.get(index).copied().unwrap_or_default())
+    }
+    fn text(&self, index: usize) -> Option<bool> {
+        let (_, text) = self.texts.as_ref()?;
+        Some(text.get(index).copied().unwrap_or_default())
+    }
+}

@@ -95,6 +95,8 @@ pub enum Kind {
     /// An absolute path, or nothing.
     OptionalPath,
     Maildir,
+    /// As a Maildir, or nothing.
+    OptionalMaildir,
     Addresses,
     Networks,
     /// Words separated by commas or blanks.
@@ -234,6 +236,8 @@ pub const KEYS: &[Key] = &[
 
     key(Mail, "maildir", Kind::Maildir, "~/Maildir",
         "The Maildir: ~ or %h is the home, %u the account, %n and %d its name and domain."),
+    key(Mail, "index_dir", Kind::OptionalMaildir, "",
+        "Where indexes are, variables as in maildir. Empty: in the Maildir. For mail on NFS: a local disk."),
     key(Mail, "separator", Kind::Choice(&["/", "."]), "/",
         "Between the levels of mailbox names: / or . (Courier's)."),
     key(Mail, "prefix", Kind::Text, "",

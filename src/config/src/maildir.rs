@@ -79,6 +79,17 @@ impl MaildirTemplate {
         Ok(path.into())
     }
 
+    /// [`expand`](Self::expand) for a folder that no two accounts may share:
+    /// a path without any variable gets one below it for each account.
+    pub fn expand_own(&self, account: &str, home: &Path) -> Result<PathBuf, MaildirError> {
+        let mut path = self.expand(account, home)?;
+        let text = |piece| matches!(piece, Ok(Piece::Text(_)));
+        if self.pieces().all(text) {
+            path.push(component(account)?);
+        }
+        Ok(path)
+    }
+
     fn pieces(&self) -> impl Iterator<Item = Result<Piece<'_>, MaildirError>> {
         let (home, mut rest) = match self.0.strip_prefix('~') {
             Some(rest) => (Some(Ok(Piece::Home)), rest),
@@ -158,6 +169,20 @@ mod tests {
             let got = expand(template, "joe@example.org", "/home/joe");
             assert_eq!(got.as_deref(), Ok(expected), "{template}");
         }
+    }
+
+    #[test]
+    fn a_folder_of_ones_own() {
+        let own = |template: &str| {
+            let template = MaildirTemplate::parse(template).unwrap();
+            template.expand_own("joe@example.org", Path::new("/home/joe"))
+        };
+        assert_eq!(own("~/idx").unwrap(), Path::new("/home/joe/idx"));
+        assert_eq!(own("/idx/%n").unwrap(), Path::new("/idx/joe"));
+        assert_eq!(own("/idx").unwrap(), Path::new("/idx/joe@example.org"));
+        let template = MaildirTemplate::parse("/idx").unwrap();
+        let outside = template.expand_own("../x", Path::new("/"));
+        assert_eq!(outside, Err(MaildirError::Account));
     }
 
     #[test]

@@ -162,6 +162,8 @@ pub enum Cleartext {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Mail {
     pub maildir: MaildirTemplate,
+    /// `None`: in the Maildir.
+    pub index_dir: Option<MaildirTemplate>,
     /// `/` or `.`
     pub separator: char,
     /// Empty, or ends in the separator.

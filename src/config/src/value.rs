@@ -157,6 +157,14 @@ pub(crate) fn maildir(text: &str, _: Kind) -> Parsed<MaildirTemplate> {
     MaildirTemplate::parse(text).map_err(|e| e.to_string())
 }
 
+pub(crate) fn optional_maildir(text: &str, kind: Kind) -> Parsed<Option<MaildirTemplate>> {
+    if text.is_empty() {
+        Ok(None)
+    } else {
+        maildir(text, kind).map(Some)
+    }
+}
+
 pub(crate) fn addresses(text: &str, _: Kind) -> Parsed<Vec<SocketAddr>> {
     let parse = |word: &str| {
         word.parse().map_err(|_| {

@@ -151,6 +151,7 @@ impl Selected {
             mode: FlagMode::Add,
             system: SystemFlags::SEEN,
             keywords: &[],
+            unchanged_since: None,
         };
         let outcome = self
             .mailbox

@@ -18,6 +18,7 @@
 pub mod account;
 pub mod error;
 pub mod format;
+mod index;
 pub mod mailbox;
 pub mod message;
 pub mod options;
@@ -29,6 +30,7 @@ pub use account::Account;
 pub use account::folders::{Folder, Folders};
 pub use account::status::{Sizes, Status};
 pub use error::Error;
+pub use format::uidlist::Guid;
 pub use mailbox::Mailbox;
 pub use mailbox::append::{Append, AppendOutcome};
 pub use mailbox::copy::{CopyMode, CopyOutcome};

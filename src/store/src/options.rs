@@ -1,6 +1,7 @@
 //! What a site can choose about its Maildirs.
 
 use roost_types::{MailboxName, SpecialUse};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// What an answer waits for (`fsync` setting).
@@ -63,4 +64,6 @@ pub struct AccountOptions {
     pub special_use_names: Vec<(SpecialUse, MailboxName)>,
     /// Subscriptions of an account whose Maildir is made by us.
     pub initial_subscriptions: Vec<MailboxName>,
+    /// The folder of this account's indexes; none: one in the Maildir.
+    pub index_dir: Option<PathBuf>,
 }

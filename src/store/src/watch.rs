@@ -379,6 +379,7 @@ mod tests {
             options: &Arc::new(options),
             watcher: watcher.shared(),
             name: MailboxName::inbox(),
+            folder: None,
             new_validity: &|| Ok::<_, FormatError>(UidValidity::MIN),
         };
         Mailbox::load(dir, opening).unwrap()

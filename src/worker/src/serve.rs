@@ -7,7 +7,7 @@ use roost_imap::Tag;
 use roost_ipc::log::escape;
 use roost_ipc::{self as ipc, LogLevel, Refusal, SessionEnd, slog};
 use roost_session::{Identity, Session};
-use roost_store::{Account, Store};
+use roost_store::{Account, AccountOptions, Store};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
@@ -63,7 +63,10 @@ async fn open(
     message: &ipc::Session,
 ) -> Result<Arc<Account>, String> {
     let (name, maildir) = (message.account.clone(), message.maildir.clone());
-    let options = setup.account.clone();
+    let options = AccountOptions {
+        index_dir: message.index_dir.clone(),
+        ..setup.account.clone()
+    };
     let opened = tokio::task::spawn_blocking(move || store.account(&name, &maildir, options)).await;
     match opened {
         Ok(Ok(account)) => Ok(account),

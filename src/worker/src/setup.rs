@@ -44,6 +44,8 @@ impl Setup {
                 directory_encoding: encoding(setup.mail.directory_encoding),
                 special_use_names,
                 initial_subscriptions,
+                // Each session's message has its own.
+                index_dir: None,
             },
             idle_timeout: setup.limits.idle_timeout,
             worker_idle: setup.limits.worker_idle,

@@ -91,6 +91,7 @@ impl Supervisor {
             account: "alice".into(),
             home: self.dir.path().into(),
             maildir: self.dir.path().join("Maildir"),
+            index_dir: None,
             tag: "login".into(),
             leftover: roost_ipc::Bytes(leftover.as_bytes().to_vec()),
             endpoints: Endpoints {

@@ -151,6 +151,7 @@ impl Values {
         });
         Mail {
             maildir: maildir.unwrap_or_else(MaildirTemplate::in_home),
+            index_dir: self.read(s, "index_dir", value::optional_maildir),
             separator,
             prefix: self.prefix(separator),
             directory_encoding: DirectoryEncoding::by_name(encoding)

@@ -80,7 +80,7 @@ fn other(key: &Key) -> String {
         Kind::Choice(all) | Kind::Choices(all) => {
             all.iter().find(|v| **v != key.default).unwrap().to_string()
         }
-        Kind::Path | Kind::OptionalPath | Kind::Maildir => "/other".into(),
+        Kind::Path | Kind::OptionalPath | Kind::Maildir | Kind::OptionalMaildir => "/other".into(),
         Kind::Addresses => "192.0.2.1:77".into(),
         Kind::Networks => "192.0.2.0/24".into(),
         Kind::Words | Kind::MailboxNames | Kind::MailboxName => "a b".into(),

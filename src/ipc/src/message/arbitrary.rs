@@ -150,7 +150,7 @@ any_struct! {
     }
     WorkerSetup { (log_level, hostname, mail, limits) }
     Session {
-        (session, account, home, maildir, tag, leftover),
+        (session, account, home, maildir, index_dir, tag, leftover),
         (endpoints, tls, method, max_message_size)
     }
     SessionCounts { (bytes_in, bytes_out, deleted, expunged, header_count, header_bytes, body_count, body_bytes) }

@@ -65,6 +65,8 @@ wire_struct! {
         pub account: String,
         pub home: PathBuf,
         pub maildir: PathBuf,
+        /// Where its indexes are; none: in the Maildir.
+        pub index_dir: Option<PathBuf>,
         /// Of the command that is to be answered `OK`.
         pub tag: String,
         /// What the client sent behind that command already.

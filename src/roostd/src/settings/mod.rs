@@ -37,6 +37,7 @@ pub struct Settings {
 /// Where an account's mail is, and what differs for it.
 pub struct Place {
     pub maildir: PathBuf,
+    pub index_dir: Option<PathBuf>,
     pub max_message_size: Option<u64>,
 }
 
@@ -91,7 +92,10 @@ impl Settings {
             (None, Some(text)) => MaildirTemplate::parse(text)?,
             (None, None) => self.config.mail.maildir.clone(),
         };
+        let index = self.config.mail.index_dir.as_ref();
+        let index = index.map(|index| index.expand_own(&grant.account, &grant.home));
         Ok(Place {
+            index_dir: index.transpose()?,
             maildir: template.expand(&grant.account, &grant.home)?,
             max_message_size: own.and_then(|own| own.max_message_size),
         })

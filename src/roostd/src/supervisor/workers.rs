@@ -139,6 +139,7 @@ impl Supervisor {
             account: grant.account.clone(),
             home: grant.home.clone(),
             maildir: place.maildir,
+            index_dir: place.index_dir,
             tag: handover.tag.clone(),
             leftover: handover.leftover.clone(),
             endpoints: handover.endpoints.clone(),

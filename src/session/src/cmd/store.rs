@@ -86,6 +86,7 @@ impl Store {
             },
             system: self.args.flags.system,
             keywords: &self.args.flags.keywords,
+            unchanged_since: None,
         };
         let selected = session.selected_mut()?;
         let outcome = selected

@@ -15,6 +15,7 @@ use crate::error::Error;
 use crate::format::{
     Dir, FolderFile, UidListLock, dirname, open, perm, subscriptions, uidvalidity,
 };
+use crate::index::Folder;
 use crate::mailbox::{Mailbox, Opening, lock};
 use crate::options::{AccountOptions, Options};
 use crate::store::Store;
@@ -44,6 +45,7 @@ pub struct Account {
     /// Mailboxes closed a moment ago: the next command may want them again.
     kept: Mutex<Kept>,
     statuses: Mutex<StatusCache>,
+    index: Folder,
 }
 
 impl Account {
@@ -59,6 +61,7 @@ impl Account {
         let account = Arc::new(Self {
             name: name.into(),
             store: Arc::clone(store),
+            index: Folder::new(&root, options.index_dir.as_deref()),
             root,
             options,
             tree: Mutex::default(),
@@ -223,6 +226,7 @@ impl Account {
                 options: self.store.shared_options(),
                 watcher: self.store.watcher(),
                 name: name.clone(),
+                folder: self.index.open().as_ref(),
                 new_validity: &|| uidvalidity::next(&self.root, self.store.options().fsync, None),
             },
         )

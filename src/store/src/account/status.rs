@@ -1,6 +1,7 @@
 //! What STATUS tells of a mailbox.
 
 use crate::error::Error;
+use crate::format::uidlist::Guid;
 use crate::mailbox::Mailbox;
 use roost_types::{ModSeq, SystemFlags, Uid, UidValidity};
 
@@ -14,6 +15,8 @@ pub struct Status {
     pub uid_next: Uid,
     pub uid_validity: UidValidity,
     pub highest_modseq: ModSeq,
+    /// `None` where the UID list has no GUID and cannot be written.
+    pub mailbox_id: Option<Guid>,
     /// Filled where asked for.
     pub sizes: Option<Sizes>,
 }
@@ -44,6 +47,7 @@ impl Mailbox {
             uid_next: picture.uid_next(),
             uid_validity: picture.uid_validity(),
             highest_modseq: picture.highest_modseq(),
+            mailbox_id: self.guid(),
             sizes,
         })
     }

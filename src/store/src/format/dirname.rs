@@ -17,8 +17,9 @@ use std::fmt::Write;
 /// The longest directory name a file system takes, in octets.
 pub const MAX_DIR_NAME: usize = 255;
 
-/// The index folder inside a Maildir root; no mailbox gets this directory.
-pub const INDEX_DIR: &str = ".roost";
+/// The index folder inside a Maildir root. Without a leading dot, or Dovecot
+/// and Courier would show it as a mailbox.
+pub const INDEX_DIR: &str = "roost-index";
 
 /// Escaped wherever (`~`: as the first character) they stand in a level.
 const ESCAPED: [char; 4] = ['.', '/', '\\', '~'];
@@ -100,12 +101,8 @@ fn hex_at_start(text: &str) -> Option<char> {
     byte.is_ascii().then_some(char::from(byte))
 }
 
-/// Directories that mean something else: the index folder, and what NFS makes
-/// of removed files.
+/// Directories that mean something else: what NFS makes of removed files.
 fn is_reserved(body: &str) -> bool {
-    if Some(body) == INDEX_DIR.strip_prefix('.') {
-        return true;
-    }
     let nfs = body.strip_prefix("nfs").unwrap_or_default();
     nfs.len() >= 16 && nfs.bytes().all(|b| b.is_ascii_hexdigit())
 }
@@ -313,17 +310,17 @@ mod tests {
             ".",
             "..",
             "..DOVECOT-TRASHED",
-            ".roost",
+            INDEX_DIR,
             ".nfs000000000009e84ca0001",
         ] {
             assert_eq!(shown(dir), None, "{dir:?}");
         }
         assert_eq!(shown(".nfs-notes"), Some(name(&["nfs-notes"])));
-        assert_eq!(shown(".roost.a"), Some(name(&["roost", "a"])));
-        assert_eq!(on_disk(&["roost"]), ".\\72oost");
-        assert_eq!(shown(".\\72oost"), Some(name(&["roost"])));
-        let twin = name(&["\\72oost"]);
-        assert_eq!(shown(&on_disk(&["\\72oost"])), Some(twin));
+        let nfs = "nfs0123456789abcdef";
+        assert_eq!(on_disk(&[nfs]), ".\\6efs0123456789abcdef");
+        assert_eq!(shown(".\\6efs0123456789abcdef"), Some(name(&[nfs])));
+        let twin = name(&["\\6efs0123456789abcdef"]);
+        assert_eq!(shown(&on_disk(&["\\6efs0123456789abcdef"])), Some(twin));
     }
 
     #[test]
@@ -358,7 +355,7 @@ mod tests {
     fn level() -> impl Strategy<Value = String> {
         prop_oneof![
             "[-.~/\\\\&2efc5a7]{1,8}",
-            "[\\\\]?(72|69|6e)?(roost|INBOX|oost|nfs0123456789abcdef)",
+            "[\\\\]?(69|6e)?(INBOX|nfs|fs0123456789abcdef|nfs0123456789abcdef)",
             "\\PC{1,6}",
         ]
         .prop_filter("no control characters", |l| {

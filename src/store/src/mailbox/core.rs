@@ -132,7 +132,12 @@ impl Mailbox {
             return;
         }
         let tell = draft.changed();
+        let removed = draft.removed().clone();
         let snapshot = Arc::new(draft.finish());
+        if !removed.is_empty() {
+            // Before the picture, so that who sees it finds its history.
+            lock(&self.history).add(snapshot.highest_modseq().0, &removed);
+        }
         core.snapshot = Arc::clone(&snapshot);
         let generation = snapshot.generation();
         self.current.store(snapshot);

@@ -22,7 +22,7 @@ use crate::options::Fsync;
 use crate::snapshot::keywords::SetKey;
 use crate::snapshot::{Draft, HotRow, IN_NEW, ODD_NAME, Snapshot};
 use roost_os::file;
-use roost_types::{Keyword, SystemFlags, Uid, UidSet};
+use roost_types::{Keyword, ModSeq, SystemFlags, Uid, UidSet};
 use std::io;
 use std::sync::{Arc, MutexGuard};
 use std::thread::sleep;
@@ -49,6 +49,9 @@ pub struct FlagChange<'a> {
     pub mode: FlagMode,
     pub system: SystemFlags,
     pub keywords: &'a [Keyword],
+    /// Messages that were touched after this change stay as they are
+    /// (UNCHANGEDSINCE, RFC 7162 §3.1.3).
+    pub unchanged_since: Option<ModSeq>,
 }
 
 #[derive(Clone, Debug)]
@@ -57,6 +60,8 @@ pub struct FlagOutcome {
     pub snapshot: Arc<Snapshot>,
     /// Asked for but gone.
     pub missing: UidSet,
+    /// Left as they are because of `unchanged_since`.
+    pub modified: UidSet,
 }
 
 /// The change with keywords as this mailbox stores them.
@@ -107,6 +112,8 @@ impl Edit {
 /// What has been done so far.
 #[derive(Default)]
 struct Progress {
+    /// Messages refused because of `unchanged_since`.
+    modified: UidSet,
     touched: [bool; 2],
     /// Messages whose files have other names than known.
     moved: Vec<Uid>,
@@ -128,18 +135,23 @@ impl Mailbox {
             .filter_map(|row| Uid::new(row.uid))
             .collect();
         let mut patience = PATIENCE;
+        let mut modified = UidSet::new();
         for batch in targets.chunks(BATCH) {
             // Let go of between batches: others want to append and deliver.
             let (_guard, mut list_lock) = self.lock_for_flags(change, &mut patience)?;
             let mut core = self.core();
-            self.store_batch(&mut core, list_lock.as_mut(), batch, change)?;
+            self.store_batch(&mut core, list_lock.as_mut(), batch, change, &mut modified)?;
         }
         let snapshot = self.snapshot();
         let mut missing = missing_of(&picture, uids);
         for &uid in targets.iter().filter(|u| snapshot.hot(u.get()).is_none()) {
             missing.insert(uid);
         }
-        Ok(FlagOutcome { snapshot, missing })
+        Ok(FlagOutcome {
+            snapshot,
+            missing,
+            modified,
+        })
     }
 
     /// The lock of the UID list: waited for where the change needs it, else
@@ -194,12 +206,14 @@ impl Mailbox {
         mut list_lock: Option<&mut UidListLock>,
         batch: &[Uid],
         change: &FlagChange<'_>,
+        modified: &mut UidSet,
     ) -> Result<(), Error> {
         let mut left = batch.to_vec();
         for _ in 0..TRIES {
             let held = list_lock.as_deref_mut();
-            let moved =
-                self.with_own_changes(core, |core| self.store_known(core, held, &left, change))??;
+            let moved = self.with_own_changes(core, |core| {
+                self.store_known(core, held, &left, change, modified)
+            })??;
             if moved.is_empty() {
                 return Ok(());
             }
@@ -223,6 +237,7 @@ impl Mailbox {
         list_lock: Option<&mut UidListLock>,
         uids: &[Uid],
         change: &FlagChange<'_>,
+        modified: &mut UidSet,
     ) -> Result<Vec<Uid>, Error> {
         let picture = Arc::clone(&core.snapshot);
         let mut draft = Draft::of(&picture);
@@ -243,6 +258,13 @@ impl Mailbox {
             let Some(row) = picture.hot(uid.get()) else {
                 continue;
             };
+            if change
+                .unchanged_since
+                .is_some_and(|since| row.modseq > since.0)
+            {
+                progress.modified.insert(uid);
+                continue;
+            }
             result = self.store_one(&picture, &mut draft, row, &edit, &mut progress);
             if result.is_err() {
                 break;
@@ -260,6 +282,7 @@ impl Mailbox {
             result = result.and(self.sync_touched(progress.touched));
         }
         self.publish(core, draft);
+        modified.extend_set(&progress.modified);
         result.map(|()| progress.moved)
     }
 

@@ -9,6 +9,8 @@ use crate::format::perm::Perm;
 use crate::format::{
     Dir, ExtraKeywords, FormatError, KeywordFile, UidList, UidListLock, open, tmpclean,
 };
+use crate::index::history::History;
+use crate::index::{IndexFolder, clock_modseq};
 use crate::options::{Fsync, Options};
 use crate::snapshot::Draft;
 use crate::watch::Shared as Watcher;
@@ -16,10 +18,10 @@ use arc_swap::ArcSwap;
 use nix::sys::statfs::{self, FsType};
 use nix::unistd::{AccessFlags, access};
 use roost_os::dir::DirStamp;
-use roost_types::{MailboxName, Uid, UidValidity, UnixTime};
+use roost_types::{MailboxName, Uid, UidValidity};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -33,6 +35,8 @@ pub(crate) struct Opening<'a> {
     pub options: &'a Arc<Options>,
     pub watcher: &'a Arc<Watcher>,
     pub name: MailboxName,
+    /// The account's index folder.
+    pub folder: Option<&'a Arc<IndexFolder>>,
     pub new_validity: &'a dyn Fn() -> Result<UidValidity, FormatError>,
 }
 
@@ -45,7 +49,7 @@ impl Mailbox {
         let list = open_list(&dir, options, opening.new_validity)?;
         let letters = KeywordFile::load(&dir)?;
         let extra = ExtraKeywords::load(&dir, list.uid_validity())?;
-        let first = Draft::first(list.uid_validity(), Uid::MIN, first_modseq());
+        let first = Draft::first(list.uid_validity(), Uid::MIN, clock_modseq());
         let snapshot = Arc::new(first.finish());
         let stamp = |d: &Dir| DirStamp::of(d).map_err(|e| Error::io(d.path(), e));
         let ids = [stamp(&new)?, stamp(&cur)?].map(|s| (s.dev, s.ino));
@@ -68,6 +72,9 @@ impl Mailbox {
             queue: Default::default(),
             current: ArcSwap::new(Arc::clone(&snapshot)),
             changes: watch::Sender::new(snapshot.generation()),
+            history: Mutex::new(History::new(snapshot.highest_modseq().0)),
+            guid: OnceLock::new(),
+            index: OnceLock::new(),
             core: Mutex::new(Core {
                 list,
                 letters,
@@ -89,7 +96,25 @@ impl Mailbox {
         let id = mailbox.watcher.add(&mailbox);
         mailbox.watch_id.store(id, Ordering::Release);
         mailbox.first_look()?;
+        mailbox.identify(opening.folder);
         Ok(mailbox)
+    }
+
+    /// A list without GUID has got one by the first look, if it can be
+    /// written.
+    fn identify(&self, folder: Option<&Arc<IndexFolder>>) {
+        let Some(guid) = self.core().list.guid() else {
+            return;
+        };
+        let _ = self.guid.set(guid);
+        match folder.map(|folder| folder.claim(guid)) {
+            Some(Some(place)) => drop(self.index.set(place)),
+            Some(None) => log::warn!(
+                "{}: another open mailbox has its GUID {guid}: working without an index",
+                self.dir.path().display()
+            ),
+            None => {}
+        }
     }
 
     fn first_look(&self) -> Result<(), Error> {
@@ -159,12 +184,6 @@ fn open_list(
     }
     let mut list_lock = UidListLock::acquire(dir, options.lock_timeout)?;
     Ok(open::open(&mut list_lock, options.fsync, new_validity)?)
-}
-
-/// Change numbers live in memory alone, so each opening starts above all that
-/// any earlier one can have given out: a million changes a second.
-fn first_modseq() -> u64 {
-    u64::try_from(UnixTime::now().0).unwrap_or(0) << 20
 }
 
 fn is_local(dir: &Dir) -> bool {

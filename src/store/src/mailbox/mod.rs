@@ -28,7 +28,10 @@ mod scan;
 
 use crate::error::Error;
 use crate::format::perm::Perm;
+use crate::format::uidlist::Guid;
 use crate::format::{Dir, UidListLock};
+use crate::index::IndexPlace;
+use crate::index::history::History;
 use crate::options::Options;
 use crate::snapshot::Snapshot;
 use crate::watch::Shared as Watcher;
@@ -39,11 +42,11 @@ use core::Core;
 pub(crate) use load::Opening;
 use own::OwnEvents;
 pub(crate) use own::Sub;
-use roost_types::MailboxName;
+use roost_types::{MailboxName, ModSeq, Uid, UidSet};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -84,6 +87,9 @@ pub struct Mailbox {
     /// File names that do not follow from base name, flags and letters.
     odd: Mutex<HashMap<u32, Box<[u8]>>>,
     changes: watch::Sender<u64>,
+    history: Mutex<History>,
+    guid: OnceLock<Guid>,
+    index: OnceLock<IndexPlace>,
 }
 
 /// Where the mailbox is; RENAME changes it.
@@ -142,6 +148,37 @@ impl Mailbox {
                 .look_after(self.watch_id.load(Ordering::Acquire), LOCK_RETRY);
         }
         Ok(Arc::clone(&core.snapshot))
+    }
+
+    /// UIDs expunged after the change `since`; `None` where history does not
+    /// reach back so far: then every UID that the client knows and the picture
+    /// does not have is gone (RFC 7162 §3.2.5.2). May name messages that went
+    /// after the picture at hand. Does not block.
+    pub fn vanished_since(&self, since: ModSeq) -> Option<UidSet> {
+        lock(&self.history).since(since)
+    }
+
+    /// The mailbox's own identity, kept over RENAME; `None` only where the
+    /// UID list has none and cannot be written. Does not block.
+    pub fn guid(&self) -> Option<Guid> {
+        self.guid.get().copied()
+    }
+
+    /// The message's own identity, kept by COPY and MOVE: the `G` field of
+    /// its record, or else its base name.
+    pub fn message_guid(&self, uid: Uid) -> Result<Vec<u8>, Error> {
+        let core = self.core();
+        if let Some(guid) = core.list.message_guid(uid) {
+            return Ok(guid.to_vec());
+        }
+        let cold = core.snapshot.cold(uid.get()).ok_or(Error::Expunged)?;
+        Ok(cold.base().to_vec())
+    }
+
+    /// Where files about this mailbox may be kept; `None` without an index.
+    #[allow(dead_code)]
+    pub(crate) fn index_place(&self) -> Option<&IndexPlace> {
+        self.index.get()
     }
 
     /// Receives the generation ([`Snapshot::generation`]) of each new picture,

@@ -48,6 +48,8 @@ pub(crate) struct Chunk {
     rows: Vec<HotRow>,
     cold: Arc<Cold>,
     pub counts: Counts,
+    /// No row has a higher one.
+    highest: u64,
 }
 
 /// Numbers that SELECT and STATUS tell, kept up to date with the rows.
@@ -87,10 +89,22 @@ impl Counts {
 impl Chunk {
     pub fn new(rows: Vec<HotRow>, cold: Arc<Cold>) -> Self {
         let mut counts = Counts::default();
+        let mut highest = 0;
         for row in &rows {
             counts.add(Counts::of(row));
+            highest = highest.max(row.modseq);
         }
-        Self { rows, cold, counts }
+        Self {
+            rows,
+            cold,
+            counts,
+            highest,
+        }
+    }
+
+    /// Whether a row can have been touched after the change `modseq`.
+    pub fn changed_since(&self, modseq: u64) -> bool {
+        self.highest > modseq
     }
 
     pub fn rows(&self) -> &[HotRow] {
@@ -122,6 +136,7 @@ impl Chunk {
         if let Some(row) = self.rows.get_mut(at) {
             self.counts.subtract(Counts::of(row));
             change(row);
+            self.highest = self.highest.max(row.modseq);
             self.counts.add(Counts::of(row));
         }
     }

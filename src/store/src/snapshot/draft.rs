@@ -4,6 +4,7 @@ use super::Snapshot;
 use super::chunk::{CHUNK, Chunk, Counts, HotRow};
 use super::cold::Cold;
 use super::keywords::{KeywordSetId, KeywordTable, SetKey};
+use crate::index::next_modseq;
 use roost_types::{SystemFlags, Uid, UidSet, UidValidity};
 use std::sync::Arc;
 
@@ -27,6 +28,8 @@ pub(crate) struct Draft {
     generation: u64,
     uid_validity: UidValidity,
     uid_next: Uid,
+    /// Of the picture before.
+    before: u64,
     modseq: u64,
     chunks: Vec<Arc<Chunk>>,
     table: Arc<KeywordTable>,
@@ -37,6 +40,7 @@ pub(crate) struct Draft {
     /// Something a session has to be told.
     changed: bool,
     touched: bool,
+    removed: UidSet,
 }
 
 impl Draft {
@@ -46,6 +50,7 @@ impl Draft {
             generation: 1,
             uid_validity,
             uid_next,
+            before: modseq,
             modseq,
             chunks: Vec::new(),
             table: Arc::default(),
@@ -54,6 +59,7 @@ impl Draft {
             sparse: false,
             changed: true,
             touched: true,
+            removed: UidSet::new(),
         }
     }
 
@@ -62,7 +68,8 @@ impl Draft {
             generation: snapshot.generation + 1,
             uid_validity: snapshot.uid_validity,
             uid_next: snapshot.uid_next,
-            modseq: snapshot.modseq + 1,
+            before: snapshot.modseq,
+            modseq: next_modseq(snapshot.modseq),
             chunks: snapshot.chunks.clone(),
             table: Arc::clone(&snapshot.table),
             rows: Vec::new(),
@@ -70,6 +77,7 @@ impl Draft {
             sparse: false,
             changed: false,
             touched: false,
+            removed: UidSet::new(),
         }
     }
 
@@ -156,7 +164,14 @@ impl Draft {
                 }
                 let before = chunk.len();
                 let chunk = Arc::make_mut(chunk);
-                chunk.retain(|r| r.uid < first || r.uid > last);
+                let removed = &mut self.removed;
+                chunk.retain(|r| {
+                    let stays = r.uid < first || r.uid > last;
+                    if let Some(uid) = Uid::new(r.uid).filter(|_| !stays) {
+                        removed.insert(uid);
+                    }
+                    stays
+                });
                 if chunk.len() < before {
                     self.changed = true;
                     self.touched = true;
@@ -169,6 +184,11 @@ impl Draft {
                 }
             }
         }
+    }
+
+    /// What has been removed so far.
+    pub fn removed(&self) -> &UidSet {
+        &self.removed
     }
 
     /// Adds a message; its UID must be above all others.
@@ -255,7 +275,7 @@ impl Draft {
             modseq: if self.changed {
                 self.modseq
             } else {
-                self.modseq - 1
+                self.before
             },
             chunks: self.chunks,
             starts,

@@ -174,6 +174,18 @@ impl Snapshot {
             .filter_map(|(row, seq)| Some((SeqNum::new(seq)?, Row::of(row)?)))
     }
 
+    /// The rows that were touched after the change `since`, in order. Passes
+    /// over whole chunks that were not.
+    pub fn changed_since(&self, since: ModSeq) -> impl Iterator<Item = (SeqNum, Row)> + '_ {
+        self.chunks
+            .iter()
+            .zip(&self.starts)
+            .filter(move |(chunk, _)| chunk.changed_since(since.0))
+            .flat_map(|(chunk, &start)| chunk.rows().iter().zip(start.saturating_add(1)..))
+            .filter(move |(row, _)| row.modseq > since.0)
+            .filter_map(|(row, seq)| Some((SeqNum::new(seq)?, Row::of(row)?)))
+    }
+
     /// The keywords of a set, in the table's order.
     pub fn keyword_names(&self, set: KeywordSetId) -> &[Keyword] {
         self.table.names_of(set)

@@ -55,7 +55,15 @@ fn one_changed_flag_copies_one_chunk() {
     assert_eq!(diff.changed.len(), 1);
     assert_eq!(diff.changed[0].0, SeqNum::new(2_500).unwrap());
     assert_eq!((new.unseen(), old.unseen()), (4_999, 5_000));
-    assert_eq!(new.highest_modseq().0, 8);
+    assert!(new.highest_modseq() > old.highest_modseq());
+    let row = new.row(SeqNum::new(2_500).unwrap()).unwrap();
+    assert_eq!(row.modseq, new.highest_modseq());
+    assert!(
+        new.changed_since(old.highest_modseq())
+            .eq(diff.changed.iter().copied())
+    );
+    assert_eq!(new.changed_since(roost_types::ModSeq(6)).count(), 5_000);
+    assert_eq!(new.changed_since(new.highest_modseq()).count(), 0);
 }
 
 #[test]

@@ -208,7 +208,7 @@ fn folders_of_others_are_seen_at_once() {
     assert_eq!(list(&site), ["INBOX"]);
     fs::create_dir_all(site.root().join(".New.Sub/cur")).unwrap();
     fs::write(site.root().join(".file"), "").unwrap();
-    fs::create_dir(site.root().join(".roost")).unwrap();
+    fs::create_dir(site.root().join("roost-index")).unwrap();
     let elsewhere = site.temp.path().join("elsewhere");
     fs::create_dir(&elsewhere).unwrap();
     std::os::unix::fs::symlink(&elsewhere, site.root().join(".Link")).unwrap();

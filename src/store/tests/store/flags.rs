@@ -107,6 +107,7 @@ fn messages_that_are_gone_are_reported() {
         mode: FlagMode::Add,
         system: DELETED,
         keywords: &[],
+        unchanged_since: None,
     };
     let outcome = inbox.store_flags(&uids(&[2, 3, 9]), &change).unwrap();
     assert_eq!(outcome.missing, uids(&[2, 9]));

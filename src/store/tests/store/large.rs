@@ -65,6 +65,7 @@ fn a_hundred_thousand_messages_open_and_work() {
         mode: FlagMode::Add,
         system: SystemFlags::FLAGGED | SystemFlags::DELETED,
         keywords: &[],
+        unchanged_since: None,
     };
     assert!(inbox.store_flags(&all, &change).unwrap().missing.is_empty());
     timed("STORE on all", start);

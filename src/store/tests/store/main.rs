@@ -9,6 +9,7 @@ mod append;
 mod beside;
 mod copy;
 mod flags;
+mod index;
 mod large;
 mod odd;
 mod outside;

@@ -54,8 +54,6 @@ fn uids_that_another_program_gave_out_are_taken_over() {
     let list = site.root().join("dovecot-uidlist");
     let mut text = std::fs::read_to_string(&list).unwrap();
     text.push_str("50 :9.M1P1.h\n");
-    std::fs::write(site.root().join("new/9.M1P1.h"), "nine").unwrap();
-    deliver(&site.root(), "8.M1P1.h", "eight");
     // Appended in place, as Dovecot does it.
     use std::io::Write;
     let mut file = std::fs::OpenOptions::new()
@@ -63,6 +61,8 @@ fn uids_that_another_program_gave_out_are_taken_over() {
         .open(&list)
         .unwrap();
     file.write_all(b"50 :9.M1P1.h\n").unwrap();
+    std::fs::write(site.root().join("new/9.M1P1.h"), "nine").unwrap();
+    deliver(&site.root(), "8.M1P1.h", "eight");
     let picture = inbox.refresh().unwrap();
     assert_eq!(uids_in(&picture), [1, 50, 51]);
     assert_eq!(body(&inbox, 50), "nine");
@@ -116,11 +116,11 @@ fn what_comes_back_while_nobody_looks_keeps_its_uid() {
     drop(inbox);
     let cur = site.root().join("cur");
     let name = file_of(&site.root(), 2);
+    site.restart();
     std::fs::rename(cur.join(&name), site.temp.path().join("away")).unwrap();
-    site.restart();
     assert_eq!(uids_in(&site.inbox().snapshot()), [1, 3]);
-    std::fs::rename(site.temp.path().join("away"), cur.join(&name)).unwrap();
     site.restart();
+    std::fs::rename(site.temp.path().join("away"), cur.join(&name)).unwrap();
     assert_eq!(uids_in(&site.inbox().snapshot()), [1, 2, 3]);
 }
 

@@ -152,6 +152,7 @@ fn session(
             },
             system: SystemFlags::FLAGGED,
             keywords: &keywords(&["k"]),
+            unchanged_since: None,
         };
         inbox.store_flags(&some, &change).unwrap();
         for uid in some.iter().take(3) {
@@ -173,6 +174,7 @@ fn session(
                 mode: FlagMode::Add,
                 system: SystemFlags::DELETED,
                 keywords: &[],
+                unchanged_since: None,
             };
             inbox.store_flags(&victims, &change).unwrap();
             inbox.expunge(Some(&victims)).unwrap();

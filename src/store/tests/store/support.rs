@@ -14,6 +14,7 @@ pub struct Site {
     pub temp: tempfile::TempDir,
     pub store: Arc<Store>,
     pub account: Arc<Account>,
+    options: AccountOptions,
 }
 
 pub fn options() -> Options {
@@ -33,11 +34,13 @@ impl Site {
     pub fn with(options: Options) -> Self {
         let temp = tempfile::tempdir().unwrap();
         let store = Store::new(options).unwrap();
-        let account = account(&store, temp.path());
+        let options = AccountOptions::default();
+        let account = account(&store, temp.path(), &options);
         Self {
             temp,
             store,
             account,
+            options,
         }
     }
 
@@ -47,8 +50,11 @@ impl Site {
     }
 
     pub fn restart_with(&mut self, options: Options) {
+        // The old one lets go of the index first.
+        let elsewhere = tempfile::tempdir().unwrap();
+        self.account = account(&self.store, elsewhere.path(), &self.options);
         self.store = Store::new(options).unwrap();
-        self.account = account(&self.store, self.temp.path());
+        self.account = account(&self.store, self.temp.path(), &self.options);
     }
 
     pub fn root(&self) -> PathBuf {
@@ -69,10 +75,9 @@ impl Site {
     }
 }
 
-fn account(store: &Arc<Store>, dir: &Path) -> Arc<Account> {
-    let options = AccountOptions::default();
+fn account(store: &Arc<Store>, dir: &Path, options: &AccountOptions) -> Arc<Account> {
     store
-        .account("test", &dir.join("Maildir"), options)
+        .account("test", &dir.join("Maildir"), options.clone())
         .unwrap()
 }
 
@@ -118,6 +123,7 @@ pub fn store(mailbox: &Mailbox, set: &[u32], mode: FlagMode, system: SystemFlags
         mode,
         system,
         keywords: &words,
+        unchanged_since: None,
     };
     let outcome = mailbox.store_flags(&uids(set), &change).unwrap();
     assert!(outcome.missing.is_empty(), "{:?}", outcome.missing);

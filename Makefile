@@ -4,7 +4,7 @@
 CARGO ?= cargo
 DEMO ?=
 
-.PHONY: all build demo test check unit e2e clean
+.PHONY: all build demo test check unit e2e bench clean
 
 all: build
 
@@ -37,6 +37,13 @@ e2e:
 	$(CARGO) test --locked -p roost-tests --no-run
 	contrib/fetch-courier target/peers/courier
 	tests/run
+
+# Roost and Dovecot under the same load (tests/bench/README.md); needs root.
+# `make bench BENCH="--quick --only fetch"` for less.
+BENCH ?= --output tests/bench/RESULTS.md
+bench: packages
+	$(CARGO) build --release --locked --workspace --bins
+	tests/in-namespace target/release/roost-bench $(BENCH)
 
 clean:
 	$(CARGO) clean

@@ -1,0 +1,127 @@
+//! What the machine itself takes for what a command cannot do without.
+
+use crate::error::Result;
+use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
+use nix::unistd::{fdatasync, fsync, linkat};
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+fn seconds(f: impl FnOnce() -> Result<()>) -> Result<f64> {
+    let start = Instant::now();
+    f()?;
+    Ok(start.elapsed().as_secs_f64())
+}
+
+fn fresh(dir: &Path) -> Result<PathBuf> {
+    let dir = dir.join("limits");
+    let _ = fs::remove_dir_all(&dir);
+    for sub in ["cur", "other"] {
+        fs::create_dir_all(dir.join(sub))?;
+    }
+    Ok(dir)
+}
+
+fn name(n: usize, flags: &str) -> String {
+    format!(
+        "{}.M{n:06}P{n}.bench,S=1234,W=1250:2,{flags}",
+        1_700_000_000 + n
+    )
+}
+
+/// Seconds for links, renames within and between directories, and unlinks of
+/// `count` files in directories of as many, by one thread.
+pub struct Names {
+    pub link: f64,
+    pub rename: f64,
+    pub move_: f64,
+    pub unlink: f64,
+}
+
+pub fn names(dir: &Path, count: usize) -> Result<Names> {
+    let dir = fresh(dir)?;
+    File::create(dir.join("file"))?;
+    let (cur, other) = (File::open(dir.join("cur"))?, File::open(dir.join("other"))?);
+    let rename = |from: &File, a: &str, to: &File, b: &str| {
+        (0..count).try_for_each(|n| {
+            renameat2(
+                from,
+                name(n, a).as_str(),
+                to,
+                name(n, b).as_str(),
+                RenameFlags::RENAME_NOREPLACE,
+            )
+        })
+    };
+    let source = dir.join("file");
+    let found = Names {
+        link: seconds(|| {
+            (0..count).try_for_each(|n| {
+                linkat(
+                    AT_FDCWD,
+                    &source,
+                    &cur,
+                    name(n, "S").as_str(),
+                    nix::fcntl::AtFlags::empty(),
+                )
+            })?;
+            Ok(fsync(&cur)?)
+        })?,
+        rename: seconds(|| Ok(rename(&cur, "S", &cur, "FS")?))?,
+        move_: seconds(|| {
+            rename(&cur, "FS", &other, "FS")?;
+            fsync(&other)?;
+            Ok(fsync(&cur)?)
+        })?,
+        unlink: seconds(|| {
+            let path = dir.join("other");
+            Ok((0..count).try_for_each(|n| fs::remove_file(path.join(name(n, "FS"))))?)
+        })?,
+    };
+    fs::remove_dir_all(dir)?;
+    Ok(found)
+}
+
+/// Small files in a second, each with what Dovecot's APPEND waits for: the
+/// file, the directory and the UID list.
+pub fn durable_files(dir: &Path, count: usize, octets: &[u8]) -> Result<f64> {
+    let dir = fresh(dir)?;
+    let mut list = File::create(dir.join("list"))?;
+    let cur = File::open(dir.join("cur"))?;
+    let taken = seconds(|| {
+        for n in 0..count {
+            let from = dir.join("other").join(name(n, ""));
+            let mut file = File::create(&from)?;
+            file.write_all(octets)?;
+            fdatasync(&file)?;
+            fs::rename(&from, dir.join("cur").join(name(n, "S")))?;
+            fsync(&cur)?;
+            list.write_all(name(n, "\n").as_bytes())?;
+            fdatasync(&list)?;
+        }
+        Ok(())
+    })?;
+    fs::remove_dir_all(dir)?;
+    Ok(count as f64 / taken)
+}
+
+/// Millions of octets in a second, opening and reading every file.
+pub fn reading<'a>(files: impl Iterator<Item = &'a Path>) -> Result<f64> {
+    let mut buffer = vec![0; 1 << 18];
+    let mut total = 0;
+    let taken = seconds(|| {
+        for path in files {
+            let mut file = File::open(path)?;
+            loop {
+                let n = file.read(&mut buffer)?;
+                if n == 0 {
+                    break;
+                }
+                total += n;
+            }
+        }
+        Ok(())
+    })?;
+    Ok(total as f64 / taken / 1e6)
+}

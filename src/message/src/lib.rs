@@ -17,6 +17,7 @@
 #![forbid(unsafe_code)]
 
 pub mod address;
+pub mod collate;
 pub mod crlf;
 pub mod date;
 pub mod decode;
@@ -28,11 +29,14 @@ pub mod header;
 mod lexer;
 mod limits;
 pub mod mime;
+pub mod places;
+pub mod preview;
 mod scan;
 pub mod search;
 pub mod section;
 mod span;
 mod structure;
+pub mod subject;
 
 #[cfg(test)]
 mod tests;
@@ -42,7 +46,8 @@ pub use envelope::Envelope;
 pub use error::Error;
 pub use limits::Limits;
 pub use mime::MediaType;
-pub use scan::scan;
+pub use places::Places;
+pub use scan::{scan, scan_bytes};
 pub use section::Section;
 pub use span::{Pos, Span};
 pub use structure::{Content, Part, Structure};

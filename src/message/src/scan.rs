@@ -29,6 +29,13 @@ pub fn scan(reader: &mut dyn Read, limits: &Limits) -> io::Result<Structure> {
     }
 }
 
+/// The same for a message in memory.
+pub fn scan_bytes(message: &[u8], limits: &Limits) -> Structure {
+    let mut scanner = Scanner::new(limits);
+    scanner.feed(message);
+    scanner.finish()
+}
+
 /// Octets of a body line that matter: `--`, boundary, `--`.
 const BODY_LINE: usize = MAX_BOUNDARY + 4;
 

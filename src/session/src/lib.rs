@@ -26,6 +26,7 @@ pub mod changes;
 pub mod cmd;
 mod crew;
 pub mod error;
+pub mod facts;
 pub mod job;
 pub mod names;
 pub mod pattern;

@@ -33,6 +33,7 @@ pub use error::Error;
 pub use format::uidlist::Guid;
 pub use mailbox::Mailbox;
 pub use mailbox::append::{Append, AppendOutcome};
+pub use mailbox::beginning::Beginning;
 pub use mailbox::copy::{CopyMode, CopyOutcome};
 pub use mailbox::flags::{FlagChange, FlagMode, FlagOutcome};
 pub use message::Message;

@@ -11,6 +11,11 @@ use std::io::{self, BufReader, Read, Seek, SeekFrom};
 const GZIP: &[u8] = &[0x1f, 0x8b];
 const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 
+/// Whether a file that begins so may be a compressed message.
+pub(crate) fn looks_compressed(beginning: &[u8]) -> bool {
+    beginning.starts_with(GZIP) || beginning.starts_with(ZSTD)
+}
+
 /// An open message. Reading goes on even when the message is expunged or
 /// renamed meanwhile. Yields the bytes as stored (LF or CRLF line ends),
 /// decompressed.

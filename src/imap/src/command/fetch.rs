@@ -43,6 +43,10 @@ pub enum FetchItem {
     BinarySize {
         part: SectionPart,
     },
+    /// RFC 8970; `lazy` if nothing shall be done for it now.
+    Preview {
+        lazy: bool,
+    },
 }
 
 /// A `section-part`: empty means the whole message.
@@ -91,7 +95,8 @@ impl FetchItem {
             | Self::Body
             | Self::BodyStructure
             | Self::Rfc822Header
-            | Self::BinarySize { .. } => false,
+            | Self::BinarySize { .. }
+            | Self::Preview { .. } => false,
         }
     }
 }

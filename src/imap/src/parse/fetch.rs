@@ -64,6 +64,7 @@ fn fetch_att(c: &mut Cursor<'_>) -> Result<FetchItem> {
         b"RFC822.SIZE" => FetchItem::Rfc822Size,
         b"RFC822.HEADER" => FetchItem::Rfc822Header,
         b"RFC822.TEXT" => FetchItem::Rfc822Text,
+        b"PREVIEW" => FetchItem::Preview { lazy: lazy(c)? },
         b"BODY" if c.peek() != Some(b'[') => FetchItem::Body,
         b"BODY" => body_section(c, false)?,
         b"BODY.PEEK" => body_section(c, true)?,
@@ -74,6 +75,22 @@ fn fetch_att(c: &mut Cursor<'_>) -> Result<FetchItem> {
         },
         _ => return Err(Syntax("Unknown FETCH item")),
     })
+}
+
+/// `[SP "(" preview-mod *(SP preview-mod) ")"]` (RFC 8970 §6)
+fn lazy(c: &mut Cursor<'_>) -> Result<bool> {
+    // A list behind it may also be one of modifiers of the whole FETCH.
+    let inside = c.rest().strip_prefix(b" (").unwrap_or_default();
+    let word = inside.split(|&b| b == b' ' || b == b')').next();
+    if !word.is_some_and(|word| word.eq_ignore_ascii_case(b"LAZY")) {
+        return Ok(false);
+    }
+    c.sp()?;
+    c.list(MAX_FETCH_ITEMS, |c| match c.eat_word("LAZY") {
+        true => Ok(()),
+        false => Err(Syntax("Unknown PREVIEW modifier")),
+    })?;
+    Ok(true)
 }
 
 /// `section [partial]`

@@ -11,6 +11,7 @@
 
 mod adopt;
 pub mod append;
+pub mod beginning;
 mod commit;
 pub mod copy;
 mod core;

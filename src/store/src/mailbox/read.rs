@@ -115,7 +115,7 @@ impl Mailbox {
         self.sub(location.sub).path().join(name)
     }
 
-    fn damaged(&self, uid: Uid, e: io::Error) -> Error {
+    pub(super) fn damaged(&self, uid: Uid, e: io::Error) -> Error {
         let location = self.snapshot().hot(uid.get()).and_then(|row| {
             let picture = self.snapshot();
             self.known_location(&picture, row)

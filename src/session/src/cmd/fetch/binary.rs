@@ -7,7 +7,6 @@ use crate::error::Error;
 use roost_imap::command::{Partial, SectionPart};
 use roost_imap::write;
 use roost_message::decode::{Decoded, Encoding};
-use roost_message::section::Found;
 use roost_message::{Error as MessageError, Span};
 use std::io::Read;
 
@@ -17,13 +16,6 @@ pub(super) struct Binary {
     part: SectionPart,
     partial: Option<Partial>,
     path: Vec<u32>,
-}
-
-/// Where a part lies, and what is in the way of reading it.
-enum Place {
-    /// There is no such part.
-    Nowhere,
-    At(Span, Encoding),
 }
 
 type Reader = Decoded<Box<dyn Read + Send>>;
@@ -45,26 +37,10 @@ impl Binary {
         write::binary_size_name(out, &self.part);
     }
 
-    fn place(&self, source: &Source) -> Place {
-        let Some(structure) = source.structure() else {
-            return Place::Nowhere;
-        };
-        match structure.part(&self.path) {
-            None => Place::Nowhere,
-            Some(Found::Empty) => Place::At(Span::default(), Encoding::Identity),
-            // The whole message is an unencoded one, whatever is inside.
-            Some(Found::Part(_)) if self.path.is_empty() => {
-                Place::At(structure.size, Encoding::Identity)
-            }
-            Some(Found::Part(part)) => Place::At(part.body, part.encoding()),
-        }
-    }
-
     /// The decoded part; `None` if its encoding is not known.
     pub fn value(&self, source: &Source) -> Result<Option<Value>, Error> {
-        let (span, encoding) = match self.place(source) {
-            Place::Nowhere => return Ok(Some(Value::Nil)),
-            Place::At(span, encoding) => (span, encoding),
+        let Some((span, encoding)) = source.places()?.body(&self.path) else {
+            return Ok(Some(Value::Nil));
         };
         let Some(found) = measured(source, span, encoding)? else {
             return Ok(None);
@@ -83,9 +59,9 @@ impl Binary {
     /// Octets of the decoded part, 0 if there is none; `None` if its encoding
     /// is not known.
     pub fn size(&self, source: &Source) -> Result<Option<u64>, Error> {
-        match self.place(source) {
-            Place::Nowhere => Ok(Some(0)),
-            Place::At(span, encoding) => Ok(measured(source, span, encoding)?.map(|m| m.len)),
+        match source.places()?.body(&self.path) {
+            None => Ok(Some(0)),
+            Some((span, encoding)) => Ok(measured(source, span, encoding)?.map(|m| m.len)),
         }
     }
 }

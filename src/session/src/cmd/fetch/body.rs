@@ -3,6 +3,7 @@
 use super::plan::Need;
 use super::source::Source;
 use crate::error::Error;
+use crate::facts::{Facts, WantedFields, Wants};
 use roost_imap::command::{Partial, Section, SectionText};
 use roost_imap::write;
 use roost_message::crlf::{self, CrlfReader, Nul};
@@ -45,7 +46,7 @@ pub(super) struct Body {
     partial: Option<Partial>,
     path: Vec<u32>,
     kind: Kind,
-    keep: Option<Keep>,
+    fields: Option<WantedFields>,
 }
 
 /// A piece of a message so small is read to its end before it is sent: the
@@ -54,17 +55,13 @@ const SMALL_PIECE: u64 = 1024 * 1024;
 
 impl Body {
     pub fn new(old_name: Option<&'static str>, section: Section, partial: Option<Partial>) -> Self {
-        let (kind, keep) = match &section.text {
+        let (kind, fields) = match &section.text {
             None => (Kind::Body, None),
             Some(SectionText::Header) => (Kind::Header, None),
             Some(SectionText::Text) => (Kind::Text, None),
             Some(SectionText::Mime) => (Kind::Mime, None),
             Some(SectionText::HeaderFields { not, names }) => {
-                let keep = match not {
-                    true => Keep::except(names),
-                    false => Keep::only(names),
-                };
-                (Kind::Header, Some(keep))
+                (Kind::Header, Some(WantedFields::new(*not, names)))
             }
         };
         Self {
@@ -73,7 +70,7 @@ impl Body {
             section,
             partial,
             kind,
-            keep,
+            fields,
         }
     }
 
@@ -85,9 +82,52 @@ impl Body {
     pub fn need(&self) -> Need {
         match (self.path.is_empty(), self.kind) {
             (true, Kind::Header) => Need::Header,
-            (true, Kind::Body) if self.small_piece().is_some() => Need::Octets,
-            _ => Need::Structure,
+            _ => Need::Octets,
         }
+    }
+
+    /// What the section is found by, or answered out of.
+    pub fn wants(&self) -> Option<Wants> {
+        match (self.path.is_empty(), self.kind) {
+            (true, Kind::Header) => Some(Wants::default()),
+            (true, Kind::Body) => None,
+            _ => Some(Wants {
+                structure: true,
+                ..Wants::default()
+            }),
+        }
+    }
+
+    /// Whether facts may do without the file.
+    pub fn may_be_kept(&self) -> bool {
+        self.path.is_empty() && self.kind == Kind::Header
+    }
+
+    /// Writes into `out` what is kept of a section of which that is possible;
+    /// false if the file is needed.
+    pub fn kept(&self, facts: &Facts<'_>, out: &mut Vec<u8>) -> bool {
+        out.clear();
+        match (&self.fields, facts.header()) {
+            (Some(fields), _) => facts.append_fields(fields, out),
+            (None, Some(header)) => {
+                out.extend_from_slice(header);
+                out.extend_from_slice(b"\r\n");
+                true
+            }
+            (None, None) => false,
+        }
+    }
+
+    /// The part of a whole section that is asked for.
+    pub fn part_of<'b>(&self, section: &'b [u8]) -> &'b [u8] {
+        let Some(partial) = self.partial else {
+            return section;
+        };
+        let (offset, len) = clip(partial, section.len() as u64);
+        let at = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+        section
+            .get(at(offset)..at(offset + len))
+            .unwrap_or_default()
     }
 
     fn small_piece(&self) -> Option<Partial> {
@@ -108,53 +148,42 @@ impl Body {
             && self.kind == Kind::Header
             && let Some(header) = source.header_in_memory()
         {
-            return Ok(self.part_of(self.in_memory(header)));
+            return Ok(self.value_of(self.in_memory(header)));
         }
-        let span = match source.structure() {
-            Some(structure) => match structure.span(&self.path, self.kind) {
-                Some(span) => span,
-                None => return Ok(Value::Nil),
-            },
-            None => return self.piece(source),
+        if is_root && self.kind == Kind::Body {
+            if let Some(bytes) = source.in_memory() {
+                return Ok(self.value_of(self.in_memory(bytes)));
+            }
+            if let Some(partial) = self.small_piece() {
+                return piece(source, partial);
+            }
+        }
+        let Some(span) = source.places()?.span(&self.path, self.kind) else {
+            return Ok(Value::Nil);
         };
         if let Some(bytes) = source.in_memory().and_then(|b| slice(b, span)) {
-            return Ok(self.part_of(self.in_memory(bytes)));
+            return Ok(self.value_of(self.in_memory(bytes)));
         }
-        match &self.keep {
-            Some(keep) => self.filtered(source, span, keep),
+        match &self.fields {
+            Some(fields) => self.filtered(source, span, fields.keep()),
             None => self.stream(source, span),
         }
     }
 
     fn in_memory(&self, raw: &[u8]) -> Vec<u8> {
         let mut out = Vec::with_capacity(raw.len() + raw.len() / 32);
-        match &self.keep {
-            Some(keep) => filter::append(raw, keep, &mut out),
+        match &self.fields {
+            Some(fields) => filter::append(raw, fields.keep(), &mut out),
             None => crlf::append(raw, Nul::Replace, &mut out),
         }
         out
     }
 
-    fn part_of(&self, mut bytes: Vec<u8>) -> Value {
-        if let Some(partial) = self.partial {
-            let (offset, len) = clip(partial, bytes.len() as u64);
-            let at = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
-            bytes.truncate(at(offset + len));
-            bytes.drain(..at(offset).min(bytes.len()));
+    fn value_of(&self, mut bytes: Vec<u8>) -> Value {
+        if self.partial.is_some() {
+            bytes = self.part_of(&bytes).to_vec();
         }
         Value::Bytes(bytes)
-    }
-
-    /// A piece of the whole message, read as far as needed.
-    fn piece(&self, source: &Source) -> Result<Value, Error> {
-        let Some(partial) = self.small_piece() else {
-            return Ok(Value::Nil);
-        };
-        let mut reader = CrlfReader::new(source.all()?, Nul::Replace);
-        crlf::skip(&mut reader, partial.offset)?;
-        let mut bytes = Vec::new();
-        reader.take(partial.length).read_to_end(&mut bytes)?;
-        Ok(Value::Bytes(bytes))
     }
 
     fn stream(&self, source: &Source, span: Span) -> Result<Value, Error> {
@@ -185,11 +214,20 @@ impl Body {
         let limit = Limits::DEFAULT.header as u64;
         open()?.take(limit + 1).read_to_end(&mut head)?;
         if head.len() as u64 <= limit {
-            return Ok(self.part_of(head));
+            return Ok(self.value_of(head));
         }
         let len = measure(&mut open()?)?.len;
         Ok(clipped(open()?, len, false, self.partial)?)
     }
+}
+
+/// A piece of the whole message, read as far as needed.
+fn piece(source: &Source, partial: Partial) -> Result<Value, Error> {
+    let mut reader = CrlfReader::new(source.all()?, Nul::Replace);
+    crlf::skip(&mut reader, partial.offset)?;
+    let mut bytes = Vec::new();
+    reader.take(partial.length).read_to_end(&mut bytes)?;
+    Ok(Value::Bytes(bytes))
 }
 
 fn slice(bytes: &[u8], span: Span) -> Option<&[u8]> {

@@ -3,11 +3,11 @@
 use super::Trouble;
 use super::binary::Binary;
 use super::body::{Body, Value};
-use super::plan::Item;
+use super::plan::{Item, Need, Plan};
 use super::source::Source;
-use super::{envelope, structure};
 use crate::changes::Style;
 use crate::error::{Error, Fatal};
+use crate::facts::{FactsReader, Wants};
 use crate::job::STEP_OCTETS;
 use crate::session::Session;
 use crate::view::ViewRow;
@@ -15,23 +15,36 @@ use roost_imap::write::{self, Dialect, FetchLine};
 use roost_store::Mailbox;
 use roost_types::{SeqNum, Uid};
 use std::io::Read;
+use std::sync::Arc;
 
 /// The message being answered.
 pub(super) struct Message {
     row: ViewRow,
-    /// Not there if no item needs it, or if the message is gone.
-    source: Option<Source>,
+    source: File,
     line: Line,
     /// Items begun, those counted that were not asked for as one.
     begun: usize,
     sending: Option<Sending>,
 }
 
+/// The message's file.
+enum File {
+    /// No item has needed it yet.
+    Closed,
+    Open(Box<Source>),
+    /// The message is gone, or cannot be read.
+    Missing,
+}
+
 /// What items need besides their message.
 pub(super) struct Context<'a> {
     pub style: Style,
     pub dialect: Dialect,
-    pub mailbox: &'a Mailbox,
+    pub mailbox: &'a Arc<Mailbox>,
+    pub plan: &'a Plan,
+    pub facts: &'a mut FactsReader,
+    /// For what is put together before its length is known.
+    pub scratch: &'a mut Vec<u8>,
     pub trouble: &'a mut Trouble,
     pub session: &'a mut Session,
 }
@@ -64,14 +77,14 @@ struct Sending {
 }
 
 impl Message {
-    pub fn new(row: ViewRow, source: Option<Source>) -> Self {
+    pub fn new(row: ViewRow) -> Self {
         Self {
             line: Line {
                 seq: row.seq,
                 open: None,
             },
             row,
-            source,
+            source: File::Closed,
             begun: 0,
             sending: None,
         }
@@ -125,6 +138,7 @@ impl Message {
             Item::Size => self.write_size(context, out)?,
             Item::Envelope => self.write_envelope(context, out),
             Item::Structure { extended } => self.write_structure(*extended, context, out),
+            Item::Preview { lazy } => self.write_preview(*lazy, context, out),
             Item::Body(body) => self.write_body(body, context, out),
             Item::Binary(binary) => self.write_binary(binary, context, out),
             Item::BinarySize(binary) => self.write_binary_size(binary, context, out),
@@ -162,9 +176,11 @@ impl Message {
     }
 
     fn write_date(&mut self, context: &mut Context<'_>, out: &mut Vec<u8>) -> Result<(), Error> {
+        let uid = self.uid();
         let snapshot = context.session.selected()?.view().snapshot();
-        let date = snapshot.known_internal_date(self.uid()).or_else(|| {
-            let asked = context.mailbox.internal_date(self.uid());
+        let kept = || context.facts.known(uid).map(|facts| facts.internal_date());
+        let date = snapshot.known_internal_date(uid).or_else(kept).or_else(|| {
+            let asked = context.mailbox.internal_date(uid);
             context.trouble.note(asked.map_err(Error::from))
         });
         if let Some(date) = date {
@@ -176,12 +192,19 @@ impl Message {
 
     /// What was measured counts more than what the file's name says.
     fn write_size(&mut self, context: &mut Context<'_>, out: &mut Vec<u8>) -> Result<(), Error> {
+        let uid = self.uid();
+        let reads_file = context.plan.need() > Need::Header;
+        let mut size = match reads_file {
+            true => self.source(context).and_then(Source::size),
+            false => None,
+        };
+        if size.is_none() && context.plan.uses_facts() {
+            size = context.facts.known(uid).and_then(|facts| facts.size());
+        }
         let snapshot = context.session.selected()?.view().snapshot();
-        let measured = self.source.as_ref().and_then(Source::size);
-        let known = measured.or_else(|| snapshot.known_size(self.uid()));
-        let size = known.or_else(|| {
-            let asked = context.mailbox.size(self.uid());
-            context.trouble.note(asked.map_err(Error::from))
+        let size = size.or_else(|| snapshot.known_size(uid)).or_else(|| {
+            let facts = context.trouble.note(context.facts.get(uid))?;
+            facts.size()
         });
         if let Some(size) = size {
             self.line.item(out, "RFC822.SIZE");
@@ -191,27 +214,55 @@ impl Message {
     }
 
     fn write_envelope(&mut self, context: &mut Context<'_>, out: &mut Vec<u8>) {
-        if let Some(source) = &self.source
-            && let Some(header) = context.trouble.note(source.header())
+        if let Some(facts) = context.trouble.note(context.facts.get(self.uid()))
+            && let Some(envelope) = facts.envelope(context.dialect)
         {
             self.line.item(out, "ENVELOPE");
-            envelope::write(out, &header, context.dialect);
+            out.extend_from_slice(envelope);
         }
     }
 
-    fn write_structure(&mut self, extended: bool, context: &Context<'_>, out: &mut Vec<u8>) {
-        if let Some(structure) = self.source.as_ref().and_then(Source::structure) {
+    fn write_structure(&mut self, extended: bool, context: &mut Context<'_>, out: &mut Vec<u8>) {
+        if let Some(facts) = context.trouble.note(context.facts.get(self.uid()))
+            && let Some(answers) = facts.answers()
+        {
             let name = if extended { "BODYSTRUCTURE" } else { "BODY" };
             self.line.item(out, name);
-            structure::write(out, &structure.root, extended, context.dialect);
+            answers.append_structure(extended, context.dialect, out);
         }
+    }
+
+    /// NIL only where it may be: the client asks again then.
+    fn write_preview(&mut self, lazy: bool, context: &mut Context<'_>, out: &mut Vec<u8>) {
+        let facts = match lazy {
+            true => context.facts.known(self.uid()),
+            false => match context.trouble.note(context.facts.get(self.uid())) {
+                Some(facts) => Some(facts),
+                None => return,
+            },
+        };
+        let preview = facts.and_then(|facts| facts.preview());
+        self.line.item(out, "PREVIEW");
+        write::nstring(out, preview, context.dialect);
     }
 
     fn write_body(&mut self, body: &Body, context: &mut Context<'_>, out: &mut Vec<u8>) {
-        if let Some(source) = &self.source
-            && let Some(value) = context.trouble.note(body.value(source))
+        if body.may_be_kept()
+            && let Some(facts) = context.trouble.note(context.facts.get(self.uid()))
+            && body.kept(&facts, context.scratch)
         {
-            count(context.session, body, &value);
+            let bytes = body.part_of(context.scratch);
+            count(context.session, body, bytes.len() as u64);
+            self.line.next(out);
+            body.write_name(out);
+            return write_bytes(bytes, out);
+        }
+        let value = match self.source(context) {
+            Some(source) => body.value(source),
+            None => return,
+        };
+        if let Some(value) = context.trouble.note(value) {
+            count(context.session, body, value.len());
             self.line.next(out);
             body.write_name(out);
             self.write_value(value, out);
@@ -219,8 +270,11 @@ impl Message {
     }
 
     fn write_binary(&mut self, binary: &Binary, context: &mut Context<'_>, out: &mut Vec<u8>) {
-        if let Some(source) = &self.source
-            && let Some(found) = context.trouble.note(binary.value(source))
+        let value = match self.source(context) {
+            Some(source) => binary.value(source),
+            None => return,
+        };
+        if let Some(found) = context.trouble.note(value)
             && let Some(value) = context.trouble.note_encoding(found)
         {
             self.line.next(out);
@@ -230,8 +284,11 @@ impl Message {
     }
 
     fn write_binary_size(&mut self, binary: &Binary, context: &mut Context<'_>, out: &mut Vec<u8>) {
-        if let Some(source) = &self.source
-            && let Some(found) = context.trouble.note(binary.size(source))
+        let size = match self.source(context) {
+            Some(source) => binary.size(source),
+            None => return,
+        };
+        if let Some(found) = context.trouble.note(size)
             && let Some(size) = context.trouble.note_encoding(found)
         {
             self.line.next(out);
@@ -241,18 +298,32 @@ impl Message {
         }
     }
 
+    /// The file, opened when it is first needed.
+    fn source(&mut self, context: &mut Context<'_>) -> Option<&Source> {
+        if let File::Closed = self.source {
+            let opened = open(self.uid(), context);
+            self.source = match context.trouble.note(opened) {
+                Some(source) => File::Open(Box::new(source)),
+                None => File::Missing,
+            };
+        }
+        match &self.source {
+            File::Open(source) => Some(source),
+            File::Closed | File::Missing => None,
+        }
+    }
+
     /// Writes a value, or the head of a literal that is sent from now on.
     fn write_value(&mut self, value: Value, out: &mut Vec<u8>) {
-        out.push(b' ');
         match value {
-            Value::Nil => out.extend_from_slice(b"NIL"),
-            Value::Bytes(bytes) if bytes.is_empty() => out.extend_from_slice(b"\"\""),
-            Value::Bytes(bytes) => write::literal(out, &bytes),
+            Value::Nil => out.extend_from_slice(b" NIL"),
+            Value::Bytes(bytes) => write_bytes(&bytes, out),
             Value::Stream {
                 reader,
                 len,
                 has_nul,
             } => {
+                out.push(b' ');
                 match has_nul {
                     true => write::literal8_header(out, len),
                     false => write::literal_header(out, len),
@@ -263,14 +334,39 @@ impl Message {
     }
 }
 
-fn count(session: &mut Session, body: &Body, value: &Value) {
+/// Reads of a message what the command needs of its file.
+fn open(uid: Uid, context: &mut Context<'_>) -> Result<Source, Error> {
+    let mut source = Source::read(context.mailbox, uid, context.plan.need())?;
+    let wants = context.plan.wants();
+    if wants.structure || source.on_disk() {
+        let wants = Wants {
+            structure: true,
+            ..wants
+        };
+        let facts = context.facts.get_wanting(uid, wants)?;
+        if let Some(places) = facts.places() {
+            source.set_places(places);
+        }
+    }
+    Ok(source)
+}
+
+fn write_bytes(bytes: &[u8], out: &mut Vec<u8>) {
+    out.push(b' ');
+    match bytes.is_empty() {
+        true => out.extend_from_slice(b"\"\""),
+        false => write::literal(out, bytes),
+    }
+}
+
+fn count(session: &mut Session, body: &Body, len: u64) {
     let counters = session.counters_mut();
     let (count, bytes) = match body.is_header() {
         true => (&mut counters.header_count, &mut counters.header_bytes),
         false => (&mut counters.body_count, &mut counters.body_bytes),
     };
     *count += 1;
-    *bytes += value.len();
+    *bytes += len;
 }
 
 impl Sending {

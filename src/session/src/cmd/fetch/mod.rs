@@ -1,9 +1,10 @@
 //! FETCH and UID FETCH (RFC 9051 §6.4.5).
 //!
-//! Messages are answered one by one, items in the client's order. A message
-//! whose items need no file opens none; its header alone is read where that
-//! is enough; its structure is scanned at most once. Large bodies leave in
-//! pieces from the file.
+//! Messages are answered one by one, items in the client's order. What is
+//! known of a message ([`crate::facts`]) is copied; what is not is found out
+//! for some hundred messages at once. Files are opened for bodies alone, and
+//! for header fields that are not kept. Large bodies leave in pieces from the
+//! file.
 //!
 //! What must stay true:
 //! - an item is begun only when its value, or the exact length of the literal,
@@ -15,28 +16,26 @@
 
 mod binary;
 mod body;
-mod envelope;
 mod message;
 pub(crate) mod plan;
 mod queue;
 pub(crate) mod source;
-mod structure;
 #[cfg(test)]
 pub(crate) mod tests;
 
 use crate::changes::{Changes, Style};
 use crate::error::Error;
+use crate::facts::FactsReader;
 use crate::job::{Job, Reply, STEP_OCTETS, Step};
 use crate::session::Session;
 use message::{Context, Message};
-use plan::{Item, Need, Plan};
+use plan::{Item, Plan};
 use queue::Queue;
 use roost_imap::ResponseCode;
 use roost_imap::command::FetchArgs;
 use roost_imap::write::Dialect;
 use roost_store::Mailbox;
-use roost_types::UidSet;
-use source::Source;
+use roost_types::{Uid, UidSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -48,11 +47,15 @@ pub(crate) fn start(session: &mut Session, args: FetchArgs) -> Result<Box<dyn Jo
     let selected = session.selected()?;
     let seqs = selected.resolve(&args.set, args.uid)?;
     let plan = Plan::new(args.items, args.uid);
+    let mailbox = Arc::clone(selected.mailbox());
     Ok(Box::new(Fetch {
+        facts: FactsReader::with(&mailbox, plan.wants()),
+        prefetch: Vec::new(),
+        scratch: Vec::new(),
         style: session.style(args.uid),
         dialect: session.dialect(),
-        mailbox: Arc::clone(selected.mailbox()),
-        queue: Queue::new(&seqs),
+        queue: Queue::new(&seqs, plan.sets_seen()),
+        mailbox,
         unseen: UidSet::new(),
         changes: None,
         current: None,
@@ -66,6 +69,10 @@ struct Fetch {
     style: Style,
     dialect: Dialect,
     mailbox: Arc<Mailbox>,
+    facts: FactsReader,
+    /// Messages of the present batch of which facts may be missing.
+    prefetch: Vec<Uid>,
+    scratch: Vec<u8>,
     queue: Queue,
     /// Messages of the present batch that have just got `\Seen`.
     unseen: UidSet,
@@ -92,6 +99,11 @@ impl Job for Fetch {
                     return Ok(Step::More);
                 }
                 self.changes = None;
+            } else if !self.prefetch.is_empty() {
+                if !self.facts.prefetch(&self.prefetch) {
+                    return Ok(Step::More);
+                }
+                self.prefetch.clear();
             } else if self.current.is_some() {
                 self.go_on(session, out)?;
             } else if begun.elapsed() >= STEP_TIME {
@@ -117,15 +129,7 @@ impl Fetch {
         let Some(row) = session.selected()?.view().at(seq) else {
             return Ok(true);
         };
-        let uid = row.row.uid;
-        let source = match self.plan.need() {
-            Need::Nothing => None,
-            need => {
-                let loaded = Source::load(&self.mailbox, uid, need);
-                self.trouble.note(loaded)
-            }
-        };
-        self.current = Some(Message::new(row, source));
+        self.current = Some(Message::new(row));
         Ok(true)
     }
 
@@ -150,6 +154,10 @@ impl Fetch {
                 Err(error) => log::warn!("{}: setting \\Seen: {error}", self.mailbox.name()),
             }
         }
+        if self.plan.uses_facts() {
+            let view = session.selected()?.view();
+            self.prefetch = seqs.iter().filter_map(|seq| view.uid_at(seq)).collect();
+        }
         Ok(true)
     }
 
@@ -165,6 +173,9 @@ impl Fetch {
             style: self.style,
             dialect: self.dialect,
             mailbox: &self.mailbox,
+            plan: &self.plan,
+            facts: &mut self.facts,
+            scratch: &mut self.scratch,
             trouble: &mut self.trouble,
             session,
         };

@@ -2,14 +2,16 @@
 
 use super::binary::Binary;
 use super::body::Body;
+use crate::facts::Wants;
 use roost_imap::command::{FetchItem, Section, SectionText};
 
 /// How much of a message must be read; each includes those before it.
+/// `Structure` is for those who look into parts, and do without facts.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum Need {
     Nothing,
     Header,
-    /// Octets by their place in the whole message, not its parts.
+    /// Octets by their place in the message.
     Octets,
     Structure,
 }
@@ -23,6 +25,7 @@ pub(super) enum Item {
     Size,
     Envelope,
     Structure { extended: bool },
+    Preview { lazy: bool },
     Body(Body),
     Binary(Binary),
     BinarySize(Binary),
@@ -52,16 +55,44 @@ impl Item {
                 section, partial, ..
             } => Self::Body(Body::new(None, section, partial)),
             FetchItem::Binary { part, partial, .. } => Self::Binary(Binary::new(part, partial)),
+            FetchItem::Preview { lazy } => Self::Preview { lazy },
             FetchItem::BinarySize { part } => Self::BinarySize(Binary::new(part, None)),
         }
     }
 
+    /// What of the file must be read if facts do not do.
     fn need(&self) -> Need {
         match self {
-            Self::Uid | Self::Flags | Self::InternalDate | Self::Size => Need::Nothing,
-            Self::Envelope => Need::Header,
-            Self::Structure { .. } | Self::Binary(_) | Self::BinarySize(_) => Need::Structure,
+            Self::Uid
+            | Self::Flags
+            | Self::InternalDate
+            | Self::Size
+            | Self::Envelope
+            | Self::Structure { .. }
+            | Self::Preview { .. } => Need::Nothing,
+            Self::Binary(_) | Self::BinarySize(_) => Need::Octets,
             Self::Body(body) => body.need(),
+        }
+    }
+
+    /// Whether the item is answered out of facts, and which.
+    fn wants(&self) -> Option<Wants> {
+        let wants = Wants::default();
+        match self {
+            Self::Uid | Self::Flags | Self::InternalDate | Self::Size => None,
+            Self::Preview { lazy: true } => None,
+            Self::Envelope => Some(Wants {
+                envelope: true,
+                ..wants
+            }),
+            Self::Structure { .. }
+            | Self::Preview { lazy: false }
+            | Self::Binary(_)
+            | Self::BinarySize(_) => Some(Wants {
+                structure: true,
+                ..wants
+            }),
+            Self::Body(body) => body.wants(),
         }
     }
 }
@@ -70,6 +101,7 @@ impl Item {
 pub(super) struct Plan {
     items: Vec<Item>,
     need: Need,
+    wants: Option<Wants>,
     sets_seen: bool,
 }
 
@@ -82,14 +114,19 @@ impl Plan {
             let item = items.remove(at);
             items.insert(0, item);
         }
-        let needs = || items.iter().map(Item::need);
-        let need = match needs().max() {
-            // Places alone do not tell where the header of a large message is.
-            Some(Need::Octets) if needs().any(|n| n == Need::Header) => Need::Structure,
-            most => most.unwrap_or(Need::Nothing),
-        };
+        let need = items.iter().map(Item::need).max().unwrap_or(Need::Nothing);
+        let mut wants: Option<Wants> = None;
+        for more in items.iter().filter_map(Item::wants) {
+            let wants = wants.get_or_insert_default();
+            wants.envelope |= more.envelope;
+            wants.structure |= more.structure;
+        }
+        if let Some(wants) = &mut wants {
+            wants.size = items.contains(&Item::Size);
+        }
         Self {
             need,
+            wants,
             items,
             sets_seen,
         }
@@ -101,6 +138,19 @@ impl Plan {
 
     pub fn need(&self) -> Need {
         self.need
+    }
+
+    /// Facts are looked at for every message.
+    pub fn uses_facts(&self) -> bool {
+        self.wants.is_some()
+    }
+
+    /// What facts are to hold.
+    pub fn wants(&self) -> Wants {
+        self.wants.unwrap_or(Wants {
+            size: true,
+            ..Wants::default()
+        })
     }
 
     pub fn sets_seen(&self) -> bool {
@@ -130,17 +180,17 @@ mod tests {
         for (items, need) in [
             ("(FLAGS UID INTERNALDATE RFC822.SIZE)", Need::Nothing),
             ("FAST", Need::Nothing),
-            ("ALL", Need::Header),
+            ("ALL", Need::Nothing),
             ("(UID BODY.PEEK[HEADER.FIELDS (From)])", Need::Header),
             ("RFC822.HEADER", Need::Header),
             ("BODY[]<0.4096>", Need::Octets),
-            ("(ENVELOPE BODY[]<0.4096>)", Need::Structure),
-            ("BODY[]<0.99999999>", Need::Structure),
-            ("BODY[]", Need::Structure),
-            ("BODYSTRUCTURE", Need::Structure),
-            ("FULL", Need::Structure),
-            ("BODY[1.HEADER]", Need::Structure),
-            ("BINARY.SIZE[1]", Need::Structure),
+            ("(ENVELOPE BODY[]<0.4096>)", Need::Octets),
+            ("BODY[]<0.99999999>", Need::Octets),
+            ("BODY[]", Need::Octets),
+            ("BODYSTRUCTURE", Need::Nothing),
+            ("FULL", Need::Nothing),
+            ("BODY[1.HEADER]", Need::Octets),
+            ("BINARY.SIZE[1]", Need::Octets),
         ] {
             assert_eq!(plan(items).need(), need, "{items}");
         }

@@ -3,7 +3,7 @@
 
 use super::plan::Need;
 use crate::error::Error;
-use roost_message::{Limits, Span, Structure, crlf, header, scan};
+use roost_message::{Limits, Places, Span, Structure, crlf, header, scan};
 use roost_store::{Mailbox, Message};
 use roost_types::Uid;
 use std::borrow::Cow;
@@ -19,6 +19,7 @@ pub(crate) struct Source {
     uid: Uid,
     bytes: Bytes,
     structure: Option<Arc<Structure>>,
+    places: Option<Places>,
 }
 
 /// Octets as the file has them.
@@ -43,23 +44,53 @@ impl Source {
         need: Need,
         small: usize,
     ) -> Result<Self, Error> {
+        let mut source = Self::read_up_to(mailbox, uid, need, small)?;
+        // A header that is not in memory is found by the scan.
+        if need == Need::Structure || need == Need::Header && source.on_disk() {
+            source.scan()?;
+        }
+        Ok(source)
+    }
+
+    /// Opens a message and reads what is needed, without a look at its parts:
+    /// see [`Source::set_places`].
+    pub fn read(mailbox: &Arc<Mailbox>, uid: Uid, need: Need) -> Result<Self, Error> {
+        Self::read_up_to(mailbox, uid, need, SMALL)
+    }
+
+    fn read_up_to(
+        mailbox: &Arc<Mailbox>,
+        uid: Uid,
+        need: Need,
+        small: usize,
+    ) -> Result<Self, Error> {
         let bytes = match need {
             Need::Nothing => Bytes::OnDisk,
             Need::Header => read_header(mailbox, uid)?,
             Need::Octets | Need::Structure => read_small(mailbox.open_message(uid)?, small)?,
         };
-        let mut source = Self {
+        Ok(Self {
             mailbox: Arc::clone(mailbox),
             uid,
             bytes,
             structure: None,
-        };
-        // A header that is not in memory is found by the scan.
-        let on_disk = matches!(source.bytes, Bytes::OnDisk);
-        if need == Need::Structure || need == Need::Header && on_disk {
-            source.scan()?;
-        }
-        Ok(source)
+            places: None,
+        })
+    }
+
+    /// Too large to be held in memory.
+    pub fn on_disk(&self) -> bool {
+        matches!(self.bytes, Bytes::OnDisk)
+    }
+
+    pub fn set_places(&mut self, places: Places) {
+        self.places = Some(places);
+    }
+
+    /// Where the parts lie.
+    pub fn places(&self) -> Result<&Places, Error> {
+        let unknown = || io::Error::other("places of parts are not known");
+        Ok(self.places.as_ref().ok_or_else(unknown)?)
     }
 
     fn scan(&mut self) -> Result<(), Error> {
@@ -110,8 +141,8 @@ impl Source {
 
     /// RFC822.SIZE, where reading has shown it.
     pub fn size(&self) -> Option<u64> {
-        if let Some(structure) = &self.structure {
-            return Some(structure.size.crlf_len);
+        if let Some(places) = &self.places {
+            return Some(places.size().crlf_len);
         }
         let mut counter = crlf::Counter::new();
         counter.update(self.in_memory()?);

@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use roost_imap::Frame;
 use roost_imap::command::{Partial, Section, SectionText};
+use roost_message::Structure;
 use roost_store::{Account, AccountOptions, Options, Store};
 use roost_types::SessionId;
 use std::io::Read;
@@ -424,7 +425,11 @@ fn what_is_held_in_memory_makes_no_difference() {
     let mut compared = 0;
     for (_, row) in selected.view().snapshot().iter() {
         let load = |small| {
-            Source::load_up_to(selected.mailbox(), row.uid, Need::Structure, small).unwrap()
+            let mut source =
+                Source::load_up_to(selected.mailbox(), row.uid, Need::Structure, small).unwrap();
+            let structure = Structure::clone(source.structure().unwrap());
+            source.set_places(structure.into());
+            source
         };
         let (memory, disk) = (load(1000), load(0));
         for (path, text, partial) in sections(&texts) {

@@ -1,25 +1,33 @@
 //! BODY and BODYSTRUCTURE (RFC 9051 §7.5.2). Parts nest no deeper than
 //! [`roost_message::Limits`] allow, so recursion is bounded.
+//!
+//! BODY is BODYSTRUCTURE without the extension data: one text serves both, if
+//! it is known where these stand.
 
-use super::envelope::write_envelope;
+use super::envelope;
 use roost_imap::write::{self, Dialect};
 use roost_message::mime::{self, MediaType, Parameters};
 use roost_message::{Content, Part};
 
-/// Appends `body`; with the extension data if `extended`.
-pub(super) fn write(out: &mut Vec<u8>, part: &Part, extended: bool, dialect: Dialect) {
-    Writer {
+/// Appends BODYSTRUCTURE; says where in what was appended the extension data
+/// stand, in rising order.
+pub(super) fn write(out: &mut Vec<u8>, part: &Part, dialect: Dialect) -> Vec<(usize, usize)> {
+    let mut writer = Writer {
+        from: out.len(),
         out,
-        extended,
         dialect,
-    }
-    .body(part);
+        extensions: Vec::new(),
+    };
+    writer.body(part);
+    writer.extensions
 }
 
 struct Writer<'a> {
     out: &'a mut Vec<u8>,
-    extended: bool,
+    /// Where the structure begins.
+    from: usize,
     dialect: Dialect,
+    extensions: Vec<(usize, usize)>,
 }
 
 impl Writer<'_> {
@@ -31,7 +39,7 @@ impl Writer<'_> {
             Content::Message(inner) => {
                 self.fields(part, &media);
                 self.space();
-                write_envelope(self.out, &inner.envelope(), self.dialect);
+                envelope::write(self.out, &inner.envelope(), self.dialect);
                 self.space();
                 self.body(inner);
                 self.space();
@@ -60,20 +68,24 @@ impl Writer<'_> {
         }
         self.space();
         self.string(&media.subtype);
-        if self.extended {
-            self.space();
-            self.parameters(&media.parameters);
-            self.disposition_and_more(part.fields());
-        }
+        self.extension(|this| {
+            this.space();
+            this.parameters(&media.parameters);
+            this.disposition_and_more(part.fields());
+        });
+    }
+
+    fn extension(&mut self, write: impl FnOnce(&mut Self)) {
+        let start = self.out.len() - self.from;
+        write(self);
+        self.extensions.push((start, self.out.len() - self.from));
     }
 
     /// A multipart must have a part, even if the message has none.
     fn empty_part(&mut self) {
         let plain = b"(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 0 0";
         self.out.extend_from_slice(plain);
-        if self.extended {
-            self.out.extend_from_slice(b" NIL NIL NIL NIL");
-        }
+        self.extension(|this| this.out.extend_from_slice(b" NIL NIL NIL NIL"));
         self.out.push(b')');
     }
 
@@ -97,11 +109,11 @@ impl Writer<'_> {
 
     /// `body-ext-1part`
     fn extension_of_leaf(&mut self, part: &Part) {
-        if self.extended {
-            self.space();
-            self.nstring(mime::md5(part.fields()).as_deref());
-            self.disposition_and_more(part.fields());
-        }
+        self.extension(|this| {
+            this.space();
+            this.nstring(mime::md5(part.fields()).as_deref());
+            this.disposition_and_more(part.fields());
+        });
     }
 
     /// `SP body-fld-dsp SP body-fld-lang SP body-fld-loc`
@@ -170,7 +182,12 @@ mod tests {
     fn wire(text: &str, extended: bool) -> String {
         let structure = scan(&mut text.as_bytes(), &Limits::DEFAULT).unwrap();
         let mut out = Vec::new();
-        write(&mut out, &structure.root, extended, Dialect::Ascii);
+        let extensions = write(&mut out, &structure.root, Dialect::Ascii);
+        if !extended {
+            for (start, end) in extensions.into_iter().rev() {
+                out.drain(start..end);
+            }
+        }
         String::from_utf8(out).unwrap()
     }
 

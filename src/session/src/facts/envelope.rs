@@ -4,13 +4,8 @@ use roost_imap::write::{self, Dialect};
 use roost_message::Envelope;
 use roost_message::envelope::Party;
 
-/// Appends the envelope of a header block.
-pub(super) fn write(out: &mut Vec<u8>, block: &[u8], dialect: Dialect) {
-    write_envelope(out, &Envelope::new(block), dialect);
-}
-
 /// Appends `"(" env-date SP env-subject SP … ")"`.
-pub(super) fn write_envelope(out: &mut Vec<u8>, envelope: &Envelope<'_>, dialect: Dialect) {
+pub(super) fn write(out: &mut Vec<u8>, envelope: &Envelope<'_>, dialect: Dialect) {
     out.push(b'(');
     write::nstring(out, envelope.date().as_deref(), dialect);
     out.push(b' ');
@@ -55,7 +50,7 @@ mod tests {
 
     fn wire(block: &str, dialect: Dialect) -> String {
         let mut out = Vec::new();
-        write(&mut out, block.as_bytes(), dialect);
+        write(&mut out, &Envelope::new(block.as_bytes()), dialect);
         String::from_utf8(out).unwrap()
     }
 

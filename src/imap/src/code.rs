@@ -3,7 +3,7 @@
 
 use crate::command::Tag;
 use crate::write::{self, Dialect};
-use roost_types::{Keyword, SeqNum, SystemFlags, Uid, UidSet, UidValidity};
+use roost_types::{Keyword, ObjectId, SeqNum, SystemFlags, Uid, UidSet, UidValidity};
 
 /// A `resp-text-code`.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -42,6 +42,8 @@ pub enum ResponseCode {
     },
     InUse,
     Limit,
+    /// RFC 8474 §4.1.
+    MailboxId(ObjectId),
     NonExistent,
     NoPerm,
     NotSaved,
@@ -103,6 +105,11 @@ impl ResponseCode {
                 let extra = create.then_some("\\*");
                 write::flag_list(out, *system, keywords, extra);
             }
+            Self::MailboxId(id) => {
+                out.extend_from_slice(b" (");
+                out.extend_from_slice(&id.text());
+                out.push(b')');
+            }
             Self::UidNext(uid) => write::space_number(out, uid.get()),
             Self::UidValidity(validity) => write::space_number(out, validity.get()),
             Self::Unseen(seq) => write::space_number(out, seq.get()),
@@ -133,6 +140,7 @@ impl ResponseCode {
             Self::InProgress { .. } => "INPROGRESS",
             Self::InUse => "INUSE",
             Self::Limit => "LIMIT",
+            Self::MailboxId(_) => "MAILBOXID",
             Self::NonExistent => "NONEXISTENT",
             Self::NoPerm => "NOPERM",
             Self::NotSaved => "NOTSAVED",
@@ -259,6 +267,10 @@ mod tests {
         assert_eq!(
             wire(&ResponseCode::Unseen(SeqNum::new(12).unwrap())),
             "UNSEEN 12"
+        );
+        assert_eq!(
+            wire(&ResponseCode::MailboxId(ObjectId([0x5a; 16]))),
+            format!("MAILBOXID ({})", "5a".repeat(16))
         );
         assert_eq!(wire(&ResponseCode::ReadOnly), "READ-ONLY");
         assert_eq!(wire(&ResponseCode::UnknownCte), "UNKNOWN-CTE");

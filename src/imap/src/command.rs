@@ -17,7 +17,7 @@ pub use partial::PartialRange;
 pub use search::{SearchArgs, SearchKey, SearchReturn};
 
 use crate::chars::is_tag;
-use roost_types::{Keyword, SequenceSet, SpecialUse, SystemFlags, UnixTime};
+use roost_types::{Keyword, SequenceSet, SetBound, SpecialUse, SystemFlags, UnixTime};
 use std::fmt;
 use zeroize::Zeroizing;
 
@@ -75,8 +75,8 @@ pub struct Request {
     pub command: Command,
 }
 
-/// Every command but APPEND, whose message literals never are in memory as a
-/// whole: see [`crate::frame::Frame::AppendStart`].
+/// Every command but APPEND and REPLACE, whose message literals never are in
+/// memory as a whole: see [`crate::frame::Frame::AppendStart`].
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Command {
     Capability,
@@ -213,6 +213,14 @@ pub struct AppendMessage {
     pub sync: bool,
     /// True for `~{n}`: NUL octets may come.
     pub literal8: bool,
+}
+
+/// The message that a REPLACE takes away (RFC 8508 §5): a message sequence
+/// number, or with `uid` a UID.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Replaced {
+    pub uid: bool,
+    pub message: SetBound,
 }
 
 impl Command {

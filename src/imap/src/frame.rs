@@ -6,7 +6,8 @@
 //! read away to its end and reported with its tag; only a literal too large
 //! even for that ends the connection ([`Frame::Fatal`]).
 //!
-//! Message literals of APPEND are not collected but handed out as they come:
+//! Message literals of APPEND and REPLACE are not collected but handed out as
+//! they come:
 //! ```text
 //! AppendStart ── accept_append() ─► AppendData* ─┬─► AppendNext ── accept_append() ─► …
 //!      └──────── refuse_append() ────────────────┴─► AppendEnd
@@ -21,7 +22,7 @@ mod tests;
 
 pub use framer::Framer;
 
-use crate::command::{AppendMessage, Tag};
+use crate::command::{AppendMessage, Replaced, Tag};
 use std::fmt;
 
 /// What a client may send.
@@ -71,7 +72,7 @@ pub enum Frame {
     Command(Vec<u8>),
     /// The client waits for a continuation (`+ OK`) before it sends a literal.
     NeedContinuation,
-    /// An APPEND as far as its first message. Nothing more comes before
+    /// An APPEND or REPLACE as far as its first message. Nothing more comes before
     /// [`Framer::accept_append`] or [`Framer::refuse_append`] is called.
     AppendStart(AppendStart),
     /// The next octets of the accepted message; never empty.
@@ -100,10 +101,13 @@ pub enum Frame {
     Fatal { reason: &'static str },
 }
 
-/// The beginning of an APPEND (RFC 9051 §6.3.12).
+/// The beginning of an APPEND (RFC 9051 §6.3.12), or of a REPLACE, which has
+/// one message.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct AppendStart {
     pub tag: Tag,
+    /// What a REPLACE replaces.
+    pub replaced: Option<Replaced>,
     pub mailbox: Vec<u8>,
     pub message: AppendMessage,
 }

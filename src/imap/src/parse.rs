@@ -139,6 +139,7 @@ fn arguments(kind: CommandKind, c: &mut Cursor<'_>) -> Result<Command, Syntax> {
         K::Unselect => Command::Unselect,
         K::Expunge => Command::Expunge,
         K::Append => return Err(Syntax("APPEND without a message literal")),
+        K::Replace | K::UidReplace => return Err(Syntax("REPLACE without a message literal")),
         K::Id => id::id(c)?,
         K::Authenticate => auth::authenticate(c)?,
         K::Login => auth::login(c)?,

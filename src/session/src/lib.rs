@@ -29,6 +29,7 @@ pub mod error;
 pub mod facts;
 pub mod job;
 pub mod names;
+mod object_id;
 pub mod pattern;
 pub mod selected;
 pub mod session;

@@ -141,7 +141,7 @@ impl Session {
 
     /// Answers the command that logged the client in.
     pub fn greet(&self, tag: &Tag, out: &mut Vec<u8>) {
-        let code = ResponseCode::Capability(crate::cmd::capability::names());
+        let code = ResponseCode::Capability(crate::cmd::capability::names(self));
         write::tagged(out, tag, Status::Ok, Some(&code), "Logged in");
     }
 
@@ -208,7 +208,7 @@ impl Session {
     pub fn doing(&self) -> &'static str {
         match (&self.phase, &self.state) {
             (Phase::Running { kind, .. }, _) => kind.name(),
-            (Phase::Append(_), _) => "APPEND",
+            (Phase::Append(appending), _) => appending.kind().name(),
             (Phase::Idle { .. } | Phase::IdleTelling { .. }, _) => "Idle",
             (_, State::Authenticated) => "Authenticated",
             (_, State::Selected(_)) => "Selected",

@@ -22,6 +22,15 @@ pub struct Settings {
     pub running_interval: Option<Duration>,
 }
 
+impl Settings {
+    /// APPENDLIMIT (RFC 7889): the largest message that APPEND takes, where
+    /// there is such a limit and its number has 32 bits.
+    pub fn append_limit(&self) -> Option<u64> {
+        let limit = self.max_message_size;
+        (1..=u64::from(u32::MAX)).contains(&limit).then_some(limit)
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {

@@ -102,12 +102,14 @@ commands! {
     Store        "STORE"        SELECTED + sequence_numbers + holds_expunge;
     Copy         "COPY"         SELECTED + sequence_numbers;
     Move         "MOVE"         SELECTED + sequence_numbers;
+    Replace      "REPLACE"      SELECTED + sequence_numbers;
     UidExpunge   "UID EXPUNGE"  SELECTED;
     UidSearch    "UID SEARCH"   SELECTED + sequence_numbers;
     UidFetch     "UID FETCH"    SELECTED;
     UidStore     "UID STORE"    SELECTED;
     UidCopy      "UID COPY"     SELECTED;
     UidMove      "UID MOVE"     SELECTED;
+    UidReplace   "UID REPLACE"  SELECTED;
 }
 
 impl CommandKind {

@@ -47,6 +47,11 @@ pub enum FetchItem {
     Preview {
         lazy: bool,
     },
+    /// RFC 8514.
+    SaveDate,
+    /// RFC 8474 §5.3.
+    EmailId,
+    ThreadId,
 }
 
 /// A `section-part`: empty means the whole message.
@@ -96,7 +101,10 @@ impl FetchItem {
             | Self::BodyStructure
             | Self::Rfc822Header
             | Self::BinarySize { .. }
-            | Self::Preview { .. } => false,
+            | Self::Preview { .. }
+            | Self::SaveDate
+            | Self::EmailId
+            | Self::ThreadId => false,
         }
     }
 }

@@ -42,11 +42,15 @@ pub enum StatusItem {
     Unseen,
     Deleted,
     Size,
+    /// RFC 7889.
+    AppendLimit,
+    /// RFC 8474 §4.3.
+    MailboxId,
 }
 
 impl StatusItem {
     /// In the order in which they are answered.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Messages,
         Self::Recent,
         Self::UidNext,
@@ -54,6 +58,8 @@ impl StatusItem {
         Self::Unseen,
         Self::Deleted,
         Self::Size,
+        Self::AppendLimit,
+        Self::MailboxId,
     ];
 
     pub const fn name(self) -> &'static str {
@@ -65,6 +71,8 @@ impl StatusItem {
             Self::Unseen => "UNSEEN",
             Self::Deleted => "DELETED",
             Self::Size => "SIZE",
+            Self::AppendLimit => "APPENDLIMIT",
+            Self::MailboxId => "MAILBOXID",
         }
     }
 

@@ -82,6 +82,9 @@ pub enum SearchKey {
     /// RFC822.SIZE greater than, or less than, so many octets.
     Larger(u64),
     Smaller(u64),
+    /// RFC 8474 §6; case counts.
+    EmailId(Vec<u8>),
+    ThreadId(Vec<u8>),
 }
 
 impl SearchKey {
@@ -121,7 +124,9 @@ impl SearchKey {
             | Self::Older(_)
             | Self::Younger(_)
             | Self::Larger(_)
-            | Self::Smaller(_) => false,
+            | Self::Smaller(_)
+            | Self::EmailId(_)
+            | Self::ThreadId(_) => false,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The states of an APPEND whose messages are streamed.
+//! The states of an APPEND or REPLACE whose messages are streamed.
 
 use super::framer::{Progress, State, Step};
 use super::literal::Literal;
@@ -11,6 +11,8 @@ pub(super) struct Appending {
     pub tag: Tag,
     /// Messages announced so far.
     pub messages: usize,
+    /// The most that it may have.
+    pub most: usize,
     pub phase: Phase,
 }
 
@@ -34,26 +36,45 @@ pub(super) enum Role {
     Bad(&'static str),
 }
 
-const NAME: &[u8] = b"APPEND";
-
-/// Whether the command that begins so is an APPEND.
-pub(super) fn is_append(command: &[u8]) -> bool {
+/// Whether the command that begins so is one with a message: the name must
+/// be complete.
+pub(super) fn takes_message(command: &[u8]) -> bool {
     let Some(blank) = memchr(b' ', command).filter(|&tag| tag > 0) else {
         return false;
     };
-    let behind_tag = command.get(blank..).unwrap_or_default().trim_ascii_start();
-    behind_tag
-        .split_at_checked(NAME.len())
-        .is_some_and(|(name, args)| name.eq_ignore_ascii_case(NAME) && args.starts_with(b" "))
+    let rest = command.get(blank..).unwrap_or_default();
+    match word(rest) {
+        Some((name, _)) if is(name, b"APPEND") || is(name, b"REPLACE") => true,
+        Some((name, rest)) if is(name, b"UID") => {
+            word(rest).is_some_and(|(name, _)| is(name, b"REPLACE"))
+        }
+        _ => false,
+    }
 }
 
-/// The role of the literal at the end of `command`, an APPEND so far.
+fn is(name: &[u8], expected: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(expected)
+}
+
+/// The next word that a blank follows, and the rest from that blank on.
+fn word(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let text = text.trim_ascii_start();
+    text.split_at_checked(memchr(b' ', text)?)
+}
+
+/// The role of the literal at the end of `command`, which has one so far.
 pub(super) fn role(command: &[u8], literal: Literal) -> Role {
     let head = before(command, literal);
     match grammar::head(head) {
         Ok(grammar::Head::MailboxMissing) => Role::Argument,
-        Ok(grammar::Head::Complete { tag, mailbox, args }) => Role::Message(AppendStart {
+        Ok(grammar::Head::Complete {
             tag,
+            replaced,
+            mailbox,
+            args,
+        }) => Role::Message(AppendStart {
+            tag,
+            replaced,
             mailbox,
             message: message(args, literal),
         }),
@@ -87,6 +108,8 @@ fn decide(message: &AppendMessage) -> Phase {
         sync: message.sync,
     }
 }
+
+const TOO_MANY: &str = "Too many messages in one command";
 
 /// How the framer goes through an APPEND.
 impl Framer {
@@ -123,6 +146,10 @@ impl Framer {
         self.state = State::Append(Appending {
             tag: start.tag.clone(),
             messages: 1,
+            most: match start.replaced {
+                Some(_) => 1,
+                None => self.limits.append_messages,
+            },
             phase: decide(&start.message),
         });
         Step::Frame(Frame::AppendStart(start))
@@ -174,9 +201,7 @@ impl Framer {
         let literal = Literal::at_end(line);
         let message = match literal {
             None => Err("Unexpected text behind the message"),
-            Some(_) if append.messages >= self.limits.append_messages => {
-                Err("Too many messages in one APPEND")
-            }
+            Some(_) if append.messages >= append.most => Err(TOO_MANY),
             Some(literal) => next_message(line, literal),
         };
         self.consume(p.scanned);

@@ -248,7 +248,7 @@ impl Framer {
 
     fn announced(&mut self, mut p: Progress, end: usize, literal: Literal) -> Step {
         let command = self.unread().get(..end).unwrap_or_default();
-        if append::is_append(command) {
+        if append::takes_message(command) {
             let role = match self.limits.append_messages {
                 0 => Role::Bad("APPEND is not allowed now"),
                 _ => append::role(command, literal),

@@ -1,8 +1,9 @@
-//! APPEND as far as its message literals (RFC 9051 §6.3.12, RFC 3502).
+//! APPEND and REPLACE as far as their message literals (RFC 9051 §6.3.12,
+//! RFC 3502, RFC 8508 §5).
 
 use super::cursor::{Cursor, Result, Syntax};
-use super::{date, flags, tag};
-use crate::command::{Flags, Tag};
+use super::{command_name, date, flags, set, tag};
+use crate::command::{CommandKind, Flags, Replaced, Tag};
 use roost_types::UnixTime;
 
 /// What stands before a message.
@@ -20,27 +21,45 @@ pub(crate) enum Head {
     /// The literal is a message.
     Complete {
         tag: Tag,
+        replaced: Option<Replaced>,
         mailbox: Vec<u8>,
         args: MessageArgs,
     },
 }
 
-/// `tag SP "APPEND" SP mailbox [SP flag-list] [SP date-time] SP`, which is
-/// followed by a literal.
+/// `tag SP ("APPEND" / ["UID" SP] "REPLACE" SP seq-number) SP mailbox
+/// [SP flag-list] [SP date-time] SP`, which is followed by a literal.
 pub(crate) fn head(text: &[u8]) -> std::result::Result<Head, &'static str> {
     read_head(&mut Cursor::new(text)).map_err(|Syntax(text)| text)
 }
 
 fn read_head(c: &mut Cursor<'_>) -> Result<Head> {
     let tag = tag(c)?;
-    c.atom()?; // APPEND, or the framer would not have asked
+    let replaced = match command_name(c)? {
+        CommandKind::Replace => Some(replaced(c, false)?),
+        CommandKind::UidReplace => Some(replaced(c, true)?),
+        // APPEND, or the framer would not have asked.
+        _ => None,
+    };
     c.sp()?;
     if c.at_end() {
         return Ok(Head::MailboxMissing);
     }
     let mailbox = c.mailbox()?;
     let args = message_args(c)?;
-    Ok(Head::Complete { tag, mailbox, args })
+    Ok(Head::Complete {
+        tag,
+        replaced,
+        mailbox,
+        args,
+    })
+}
+
+/// `SP seq-number`
+fn replaced(c: &mut Cursor<'_>, uid: bool) -> Result<Replaced> {
+    c.sp()?;
+    let message = set::seq_number(c)?;
+    Ok(Replaced { uid, message })
 }
 
 /// `[SP flag-list] [SP date-time] SP` between two messages.
@@ -69,12 +88,13 @@ fn message_args(c: &mut Cursor<'_>) -> Result<MessageArgs> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use roost_types::SystemFlags;
+    use roost_types::{SetBound, SystemFlags};
 
     #[test]
     fn heads() {
-        let Ok(Head::Complete { tag, mailbox, args }) =
-            head(b"A003 append saved-messages (\\Seen) \"23-Feb-2002 08:59:42 +0100\" ")
+        let Ok(Head::Complete {
+            tag, mailbox, args, ..
+        }) = head(b"A003 append saved-messages (\\Seen) \"23-Feb-2002 08:59:42 +0100\" ")
         else {
             panic!("no head")
         };
@@ -95,6 +115,31 @@ mod tests {
             b"a APPEND x \"yesterday\" ",
             b"a APPEND x ()",
             b"a APPEND x (\\Seen",
+        ] {
+            assert!(head(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn heads_of_replace() {
+        let target = |text: &[u8]| match head(text) {
+            Ok(Head::Complete { replaced, .. }) => replaced,
+            other => panic!("{other:?}"),
+        };
+        let number = |n: u32| SetBound::Number(n.try_into().unwrap());
+        assert_eq!(target(b"a APPEND x "), None);
+        let expected = |uid, message| Some(Replaced { uid, message });
+        assert_eq!(target(b"a REPLACE 4 x "), expected(false, number(4)));
+        assert_eq!(
+            target(b"a uid  replace * x () "),
+            expected(true, SetBound::Star)
+        );
+        assert_eq!(head(b"a UID REPLACE 7 "), Ok(Head::MailboxMissing));
+        for bad in [
+            &b"a REPLACE x "[..],
+            b"a REPLACE 0 x ",
+            b"a REPLACE 1:2 x ",
+            b"a REPLACE $ x ",
         ] {
             assert!(head(bad).is_err(), "{bad:?}");
         }

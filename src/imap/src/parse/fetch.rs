@@ -73,6 +73,9 @@ fn fetch_att(c: &mut Cursor<'_>) -> Result<FetchItem> {
         b"BINARY.SIZE" => FetchItem::BinarySize {
             part: section_binary(c)?,
         },
+        b"SAVEDATE" => FetchItem::SaveDate,
+        b"EMAILID" => FetchItem::EmailId,
+        b"THREADID" => FetchItem::ThreadId,
         _ => return Err(Syntax("Unknown FETCH item")),
     })
 }

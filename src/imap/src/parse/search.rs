@@ -9,6 +9,9 @@ use super::set::{sequence_set, starts_set};
 use crate::command::{Command, SearchArgs, SearchKey, SearchReturn};
 use roost_types::SystemFlags;
 
+/// The longest identifier that RFC 8474 allows.
+const MAX_OBJECT_ID: usize = 255;
+
 const UNKNOWN: Syntax = Syntax("Unknown search key");
 const ONE_WINDOW: Syntax = Syntax("Only one of ALL and PARTIAL is possible");
 
@@ -221,6 +224,8 @@ fn with_other_argument(c: &mut Cursor<'_>, name: &str) -> Result<SearchKey> {
         "UNKEYWORD" => |c| flag_keyword(c).map(SearchKey::NotKeyword),
         "UID" => |c| sequence_set(c).map(SearchKey::Uid),
         "HEADER" => header,
+        "EMAILID" => |c| object_id(c).map(SearchKey::EmailId),
+        "THREADID" => |c| object_id(c).map(SearchKey::ThreadId),
         _ => return Err(UNKNOWN),
     };
     c.sp()?;
@@ -233,4 +238,14 @@ fn header(c: &mut Cursor<'_>) -> Result<SearchKey> {
     c.sp()?;
     let value = c.astring()?.into_owned();
     Ok(SearchKey::Header { name, value })
+}
+
+/// `objectid` (RFC 8474 §7)
+fn object_id(c: &mut Cursor<'_>) -> Result<Vec<u8>> {
+    let is_id = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
+    let id = c.take_while(is_id);
+    match id.len() {
+        1..=MAX_OBJECT_ID => Ok(id.to_vec()),
+        _ => Err(Syntax("Invalid object identifier")),
+    }
 }

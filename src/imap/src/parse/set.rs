@@ -24,7 +24,7 @@ pub(super) fn sequence_set(c: &mut Cursor<'_>) -> Result<SequenceSet> {
 }
 
 /// `seq-number`
-fn seq_number(c: &mut Cursor<'_>) -> Result<SetBound> {
+pub(super) fn seq_number(c: &mut Cursor<'_>) -> Result<SetBound> {
     if c.eat(b'*') {
         return Ok(SetBound::Star);
     }

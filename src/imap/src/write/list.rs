@@ -5,7 +5,7 @@ use super::data::named_number;
 use super::string::string;
 use super::string::{Dialect, mailbox, quoted};
 use crate::command::{StatusItem, StatusItems};
-use roost_types::{SpecialUse, Uid, UidValidity};
+use roost_types::{ObjectId, SpecialUse, Uid, UidValidity};
 
 /// A mailbox attribute other than the special uses.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -115,6 +115,9 @@ pub struct StatusValues {
     pub deleted: u32,
     /// The sum of RFC822.SIZE, in octets.
     pub size: u64,
+    /// The largest message that APPEND takes, in octets.
+    pub append_limit: Option<u64>,
+    pub mailbox_id: ObjectId,
 }
 
 /// Appends `* STATUS name (…)`.
@@ -138,6 +141,19 @@ pub fn status(
             StatusItem::Unseen => u64::from(values.unseen),
             StatusItem::Deleted => u64::from(values.deleted),
             StatusItem::Size => values.size,
+            StatusItem::AppendLimit => match values.append_limit {
+                Some(limit) => limit,
+                None => {
+                    named(out, item.name(), b"NIL");
+                    continue;
+                }
+            },
+            StatusItem::MailboxId => {
+                named(out, item.name(), b"(");
+                out.extend_from_slice(&values.mailbox_id.text());
+                out.push(b')');
+                continue;
+            }
         };
         named_number(out, item.name(), value);
     }
@@ -147,6 +163,13 @@ pub fn status(
     }
     out.push(b')');
     crlf(out);
+}
+
+fn named(out: &mut Vec<u8>, name: &str, value: &[u8]) {
+    out.push(b' ');
+    out.extend_from_slice(name.as_bytes());
+    out.push(b' ');
+    out.extend_from_slice(value);
 }
 
 #[cfg(test)]
@@ -207,6 +230,8 @@ mod tests {
             unseen: 2,
             deleted: 3,
             size: 5_000_000_000,
+            append_limit: None,
+            mailbox_id: ObjectId([0xab; 16]),
         };
         let text = |items: &[StatusItem]| {
             let mut out = Vec::new();
@@ -221,7 +246,8 @@ mod tests {
         assert_eq!(
             text(&StatusItem::ALL),
             "* STATUS blurdybloop (MESSAGES 231 RECENT 1 UIDNEXT 44292 UIDVALIDITY 9 \
-             UNSEEN 2 DELETED 3 SIZE 5000000000)\r\n"
+             UNSEEN 2 DELETED 3 SIZE 5000000000 APPENDLIMIT NIL \
+             MAILBOXID (abababababababababababababababab))\r\n"
         );
         assert_eq!(text(&[]), "* STATUS blurdybloop ()\r\n");
     }

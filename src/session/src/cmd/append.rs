@@ -1,21 +1,25 @@
-//! APPEND and MULTIAPPEND (RFC 9051 §6.3.12, RFC 3502, RFC 3516 §4.4).
+//! APPEND and MULTIAPPEND (RFC 9051 §6.3.12, RFC 3502, RFC 3516 §4.4), and
+//! what REPLACE has in common with them.
 //!
 //! Messages go from the connection to their files in the pieces in which they
 //! come; nothing is visible before the last of them is complete.
 
+use super::replace;
 use crate::error::Error;
 use crate::job::Reply;
 use crate::session::{Named, Progress, Session};
 use roost_imap::command::AppendMessage;
 use roost_imap::frame::AppendStart;
 use roost_imap::write;
-use roost_imap::{ResponseCode, Tag};
+use roost_imap::{CommandKind, ResponseCode, Tag};
 use roost_store::{Append, Mailbox};
+use roost_types::Uid;
 use std::sync::Arc;
 
 /// An APPEND under way.
 pub(crate) struct Appending {
     tag: Tag,
+    kind: CommandKind,
     state: State,
 }
 
@@ -27,6 +31,8 @@ enum State {
 
 struct Open {
     append: Append,
+    /// The message that a REPLACE takes away.
+    old: Option<Uid>,
     named: Named,
     literal8: bool,
     last_octet: u8,
@@ -49,25 +55,35 @@ pub(crate) fn begin(
     start: AppendStart,
     out: &mut Vec<u8>,
 ) -> (Appending, Progress) {
-    let state = match prepare(session, &start.mailbox) {
+    let state = match prepare(session, &start) {
         Ok(open) => State::Open(Box::new(open)),
         Err(error) => State::Failed(error),
     };
     let mut appending = Appending {
         tag: start.tag,
+        kind: match start.replaced {
+            None => CommandKind::Append,
+            Some(old) if old.uid => CommandKind::UidReplace,
+            Some(_) => CommandKind::Replace,
+        },
         state,
     };
     let progress = appending.message(session, &start.message, out);
     (appending, progress)
 }
 
-fn prepare(session: &Session, mailbox: &[u8]) -> Result<Open, Error> {
-    let named = session.name(mailbox)?;
+fn prepare(session: &Session, start: &AppendStart) -> Result<Open, Error> {
+    let old = match &start.replaced {
+        Some(replaced) => Some(replace::target(session, replaced)?),
+        None => None,
+    };
+    let named = session.name(&start.mailbox)?;
     let append = open(session, &named)?
         .append()
         .map_err(Error::Destination)?;
     Ok(Open {
         append,
+        old,
         named,
         literal8: false,
         last_octet: 0,
@@ -127,18 +143,37 @@ impl Appending {
     }
 
     /// The end of the command.
-    pub fn end(self, session: &mut Session, out: &mut Vec<u8>) -> (Tag, Result<Reply, Error>) {
+    pub fn end(
+        self,
+        session: &mut Session,
+        out: &mut Vec<u8>,
+    ) -> (Tag, CommandKind, Result<Reply, Error>) {
         let result = match self.state {
             State::Failed(error) => Err(error),
             State::Open(open) => commit(session, *open, out),
         };
-        (self.tag, result)
+        (self.tag, self.kind, result)
+    }
+
+    pub fn kind(&self) -> CommandKind {
+        self.kind
+    }
+
+    /// Why the command was given up, if it was.
+    pub fn failure(self) -> Option<(Tag, Error)> {
+        match self.state {
+            State::Failed(error) => Some((self.tag, error)),
+            State::Open(_) => None,
+        }
     }
 }
 
 fn commit(session: &mut Session, open: Open, out: &mut Vec<u8>) -> Result<Reply, Error> {
     let mut append = open.append;
     append.finish_message().map_err(Error::Destination)?;
+    if let Some(old) = open.old {
+        return replace::commit(session, append, old, &open.named, out);
+    }
     let outcome = append.commit().map_err(Error::Destination)?;
     session.counters.appended += outcome.uids.len();
     session.tell_normalized(&open.named, false, out);
@@ -162,11 +197,8 @@ fn check(session: &Session, message: &AppendMessage) -> Result<(), Error> {
         });
     }
     if most > 0 && message.size > most {
-        let code = match session.rev2() {
-            true => ResponseCode::TooBig,
-            false => ResponseCode::Limit,
-        };
-        return Err(Error::refused(code, "Message is too large"));
+        // RFC 7889 §4.
+        return Err(Error::refused(ResponseCode::TooBig, "Message is too large"));
     }
     Ok(())
 }

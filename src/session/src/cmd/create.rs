@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::job::Reply;
+use crate::object_id;
 use crate::session::Session;
 use roost_imap::ResponseCode;
 use roost_imap::command::{CreateArgs, UseAttribute};
@@ -26,7 +27,15 @@ pub(super) fn run(session: &Session, args: &CreateArgs, out: &mut Vec<u8>) -> Re
         .account
         .create(&given.name, given.directory, special_use)?;
     session.tell_normalized(&named, false, out);
-    Ok(Reply::ok("Create completed"))
+    if given.directory {
+        return Ok(Reply::ok("Create completed"));
+    }
+    let status = session.account.status(&given.name, false)?;
+    let id = object_id::mailbox(status.mailbox_id, &given.name, status.uid_validity);
+    Ok(Reply::ok_code(
+        ResponseCode::MailboxId(id),
+        "Create completed",
+    ))
 }
 
 /// One use at most is kept for a mailbox; ALL and FLAGGED are views of other

@@ -23,6 +23,7 @@ pub mod lsub;
 pub mod namespace;
 pub mod noop;
 pub mod rename;
+pub(crate) mod replace;
 pub mod search;
 pub mod select;
 pub mod status;
@@ -47,7 +48,7 @@ pub(crate) fn start(
     out: &mut Vec<u8>,
 ) -> Result<Started, Error> {
     Ok(Started::Done(match command {
-        Command::Capability => capability::run(out),
+        Command::Capability => capability::run(session, out),
         Command::Noop => noop::run(),
         Command::Logout => logout::run(session, out),
         Command::Id(fields) => id::run(session, &fields, out),

@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::job::Reply;
+use crate::object_id;
 use crate::selected::Selected;
 use crate::session::{Named, Session, State};
 use roost_imap::ResponseCode;
@@ -51,6 +52,10 @@ fn describe(session: &Session, selected: &Selected, out: &mut Vec<u8>) {
     write::untagged(out, Status::Ok, Some(&validity), "UIDs valid");
     let next = ResponseCode::UidNext(snapshot.uid_next());
     write::untagged(out, Status::Ok, Some(&next), "Predicted next UID");
+    let mailbox = selected.mailbox();
+    let id = object_id::mailbox(mailbox.guid(), &mailbox.name(), snapshot.uid_validity());
+    let id = ResponseCode::MailboxId(id);
+    write::untagged(out, Status::Ok, Some(&id), "Identity");
 }
 
 fn unseen(out: &mut Vec<u8>, first: SeqNum) {

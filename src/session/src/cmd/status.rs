@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::job::Reply;
+use crate::object_id;
 use crate::session::Session;
 use roost_imap::command::{StatusItem, StatusItems};
 use roost_imap::write::{self, StatusValues};
@@ -36,5 +37,7 @@ pub(super) fn values(
         unseen: status.unseen,
         deleted: status.deleted,
         size: status.sizes.map_or(0, |s| s.all),
+        append_limit: session.settings.append_limit(),
+        mailbox_id: object_id::mailbox(status.mailbox_id, name, status.uid_validity),
     })
 }

@@ -39,7 +39,10 @@ impl Session {
                 let tag = self.blamed(tag);
                 self.bad(tag.as_ref(), reason, out)
             }
-            Frame::Fatal { reason } => self.fatal(Fatal::Protocol(reason), out),
+            Frame::Fatal { reason } => {
+                self.tell_failure(out);
+                self.fatal(Fatal::Protocol(reason), out)
+            }
             Frame::Line(_) | Frame::Cancel => self.fatal(Fatal::Protocol("Unexpected line"), out),
         }
     }
@@ -379,14 +382,25 @@ impl Session {
         }
     }
 
+    /// A message that was refused before it came is too large even to be read
+    /// away: the client shall know why before the connection ends.
+    fn tell_failure(&mut self, out: &mut Vec<u8>) {
+        if let Phase::Append(appending) = mem::replace(&mut self.phase, Phase::Ready)
+            && let Some((tag, error)) = appending.failure()
+            && let Answer::Tagged(reply) = answer(&error)
+        {
+            write::tagged(out, &tag, reply.status, reply.code.as_ref(), &reply.text);
+        }
+    }
+
     fn append_end(&mut self, out: &mut Vec<u8>) -> Progress {
         match mem::replace(&mut self.phase, Phase::Ready) {
             Phase::Append(appending) => {
                 self.bad_commands = 0;
-                let (tag, result) = (*appending).end(self, out);
+                let (tag, kind, result) = (*appending).end(self, out);
                 match result {
-                    Ok(reply) => self.finish(tag, CommandKind::Append, reply, out),
-                    Err(error) => self.failed(tag, CommandKind::Append, &error, out),
+                    Ok(reply) => self.finish(tag, kind, reply, out),
+                    Err(error) => self.failed(tag, kind, &error, out),
                 }
             }
             _ => self.fatal(Fatal::Protocol("Unexpected end of message"), out),

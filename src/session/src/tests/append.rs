@@ -70,7 +70,7 @@ fn messages_have_a_largest_size() {
     let site = Site::with(settings);
     site.client().expect(
         "a APPEND INBOX {11}",
-        &["a NO [LIMIT] Message is too large"],
+        &["a NO [TOOBIG] Message is too large"],
     );
     let mut client = site.client_rev2();
     client.expect(

@@ -108,7 +108,7 @@ fn too_many_bad_commands_in_a_row() {
 fn pipelined_commands_run_in_order() {
     let site = Site::new();
     let mut client = site.client();
-    let got = client.send(b"a CREATE x\r\nb SELECT x\r\nc IDLE\r\nDONE\r\nd CLOSE\r\n");
+    let got = client.send(b"a CREATE x/\r\nb SELECT INBOX\r\nc IDLE\r\nDONE\r\nd CLOSE\r\n");
     let tagged: Vec<&str> = got
         .split_terminator("\r\n")
         .filter(|l| !l.starts_with('*'))

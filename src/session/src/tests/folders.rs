@@ -17,6 +17,7 @@ fn select_describes_the_mailbox() {
             "* OK [UNSEEN 1] First unseen",
             "* OK [UIDVALIDITY ...",
             "* OK [UIDNEXT 3] Predicted next UID",
+            "* OK [MAILBOXID (...",
             "a OK [READ-WRITE] Select completed",
         ],
     );
@@ -35,6 +36,7 @@ fn select_in_rev2_lists_and_closes() {
             "* 0 EXISTS",
             "* OK [UIDVALIDITY ...",
             "* OK [UIDNEXT 1] Predicted next UID",
+            "* OK [MAILBOXID (...",
             "* LIST (\\HasNoChildren) \"/\" b/c",
             "a OK [READ-WRITE] Select completed",
         ],
@@ -81,7 +83,7 @@ fn create_delete_rename() {
         "a CREATE INBOX",
         &["a NO [ALREADYEXISTS] Mailbox already exists"],
     );
-    client.expect("a CREATE a", &["a OK Create completed"]);
+    client.expect("a CREATE a", &["a OK [MAILBOXID (..."]);
     client.expect(
         "a CREATE a",
         &["a NO [ALREADYEXISTS] Mailbox already exists"],
@@ -117,7 +119,7 @@ fn directories_without_messages() {
         "a SELECT dir",
         &["a NO [NONEXISTENT] Name holds no messages"],
     );
-    client.expect("a CREATE dir", &["a OK Create completed"]);
+    client.expect("a CREATE dir", &["a OK [MAILBOXID (..."]);
     let answer = client.say("a SELECT dir");
     assert!(
         answer.ends_with("a OK [READ-WRITE] Select completed\r\n"),
@@ -129,7 +131,7 @@ fn directories_without_messages() {
 fn special_uses() {
     let site = Site::new();
     let mut client = site.client();
-    client.expect("a CREATE s (USE (\\Sent))", &["a OK Create completed"]);
+    client.expect("a CREATE s (USE (\\Sent))", &["a OK [MAILBOXID (..."]);
     client.expect("a CREATE t (USE (\\All))", &["a NO [USEATTR] ..."]);
     client.expect("a CREATE t (USE (\\Xyz))", &["a NO [USEATTR] ..."]);
     client.expect("a CREATE t (USE (\\Sent \\Junk))", &["a NO [USEATTR] ..."]);
@@ -166,7 +168,7 @@ fn names_are_made_canonical() {
         "a CREATE \"Ba\u{308}r\"",
         &[
             "* LIST () \"/\" \"Bär\" (\"OLDNAME\" (\"Ba\u{308}r\"))",
-            "a OK Create completed",
+            "a OK [MAILBOXID (...",
         ],
     );
     let answer = client.say("a SELECT \"Ba\u{308}r\"");
@@ -189,7 +191,7 @@ fn names_are_made_canonical() {
 fn courier_names() {
     let site = Site::courier();
     let mut client = site.client();
-    client.expect("a CREATE INBOX.Work.New", &["a OK Create completed"]);
+    client.expect("a CREATE INBOX.Work.New", &["a OK [MAILBOXID (..."]);
     client.expect("a CREATE Work", &["a NO [NONEXISTENT] ..."]);
     client.expect(
         "a LIST \"\" *",

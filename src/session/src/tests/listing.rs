@@ -177,7 +177,7 @@ fn a_prefix_of_its_own_is_a_level() {
         ..Settings::default()
     });
     let mut client = site.client();
-    client.expect("a CREATE Mail/x", &["a OK Create completed"]);
+    client.expect("a CREATE Mail/x", &["a OK [MAILBOXID (..."]);
     client.expect(
         "a LIST \"\" %",
         &[

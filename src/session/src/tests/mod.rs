@@ -5,6 +5,8 @@ mod conversation;
 mod folders;
 mod listing;
 mod messages;
+mod object_id;
+mod replace;
 mod replay;
 mod several;
 mod view;

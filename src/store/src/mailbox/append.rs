@@ -65,6 +65,10 @@ impl Mailbox {
 }
 
 impl Append {
+    pub(super) fn mailbox(&self) -> &Arc<Mailbox> {
+        &self.mailbox
+    }
+
     /// Begins a message; the one before must be finished, or is given up.
     pub fn begin_message(
         &mut self,

@@ -24,6 +24,7 @@ mod read;
 mod recent;
 mod refresh;
 mod repair;
+mod replace;
 mod resolve;
 mod scan;
 

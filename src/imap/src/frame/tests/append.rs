@@ -1,11 +1,13 @@
 //! APPEND through the framer.
 
 use super::*;
-use roost_types::{SystemFlags, UnixTime};
+use crate::command::Replaced;
+use roost_types::{SetBound, SystemFlags, UnixTime};
 
 fn start(mailbox: &str, message: AppendMessage) -> Frame {
     Frame::AppendStart(AppendStart {
         tag: tag("a").unwrap(),
+        replaced: None,
         mailbox: mailbox.as_bytes().to_vec(),
         message,
     })
@@ -176,7 +178,7 @@ fn the_number_of_messages_is_limited() {
     assert_eq!(
         seen[4..],
         [
-            bad("a", "Too many messages in one APPEND"),
+            bad("a", "Too many messages in one command"),
             command("c NOOP")
         ]
     );
@@ -191,5 +193,56 @@ fn no_append_before_login() {
     assert_eq!(
         frames(limits, b"a  append box {8+}\r\nb NOOP\r\n\r\nc NOOP\r\n"),
         [bad("a", "APPEND is not allowed now"), command("c NOOP")]
+    );
+}
+
+#[test]
+fn replace_has_one_message() {
+    let replace = |uid, mailbox: &str, message| {
+        let Frame::AppendStart(mut start) = start(mailbox, message) else {
+            panic!("no start");
+        };
+        let number = SetBound::Number(4.try_into().unwrap());
+        start.replaced = Some(Replaced {
+            uid,
+            message: number,
+        });
+        Frame::AppendStart(start)
+    };
+    assert_eq!(
+        frames(
+            small(),
+            b"a replace 4 box {2+}\r\nhi\r\na  UID  REPLACE 4 {3+}\r\nbox {2}\r\nhi\r\n"
+        ),
+        [
+            replace(false, "box", message(2, false)),
+            data("hi"),
+            Frame::AppendEnd,
+            replace(true, "box", message(2, true)),
+            data("hi"),
+            Frame::AppendEnd,
+        ]
+    );
+    assert_eq!(
+        frames(
+            small(),
+            b"a REPLACE 4 box {1+}\r\nx {1+}\r\ny\r\nc NOOP\r\n"
+        )[2..],
+        [
+            bad("a", "Too many messages in one command"),
+            command("c NOOP")
+        ]
+    );
+    // Its literals are no messages where it is another command's word.
+    assert_eq!(
+        frames(small(), b"a UID REPLACER {2+}\r\nhi\r\n"),
+        [command("a UID REPLACER {2+}\r\nhi")]
+    );
+    assert_eq!(
+        frames(
+            small(),
+            b"a REPLACE 1:2 box {8+}\r\nb NOOP\r\n\r\nc NOOP\r\n"
+        ),
+        [bad("a", "Argument missing"), command("c NOOP")]
     );
 }

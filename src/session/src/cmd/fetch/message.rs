@@ -9,6 +9,7 @@ use crate::changes::Style;
 use crate::error::{Error, Fatal};
 use crate::facts::{FactsReader, Wants};
 use crate::job::STEP_OCTETS;
+use crate::object_id;
 use crate::session::Session;
 use crate::view::ViewRow;
 use roost_imap::write::{self, Dialect, FetchLine};
@@ -142,6 +143,9 @@ impl Message {
             Item::Body(body) => self.write_body(body, context, out),
             Item::Binary(binary) => self.write_binary(binary, context, out),
             Item::BinarySize(binary) => self.write_binary_size(binary, context, out),
+            Item::SaveDate => self.write_save_date(context, out),
+            Item::EmailId => self.write_email_id(context, out),
+            Item::ThreadId => self.write_thread_id(out),
         }
         Ok(())
     }
@@ -211,6 +215,30 @@ impl Message {
             write::number64(out, size);
         }
         Ok(())
+    }
+
+    fn write_save_date(&mut self, context: &mut Context<'_>, out: &mut Vec<u8>) {
+        let asked = context.mailbox.save_date(self.uid());
+        if let Some(date) = context.trouble.note(asked.map_err(Error::from)) {
+            self.line.item(out, "SAVEDATE");
+            write::internal_date(out, date);
+        }
+    }
+
+    fn write_email_id(&mut self, context: &mut Context<'_>, out: &mut Vec<u8>) {
+        let asked = object_id::email(context.mailbox, self.uid());
+        if let Some(id) = context.trouble.note(asked) {
+            self.line.item(out, "EMAILID");
+            out.push(b'(');
+            out.extend_from_slice(&id.text());
+            out.push(b')');
+        }
+    }
+
+    /// No threads are kept (RFC 8474 §5.2).
+    fn write_thread_id(&mut self, out: &mut Vec<u8>) {
+        self.line.item(out, "THREADID");
+        out.extend_from_slice(b"NIL");
     }
 
     fn write_envelope(&mut self, context: &mut Context<'_>, out: &mut Vec<u8>) {

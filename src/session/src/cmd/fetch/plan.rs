@@ -29,6 +29,9 @@ pub(super) enum Item {
     Body(Body),
     Binary(Binary),
     BinarySize(Binary),
+    SaveDate,
+    EmailId,
+    ThreadId,
 }
 
 impl Item {
@@ -57,6 +60,9 @@ impl Item {
             FetchItem::Binary { part, partial, .. } => Self::Binary(Binary::new(part, partial)),
             FetchItem::Preview { lazy } => Self::Preview { lazy },
             FetchItem::BinarySize { part } => Self::BinarySize(Binary::new(part, None)),
+            FetchItem::SaveDate => Self::SaveDate,
+            FetchItem::EmailId => Self::EmailId,
+            FetchItem::ThreadId => Self::ThreadId,
         }
     }
 
@@ -67,6 +73,9 @@ impl Item {
             | Self::Flags
             | Self::InternalDate
             | Self::Size
+            | Self::SaveDate
+            | Self::EmailId
+            | Self::ThreadId
             | Self::Envelope
             | Self::Structure { .. }
             | Self::Preview { .. } => Need::Nothing,
@@ -79,7 +88,13 @@ impl Item {
     fn wants(&self) -> Option<Wants> {
         let wants = Wants::default();
         match self {
-            Self::Uid | Self::Flags | Self::InternalDate | Self::Size => None,
+            Self::Uid
+            | Self::Flags
+            | Self::InternalDate
+            | Self::Size
+            | Self::SaveDate
+            | Self::EmailId
+            | Self::ThreadId => None,
             Self::Preview { lazy: true } => None,
             Self::Envelope => Some(Wants {
                 envelope: true,
@@ -179,6 +194,7 @@ mod tests {
     fn no_more_is_read_than_needed() {
         for (items, need) in [
             ("(FLAGS UID INTERNALDATE RFC822.SIZE)", Need::Nothing),
+            ("(SAVEDATE EMAILID THREADID)", Need::Nothing),
             ("FAST", Need::Nothing),
             ("ALL", Need::Nothing),
             ("(UID BODY.PEEK[HEADER.FIELDS (From)])", Need::Header),

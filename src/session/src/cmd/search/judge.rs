@@ -5,10 +5,11 @@ use crate::cmd::fetch::plan::Need;
 use crate::cmd::fetch::source::Source;
 use crate::crew::in_parallel;
 use crate::error::Error;
+use crate::object_id;
 use roost_message::search::{Needle, in_header, in_message};
 use roost_message::{date, fields};
 use roost_store::{Mailbox, Row, Snapshot};
-use roost_types::{Keyword, SeqNum, UnixTime};
+use roost_types::{Keyword, ObjectId, SeqNum, UnixTime};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -43,6 +44,9 @@ impl Known for Glance<'_> {
     }
     fn size(&self) -> Option<u64> {
         self.snapshot.known_size(self.row.uid)
+    }
+    fn email_id(&self) -> Option<ObjectId> {
+        None
     }
     fn sent(&self) -> Option<Option<i64>> {
         None
@@ -100,6 +104,7 @@ impl Judge<'_> {
             date: None,
             saved: None,
             size: None,
+            email_id: None,
             header: None,
             texts: None,
         };
@@ -132,6 +137,7 @@ impl Judge<'_> {
     ) -> Result<(), Error> {
         let uid = facts.glance.row.uid;
         match missing {
+            Missing::EmailId => facts.email_id = Some(object_id::email(self.mailbox, uid)?),
             Missing::Date => facts.date = Some(self.mailbox.internal_date(uid)?),
             Missing::Saved => facts.saved = Some(self.mailbox.save_date(uid)?),
             Missing::Size => facts.size = Some(self.mailbox.size(uid)?),
@@ -171,6 +177,7 @@ struct Facts<'a> {
     date: Option<UnixTime>,
     saved: Option<UnixTime>,
     size: Option<u64>,
+    email_id: Option<ObjectId>,
     header: Option<Vec<u8>>,
     /// For each needle of BODY and of TEXT whether it was found.
     texts: Option<(Vec<bool>, Vec<bool>)>,
@@ -197,6 +204,9 @@ impl Known for Facts<'_> {
     }
     fn size(&self) -> Option<u64> {
         self.size.or_else(|| self.glance.size())
+    }
+    fn email_id(&self) -> Option<ObjectId> {
+        self.email_id
     }
     fn sent(&self) -> Option<Option<i64>> {
         let block = self.header.as_ref()?;

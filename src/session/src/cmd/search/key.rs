@@ -8,7 +8,7 @@ use crate::view::View;
 use roost_imap::command::SearchKey;
 use roost_message::search::Needle;
 use roost_store::Row;
-use roost_types::{Keyword, SeqNum, SeqSet, SequenceSet, SystemFlags, UidSet, UnixTime};
+use roost_types::{Keyword, ObjectId, SeqNum, SeqSet, SequenceSet, SystemFlags, UidSet, UnixTime};
 
 /// A key with its sets resolved and its texts decoded.
 #[derive(Debug)]
@@ -38,6 +38,7 @@ pub(super) enum Key {
     /// Indexes of needles.
     Body(usize),
     Text(usize),
+    EmailId(ObjectId),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -75,6 +76,7 @@ impl Sizes {
 /// What has to be found out next, the cheapest first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) enum Missing {
+    EmailId,
     Date,
     Saved,
     Size,
@@ -91,6 +93,7 @@ pub(super) trait Known {
     fn date(&self) -> Option<UnixTime>;
     fn saved(&self) -> Option<UnixTime>;
     fn size(&self) -> Option<u64>;
+    fn email_id(&self) -> Option<ObjectId>;
     /// The day in the Date field, or that there is none.
     fn sent(&self) -> Option<Option<i64>>;
     /// Whether a field called `name` has the text.
@@ -118,6 +121,7 @@ impl Key {
             Self::NotBefore(time) => known.date().ok_or(Missing::Date)? >= *time,
             Self::Saved(days) => days.has(known.saved().ok_or(Missing::Saved)?.day()),
             Self::Size(sizes) => sizes.has(known.size().ok_or(Missing::Size)?),
+            Self::EmailId(id) => known.email_id().ok_or(Missing::EmailId)? == *id,
             Self::Sent(days) => {
                 let sent = known.sent().ok_or(Missing::Header)?;
                 sent.is_some_and(|day| days.has(day))
@@ -143,7 +147,8 @@ impl Key {
             | Self::NotAfter(_)
             | Self::NotBefore(_)
             | Self::Saved(_)
-            | Self::Size(_) => 1,
+            | Self::Size(_)
+            | Self::EmailId(_) => 1,
             Self::Sent(_) | Self::Header { .. } => 2,
             Self::Body(_) | Self::Text(_) => 3,
         }
@@ -352,6 +357,12 @@ impl Compiler<'_> {
             SearchKey::Younger(seconds) => Key::NotBefore(self.ago(seconds)),
             SearchKey::Larger(size) => Key::Size(Sizes::Larger(size)),
             SearchKey::Smaller(size) => Key::Size(Sizes::Smaller(size)),
+            SearchKey::EmailId(id) => match ObjectId::parse(&id) {
+                Some(id) => Key::EmailId(id),
+                None => not(Key::All),
+            },
+            // No message has one (RFC 8474 §5.2).
+            SearchKey::ThreadId(_) => not(Key::All),
         })
     }
 
@@ -443,6 +454,9 @@ mod tests {
         fn size(&self) -> Option<u64> {
             self.when(Missing::Size, 100)
         }
+        fn email_id(&self) -> Option<ObjectId> {
+            self.when(Missing::EmailId, ObjectId([0; 16]))
+        }
         fn sent(&self) -> Option<Option<i64>> {
             self.when(Missing::Header, None)
         }
@@ -466,7 +480,7 @@ mod tests {
 
     /// Keys of every cost, true and false, and what is made of them.
     fn key() -> impl Strategy<Value = Key> {
-        let leaf = (0usize..12).prop_map(|n| match n {
+        let leaf = (0usize..13).prop_map(|n| match n {
             0 => Key::Flag(SystemFlags::SEEN),
             1 => Key::Flag(SystemFlags::DRAFT),
             2 => Key::Date(Days::On(0)),
@@ -478,6 +492,7 @@ mod tests {
             8 => Key::Body(0),
             9 => Key::Saved(Days::Since(0)),
             10 => Key::NotAfter(UnixTime(-1)),
+            11 => Key::EmailId(ObjectId([0; 16])),
             _ => Key::Text(1),
         });
         leaf.prop_recursive(4, 24, 4, |inner| {
@@ -492,8 +507,8 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_learnt_late_changes_no_verdict(key in key()) {
-            use Missing::{Date, Header, Saved, Size, Text};
-            let all = Learnt(vec![Date, Saved, Size, Header, Text]);
+            use Missing::{Date, EmailId, Header, Saved, Size, Text};
+            let all = Learnt(vec![EmailId, Date, Saved, Size, Header, Text]);
             let expected = key.eval(&all);
             prop_assert!(expected.is_ok());
             let mut learnt = Learnt::default();

@@ -24,6 +24,8 @@ pub enum ResponseCode {
     Capability(Vec<String>),
     ClientBug,
     Closed,
+    /// RFC 4978 §3.
+    CompressionActive,
     ContactAdmin,
     /// Pairs of source and new UID, never empty, in the order of copying.
     CopyUid {
@@ -131,6 +133,7 @@ impl ResponseCode {
             Self::Capability(_) => "CAPABILITY",
             Self::ClientBug => "CLIENTBUG",
             Self::Closed => "CLOSED",
+            Self::CompressionActive => "COMPRESSIONACTIVE",
             Self::ContactAdmin => "CONTACTADMIN",
             Self::CopyUid { .. } => "COPYUID",
             Self::Corruption => "CORRUPTION",

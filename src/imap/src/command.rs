@@ -90,6 +90,8 @@ pub enum Command {
         user: Vec<u8>,
         password: Hidden,
     },
+    /// RFC 4978: the name of the mechanism in capitals, a known one or not.
+    Compress(String),
     /// Capability names in capitals, known ones or not.
     Enable(Vec<String>),
     Select(SelectArgs),
@@ -236,6 +238,7 @@ impl Command {
             Self::Authenticate(_) => K::Authenticate,
             Self::Login { .. } => K::Login,
             Self::Enable(_) => K::Enable,
+            Self::Compress(_) => K::Compress,
             Self::Select(args) => pick(args.examine, K::Examine, K::Select),
             Self::Create(_) => K::Create,
             Self::Delete { .. } => K::Delete,

@@ -8,6 +8,7 @@
 
 pub(crate) mod append;
 mod auth;
+mod compress;
 mod copy;
 mod create;
 mod cursor;
@@ -144,6 +145,7 @@ fn arguments(kind: CommandKind, c: &mut Cursor<'_>) -> Result<Command, Syntax> {
         K::Authenticate => auth::authenticate(c)?,
         K::Login => auth::login(c)?,
         K::Enable => enable::enable(c)?,
+        K::Compress => compress::compress(c)?,
         K::Select => select::select(c, false)?,
         K::Examine => select::select(c, true)?,
         K::Create => create::create(c)?,

@@ -56,6 +56,10 @@ pub enum Progress {
     /// The client is in IDLE: call `Framer::expect_done`; then as `Next`, but
     /// call [`Session::changed`] when [`Session::watch`] wakes.
     Idle,
+    /// The OK to COMPRESS is the last that goes out as it is: from here on
+    /// both sides are compressed, what the client has sent behind the command
+    /// included (RFC 4978 §3). Then as `Next`.
+    Compress,
     /// Close the connection.
     End(End),
 }
@@ -117,6 +121,8 @@ pub struct Session {
     pub(crate) settings: Arc<Settings>,
     pub(crate) names: Names,
     pub(crate) rev2: bool,
+    /// COMPRESS has been answered OK.
+    pub(crate) compressed: bool,
     pub(crate) state: State,
     pub(crate) counters: Counters,
     phase: Phase,
@@ -132,6 +138,7 @@ impl Session {
             names: Names::new(&settings),
             settings,
             rev2: false,
+            compressed: false,
             state: State::Authenticated,
             counters: Counters::default(),
             phase: Phase::Ready,

@@ -80,6 +80,7 @@ commands! {
     Authenticate "AUTHENTICATE" BEFORE_LOGIN;
     Login        "LOGIN"        BEFORE_LOGIN;
     Enable       "ENABLE"       AFTER_LOGIN;
+    Compress     "COMPRESS"     AFTER_LOGIN;
     Select       "SELECT"       AFTER_LOGIN;
     Examine      "EXAMINE"      AFTER_LOGIN;
     Create       "CREATE"       AFTER_LOGIN;

@@ -112,6 +112,22 @@ impl Framer {
         matches!(self.state, State::Command(_)) && self.buffered() == 0
     }
 
+    /// Whether the next command is here already and is LOGOUT.
+    pub fn logout_is_next(&self) -> bool {
+        let State::Command(_) = self.state else {
+            return false;
+        };
+        let unread = self.unread();
+        let line = memchr(b'\n', unread).and_then(|end| unread.get(..end));
+        let mut words = line
+            .unwrap_or_default()
+            .trim_ascii_end()
+            .split(|&b| b == b' ');
+        let (tag, name, more) = (words.next(), words.next(), words.next());
+        let logout = name.is_some_and(|name| name.eq_ignore_ascii_case(b"LOGOUT"));
+        tag.is_some_and(|tag| !tag.is_empty()) && logout && more.is_none()
+    }
+
     /// Takes the octets that are in no frame yet, as to be done after the
     /// frame of the last command that is read here.
     pub fn take_rest(&mut self) -> Vec<u8> {

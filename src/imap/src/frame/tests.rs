@@ -352,6 +352,27 @@ fn piece() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
+#[test]
+fn a_logout_is_seen_before_it_is_due() {
+    let next = |bytes: &[u8]| {
+        let mut framer = Framer::new(small());
+        framer.push(bytes);
+        framer.logout_is_next()
+    };
+    assert!(next(b"a LOGOUT\r\n"));
+    assert!(next(b"a logout\n"));
+    for other in [
+        &b"a LOGOUT"[..],
+        b"LOGOUT\r\n",
+        b" LOGOUT\r\n",
+        b"a LOGOUT now\r\n",
+        b"a NOOP\r\nb LOGOUT\r\n",
+        b"",
+    ] {
+        assert!(!next(other), "{other:?}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(6000))]
 

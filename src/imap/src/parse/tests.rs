@@ -178,6 +178,17 @@ fn id() {
 }
 
 #[test]
+fn compress() {
+    let named = |name: &str| Command::Compress(name.to_string());
+    assert_eq!(ok("COMPRESS DEFLATE"), named("DEFLATE"));
+    assert_eq!(ok("compress deflate"), named("DEFLATE"));
+    assert_eq!(ok("COMPRESS GZIP"), named("GZIP"));
+    err("COMPRESS");
+    err("COMPRESS \"DEFLATE\"");
+    err("COMPRESS DEFLATE DEFLATE");
+}
+
+#[test]
 fn enable() {
     let names = |names: &[&str]| Command::Enable(names.iter().map(|n| n.to_string()).collect());
     assert_eq!(ok("ENABLE UTF8=ACCEPT"), names(&["UTF8=ACCEPT"]));

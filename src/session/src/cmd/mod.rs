@@ -10,6 +10,7 @@ pub mod append;
 pub mod capability;
 pub mod check;
 pub mod close;
+pub mod compress;
 pub mod copy;
 pub mod create;
 pub mod delete;
@@ -55,6 +56,7 @@ pub(crate) fn start(
         Command::Starttls | Command::Authenticate(_) | Command::Login { .. } => {
             return Err(Error::Bad("Already authenticated"));
         }
+        Command::Compress(mechanism) => compress::run(session, &mechanism)?,
         Command::Enable(names) => enable::run(session, &names, out),
         Command::Select(args) => select::run(session, &args, out)?,
         Command::Create(args) => create::run(session, &args, out)?,

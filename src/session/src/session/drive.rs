@@ -134,6 +134,23 @@ impl Session {
         }
     }
 
+    /// Gives up the command that runs, for the client wants to leave: it is
+    /// answered NO. False where it cannot be given up, in the middle of a
+    /// response above all.
+    pub fn give_up(&mut self, out: &mut Vec<u8>) -> bool {
+        match mem::replace(&mut self.phase, Phase::Ready) {
+            Phase::Running { tag, job, .. } if !job.mid_response() => {
+                let text = "Given up: the client logs out";
+                write::tagged(out, &tag, Status::No, None, text);
+                true
+            }
+            other => {
+                self.phase = other;
+                false
+            }
+        }
+    }
+
     /// Tells a client in IDLE what has changed; nothing in other states.
     pub fn changed(&mut self, out: &mut Vec<u8>) -> Progress {
         match mem::replace(&mut self.phase, Phase::Ready) {
@@ -270,6 +287,10 @@ impl Session {
             return self.bad(Some(tag), &reply.text, out);
         }
         write::tagged(out, tag, reply.status, code, &reply.text);
+        if kind == CommandKind::Compress && reply.status == Status::Ok {
+            self.phase = Phase::Ready;
+            return Progress::Compress;
+        }
         match self.state {
             State::LoggedOut => {
                 self.phase = Phase::Ended(End::Logout);

@@ -1,6 +1,7 @@
 //! Conversations with sessions on Maildirs of their own.
 
 mod append;
+mod compress;
 mod conversation;
 mod folders;
 mod listing;
@@ -116,6 +117,8 @@ impl Client {
         loop {
             self.progress = match self.progress {
                 Progress::More => self.session.step(&mut out),
+                // These clients see what is compressed.
+                Progress::Compress => Progress::Next,
                 Progress::AcceptAppend => {
                     self.framer.accept_append();
                     Progress::Next

@@ -3,6 +3,8 @@
 use crate::Error;
 use crate::serve;
 use crate::setup::{Setup, store_options};
+use crate::turns::Turns;
+use crate::{TURNS, tidy};
 use roost_ipc::{
     self as ipc, BlockingChannel, EndReason, SessionEnd, SessionRefusal, SupervisorToWorker,
     WorkerSetup, WorkerToSupervisor,
@@ -33,6 +35,7 @@ enum Report {
 struct Worker {
     store: Arc<Store>,
     setup: Setup,
+    turns: Arc<Turns>,
     sender: Sender,
     reports: mpsc::Sender<Report>,
     /// How to end each session, from its message to its last report.
@@ -53,8 +56,11 @@ pub async fn run(control: Control) -> Result<(), Error> {
     let store = Store::new(store_options(&first))?;
     sender.send(&WorkerToSupervisor::Ready, &[]).await?;
     let (reports, mut incoming) = mpsc::channel(64);
+    let turns = Turns::new(TURNS);
+    tokio::spawn(tidy::run(Arc::clone(&turns)));
     let mut worker = Worker {
         store,
+        turns,
         setup: Setup::new(&first),
         sender,
         reports,
@@ -132,9 +138,9 @@ impl Worker {
         self.sessions.insert(id, end);
         self.idle_said = false;
         let (store, setup) = (self.store.clone(), self.setup.clone());
-        let reports = self.reports.clone();
+        let (reports, turns) = (self.reports.clone(), Arc::clone(&self.turns));
         tokio::spawn(async move {
-            let report = match serve::prepare(store, &setup, message, fd, ending).await {
+            let report = match serve::prepare(store, &setup, message, fd, ending, turns).await {
                 Ok(ready) => {
                     let _ = reports.send(Report::Started(id)).await;
                     Report::Ended(ready.run().await)

@@ -9,7 +9,8 @@
 //! - an idle session costs its state and nothing else: no thread, no read
 //!   buffer, no output buffer;
 //! - the disk is touched on blocking threads only, in the session's bounded
-//!   steps, and never while a client is written to;
+//!   steps, and no thread waits for a client;
+//! - threads do not grow with the sessions ([`turns`]);
 //! - a panic in one session ends that session only;
 //! - the worker ends itself only when the supervisor has agreed, so that no
 //!   session on its way is lost.
@@ -17,23 +18,32 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
+mod client;
 mod connection;
 mod control;
+mod deflate;
 mod serve;
 mod setup;
 mod stream;
+mod tidy;
+mod turns;
 
 use roost_ipc::{BlockingChannel, LogLevel, SupervisorToWorker, WorkerToSupervisor};
 use std::io;
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// Where the supervisor puts the sockets.
 const CONTROL: u8 = 3;
 const LOG: u8 = 4;
 
-/// Steps of sessions run on at most so many threads at once; a step may wait
-/// for another program's lock, so there are more of them than cores.
-const BLOCKING_THREADS: usize = 32;
+/// Sessions work on at most so many threads at once; they may wait for the
+/// disk and for other programs' locks, so there are more of them than cores.
+const TURNS: usize = 64;
+/// Threads beside those, for opening accounts.
+const OTHER_THREADS: usize = 8;
+/// A thread with nothing to do ends after so long.
+const THREAD_IDLE: Duration = Duration::from_secs(2);
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -58,15 +68,18 @@ pub fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Error> {
+    roost_os::memory::share_arenas();
     let control = roost_os::spawn::inherited(CONTROL).map_err(Error::Sockets)?;
     let log = roost_os::spawn::inherited(LOG).map_err(Error::Sockets)?;
     roost_ipc::log::init_child_logger(log, LogLevel::LowLevel)?;
     // Modes of mail files follow their folder; anything else is the owner's.
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
     let control = BlockingChannel::<WorkerToSupervisor, SupervisorToWorker>::new(control)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    // One thread waits for everything: what takes time is on others.
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .max_blocking_threads(BLOCKING_THREADS)
+        .max_blocking_threads(TURNS + OTHER_THREADS)
+        .thread_keep_alive(THREAD_IDLE)
         .thread_name("roost-worker")
         .build()?;
     let result = runtime.block_on(control::run(control));

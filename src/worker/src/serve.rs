@@ -3,6 +3,7 @@
 use crate::connection::{Connection, Ending};
 use crate::setup::Setup;
 use crate::stream::Stream;
+use crate::turns::Turns;
 use roost_imap::Tag;
 use roost_ipc::log::escape;
 use roost_ipc::{self as ipc, LogLevel, Refusal, SessionEnd, slog};
@@ -25,6 +26,7 @@ pub async fn prepare(
     message: ipc::Session,
     fd: OwnedFd,
     ending: Ending,
+    turns: Arc<Turns>,
 ) -> Result<Ready, Refusal> {
     let id = message.session;
     let refuse = |what: &dyn std::fmt::Display| {
@@ -51,6 +53,7 @@ pub async fn prepare(
             session,
             &message.leftover.0,
             ending,
+            turns,
             setup.idle_timeout,
         ),
         tag,

@@ -239,6 +239,133 @@ fn a_client_that_has_said_all_still_hears_all() {
     assert_eq!(supervisor.ended(), (SessionId(1), EndReason::Logout));
 }
 
+/// A client that speaks DEFLATE.
+struct Compressed {
+    stream: UnixStream,
+    out: flate2::Compress,
+    input: flate2::Decompress,
+    text: String,
+}
+
+impl Compressed {
+    fn new(client: Client) -> Self {
+        Self {
+            stream: client.0.into_inner(),
+            out: flate2::Compress::new(flate2::Compression::fast(), false),
+            input: flate2::Decompress::new(false),
+            text: String::new(),
+        }
+    }
+
+    fn pack(&mut self, text: &str) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(text.len() * 2 + 64);
+        self.out
+            .compress_vec(text.as_bytes(), &mut bytes, flate2::FlushCompress::Partial)
+            .unwrap();
+        assert!(bytes.len() < bytes.capacity());
+        bytes
+    }
+
+    fn send(&mut self, text: &str) {
+        let bytes = self.pack(text);
+        self.stream.write_all(&bytes).unwrap();
+    }
+
+    /// Reads until the text ends with a line that begins with `start`.
+    fn until(&mut self, start: &str) -> String {
+        loop {
+            let last = self.text.lines().last().unwrap_or_default();
+            if self.text.ends_with("\r\n") && last.starts_with(start) {
+                return std::mem::take(&mut self.text);
+            }
+            let mut bytes = [0; 4096];
+            let n = self.stream.read(&mut bytes).unwrap();
+            assert!(n > 0, "closed after {}", self.text);
+            let (mut rest, mut plain) = (&bytes[..n], Vec::new());
+            while !rest.is_empty() {
+                plain.reserve(4096);
+                let before = self.input.total_in();
+                self.input
+                    .decompress_vec(rest, &mut plain, flate2::FlushDecompress::None)
+                    .unwrap();
+                rest = &rest[usize::try_from(self.input.total_in() - before).unwrap()..];
+            }
+            self.text += std::str::from_utf8(&plain).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_compressed_session() {
+    let mut supervisor = Supervisor::start(setup());
+    let mut client = supervisor.client(1, "a COMPRESS DEFLATE\r\n");
+    assert_eq!(client.line(), "a OK DEFLATE active");
+    let mut client = Compressed::new(client);
+    client.send("b COMPRESS DEFLATE\r\n");
+    assert_eq!(
+        client.until("b "),
+        "b NO [COMPRESSIONACTIVE] Compression is already active\r\n"
+    );
+    client.send("c SELECT INBOX\r\nd APPEND INBOX {9}\r\n");
+    assert!(client.until("+ ").contains("c OK [READ-WRITE]"));
+    client.send("x:y\r\n\r\nz\n\r\ne IDLE\r\n");
+    let answer = client.until("+ ");
+    assert!(answer.contains("* 1 EXISTS\r\n"), "{answer}");
+    // More than any buffer on the way, both ways.
+    client.send(&format!(
+        "DONE\r\nf APPEND INBOX {{1000000+}}\r\n{}",
+        "a\r\nb".repeat(250_000)
+    ));
+    client.send("\r\ng FETCH 2 BODY.PEEK[]\r\n");
+    let answer = client.until("g ");
+    assert!(answer.contains(&"a\r\nb".repeat(250_000)));
+    client.send("h LOGOUT\r\n");
+    assert!(client.until("h ").starts_with("* BYE"));
+    assert_eq!(supervisor.ended(), (SessionId(1), EndReason::Logout));
+}
+
+#[test]
+fn what_comes_with_compress_is_compressed_already() {
+    let mut supervisor = Supervisor::start(setup());
+    let mut client = supervisor.client(1, "");
+    let mut packer = Compressed::new(Client(BufReader::new(UnixStream::pair().unwrap().0)));
+    let mut packet = b"a COMPRESS DEFLATE\r\n".to_vec();
+    packet.extend(packer.pack("b NOOP\r\nc SELECT INBOX\r\n"));
+    client.0.get_mut().write_all(&packet).unwrap();
+    assert_eq!(client.line(), "a OK DEFLATE active");
+    // What was read ahead of the line belongs to the stream.
+    let ahead = client.0.buffer().to_vec();
+    let mut client = Compressed {
+        out: packer.out,
+        ..Compressed::new(client)
+    };
+    let mut plain = Vec::with_capacity(4096);
+    client
+        .input
+        .decompress_vec(&ahead, &mut plain, flate2::FlushDecompress::None)
+        .unwrap();
+    client.text = String::from_utf8(plain).unwrap();
+    let answer = client.until("c ");
+    assert!(answer.starts_with("b OK NOOP completed\r\n"), "{answer}");
+    client.send("d LOGOUT\r\n");
+    client.until("d ");
+    assert_eq!(supervisor.ended(), (SessionId(1), EndReason::Logout));
+}
+
+#[test]
+fn what_is_not_deflate_ends_a_compressed_session() {
+    let mut supervisor = Supervisor::start(setup());
+    let mut client = supervisor.client(1, "a COMPRESS DEFLATE\r\n");
+    assert_eq!(client.line(), "a OK DEFLATE active");
+    client.send("b NOOP in clear\r\n");
+    assert_eq!(client.rest(), "");
+    assert_eq!(supervisor.ended(), (SessionId(1), EndReason::Disconnected));
+    // The worker serves others.
+    let mut other = supervisor.client(2, "");
+    other.send("a NOOP\r\n");
+    assert_eq!(other.line(), "a OK NOOP completed");
+}
+
 #[test]
 fn a_client_that_leaves() {
     let mut supervisor = Supervisor::start(setup());

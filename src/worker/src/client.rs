@@ -1,0 +1,353 @@
+//! What one session does in one go: octets in, frames, steps, octets out,
+//! until it has to wait for something or others should have the thread.
+//!
+//! Commands are carried out strictly in the order in which they came. Between
+//! two steps of a long command the connection is looked at, so that a client
+//! that is gone stops its job. One that has only closed its own side, as `nc`
+//! does behind piped commands, gets all its answers.
+
+use crate::connection::Ending;
+use crate::stream::Stream;
+use roost_imap::write;
+use roost_imap::{Frame, Framer, Limits};
+use roost_ipc::log::escape;
+use roost_ipc::{EndReason, LogLevel, SessionCounts, slog};
+use roost_session::session::Progress;
+use roost_session::{End, Session};
+use roost_types::SessionId;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+
+/// Output is sent when there is so much of it.
+const FLUSH: usize = 64 << 10;
+/// Less of it waits no longer than this while a command runs.
+const LINGER: Duration = Duration::from_millis(500);
+/// Input is not read ahead beyond this while a command runs.
+const READ_AHEAD: usize = 64 << 10;
+/// A client that has closed its side may still wait for answers; a command
+/// that has none for so long is given up then.
+const HALF_CLOSED: Duration = Duration::from_secs(5);
+/// A LOGOUT that comes so long after the command that runs was not sent to be
+/// answered behind it: whoever sent it wants to leave.
+const IMPATIENT: Duration = Duration::from_secs(1);
+/// After so long others get the thread.
+const TURN: Duration = Duration::from_millis(20);
+
+/// A session and its connection.
+pub struct Client {
+    pub id: SessionId,
+    pub stream: Stream,
+    framer: Framer,
+    /// `None` after a panic.
+    session: Option<Session>,
+    out: Vec<u8>,
+    progress: Progress,
+    /// In IDLE: wakes when there is something to tell.
+    pub changes: Option<watch::Receiver<u64>>,
+    /// It has woken.
+    pub woken: bool,
+    ending: Ending,
+    /// When the client was last heard.
+    pub heard: Instant,
+    /// When output last went out.
+    flushed: Instant,
+    /// When the client, its side being closed, last took anything.
+    half_closed: Option<Instant>,
+    /// Since when a command runs in steps.
+    running: Option<Instant>,
+    /// A LOGOUT has come that is not to wait for the command that runs.
+    leaving: bool,
+}
+
+/// What a session waits for.
+pub enum Pause {
+    /// Only for its next turn.
+    Turn,
+    /// For the client to take what is queued.
+    Output,
+    /// For octets from the client.
+    Input,
+    /// The same, and for changes.
+    Idle,
+    End(Stop),
+}
+
+/// What ends a session.
+pub enum Stop {
+    Reason(EndReason),
+    Io(io::Error),
+    Panic,
+}
+
+impl From<io::Error> for Stop {
+    fn from(e: io::Error) -> Self {
+        Self::Io(e)
+    }
+}
+
+impl Client {
+    pub fn new(mut stream: Stream, session: Session, leftover: &[u8], ending: Ending) -> Self {
+        let mut framer = Framer::new(Limits::AUTHENTICATED);
+        framer.push(leftover);
+        stream.bytes_in += leftover.len() as u64;
+        Self {
+            id: session.identity().session,
+            stream,
+            framer,
+            session: Some(session),
+            out: Vec::new(),
+            progress: Progress::Next,
+            changes: None,
+            woken: false,
+            ending,
+            heard: Instant::now(),
+            flushed: Instant::now(),
+            half_closed: None,
+            running: None,
+            leaving: false,
+        }
+    }
+
+    /// Appends to what the client is sent next.
+    pub fn say(&mut self, words: impl FnOnce(Option<&Session>, &mut Vec<u8>)) -> io::Result<()> {
+        words(self.session.as_ref(), &mut self.out);
+        self.stream.queue(&mut self.out)
+    }
+
+    /// Whether a BYE would be understood.
+    pub fn can_say_bye(&self) -> bool {
+        self.session.as_ref().is_none_or(Session::can_say_bye)
+    }
+
+    pub fn counts(&self) -> SessionCounts {
+        let done = self.session.as_ref().map(Session::counters);
+        let done = done.unwrap_or_default();
+        SessionCounts {
+            bytes_in: self.stream.bytes_in,
+            bytes_out: self.stream.bytes_out,
+            deleted: done.deleted,
+            expunged: done.expunged,
+            header_count: done.header_count,
+            header_bytes: done.header_bytes,
+            body_count: done.body_count,
+            body_bytes: done.body_bytes,
+        }
+    }
+
+    /// Gives back the memory that an idle session can do without.
+    pub fn rest(&mut self) {
+        self.stream.rest();
+        self.out = Vec::new();
+    }
+
+    /// One turn; it may block on the disk. A panic loses the session, not the
+    /// worker.
+    pub fn turn(&mut self) -> Pause {
+        match catch_unwind(AssertUnwindSafe(|| self.work())) {
+            Ok(Ok(pause)) => pause,
+            Ok(Err(stop)) => Pause::End(stop),
+            Err(_panic) => {
+                self.session = None;
+                Pause::End(Stop::Panic)
+            }
+        }
+    }
+
+    fn work(&mut self) -> Result<Pause, Stop> {
+        let end = Instant::now() + TURN;
+        loop {
+            let waits = !self.out.is_empty() && self.flushed.elapsed() >= LINGER;
+            if (waits || self.out.len() >= FLUSH) && !self.send()? {
+                return Ok(Pause::Output);
+            }
+            let pause = match self.progress {
+                Progress::More => self.go_on()?,
+                Progress::Next => self.next_frame(Pause::Input)?,
+                Progress::Idle => self.idle()?,
+                Progress::AcceptAppend => {
+                    self.framer.accept_append();
+                    self.progress = Progress::Next;
+                    None
+                }
+                Progress::RefuseAppend => {
+                    self.framer.refuse_append();
+                    self.progress = Progress::Next;
+                    None
+                }
+                Progress::Compress => {
+                    self.stream.queue(&mut self.out)?;
+                    self.stream.compress(self.framer.take_rest());
+                    self.progress = Progress::Next;
+                    None
+                }
+                Progress::End(end) => Some(match self.send()? {
+                    true => Pause::End(Stop::Reason(reason_of(end))),
+                    false => Pause::Output,
+                }),
+            };
+            match pause {
+                Some(pause) => return Ok(pause),
+                None if Instant::now() >= end => return Ok(Pause::Turn),
+                None => {}
+            }
+        }
+    }
+
+    /// Sends what there is; false when the client does not take it all now.
+    fn send(&mut self) -> io::Result<bool> {
+        self.stream.queue(&mut self.out)?;
+        let all = self.stream.try_flush()?;
+        self.flushed = Instant::now();
+        if all {
+            self.half_closed = self.half_closed.map(|_| self.flushed);
+        }
+        Ok(all)
+    }
+
+    fn session(&mut self) -> Result<(&mut Session, &mut Vec<u8>), Stop> {
+        match &mut self.session {
+            Some(session) => Ok((session, &mut self.out)),
+            None => Err(Stop::Panic),
+        }
+    }
+
+    /// The next step of a command.
+    fn go_on(&mut self) -> Result<Option<Pause>, Stop> {
+        self.look_at_the_client()?;
+        if self.progress == Progress::More {
+            let (session, out) = self.session()?;
+            self.progress = session.step(out);
+        }
+        if self.progress != Progress::More {
+            self.running = None;
+            self.leaving = false;
+        }
+        Ok(None)
+    }
+
+    /// The next frame, from what has come by now; `nothing` when there is
+    /// none.
+    fn next_frame(&mut self, nothing: Pause) -> Result<Option<Pause>, Stop> {
+        if let Some(frame) = self.framer.next_frame() {
+            self.take(frame)?;
+            return Ok(None);
+        }
+        if !self.send()? {
+            return Ok(Some(Pause::Output));
+        }
+        let framer = &mut self.framer;
+        match self.stream.try_read(|bytes| framer.push(bytes))? {
+            Some(0) => Err(Stop::Reason(EndReason::Disconnected)),
+            Some(_) => {
+                self.heard = Instant::now();
+                Ok(None)
+            }
+            None => {
+                if !self.framer.is_idle() {
+                    self.stream.acknowledge();
+                }
+                Ok(Some(nothing))
+            }
+        }
+    }
+
+    fn take(&mut self, frame: Frame) -> Result<(), Stop> {
+        self.trace(&frame);
+        self.changes = None;
+        if let Frame::NeedContinuation = frame {
+            // The session has no part in it, but the client waits.
+            write::continuation(&mut self.out, "OK");
+            self.progress = Progress::Next;
+            return Ok(());
+        }
+        let (session, out) = self.session()?;
+        self.progress = session.take(frame, out);
+        self.running = (self.progress == Progress::More).then(Instant::now);
+        Ok(())
+    }
+
+    /// In IDLE: waits for DONE and for changes.
+    fn idle(&mut self) -> Result<Option<Pause>, Stop> {
+        self.framer.expect_done();
+        let woken = std::mem::take(&mut self.woken);
+        let begins = self.changes.is_none();
+        let (session, out) = self.session()?;
+        let watch = match begins {
+            true => session.watch(),
+            false => None,
+        };
+        // Also what happened between the session's last look and the watch.
+        if woken || watch.is_some() {
+            self.progress = session.changed(out);
+            if begins {
+                self.changes = watch;
+            }
+            if self.progress != Progress::Idle {
+                return Ok(None);
+            }
+        }
+        self.next_frame(Pause::Idle)
+    }
+
+    /// While a command runs: is the client still there, may it go on?
+    fn look_at_the_client(&mut self) -> Result<(), Stop> {
+        if let Some(reason) = *self.ending.borrow() {
+            return Err(Stop::Reason(reason));
+        }
+        match self.half_closed {
+            Some(since) if since.elapsed() >= HALF_CLOSED => {
+                return Err(Stop::Reason(EndReason::Disconnected));
+            }
+            None if self.framer.buffered() < READ_AHEAD => {
+                let framer = &mut self.framer;
+                match self.stream.try_read(|bytes| framer.push(bytes))? {
+                    Some(0) => self.half_closed = Some(Instant::now()),
+                    Some(_) => {
+                        let long = self.running.is_some_and(|at| at.elapsed() >= IMPATIENT);
+                        self.leaving |= long && self.framer.logout_is_next();
+                    }
+                    None => {}
+                }
+            }
+            Some(_) | None => {}
+        }
+        if self.leaving {
+            let (session, out) = self.session()?;
+            if session.give_up(out) {
+                self.progress = Progress::Next;
+            }
+        }
+        Ok(())
+    }
+
+    /// The protocol in the log: commands without literals, never message text
+    /// and nothing of a second attempt to log in.
+    fn trace(&self, frame: &Frame) {
+        if log::max_level() < log::LevelFilter::Trace {
+            return;
+        }
+        match frame {
+            Frame::Command(bytes) => {
+                let line = bytes.split(|&b| b == b'\r').next().unwrap_or_default();
+                let word = line.split(|&b| b == b' ').nth(1).unwrap_or_default();
+                if word.eq_ignore_ascii_case(b"LOGIN") || word.eq_ignore_ascii_case(b"AUTHENTICATE")
+                {
+                    slog!(self.id, LogLevel::AllInfo, "C: {} ...", escape(word));
+                } else {
+                    slog!(self.id, LogLevel::AllInfo, "C: {}", escape(line));
+                }
+            }
+            other => slog!(self.id, LogLevel::AllInfo, "C: {other:?}"),
+        }
+    }
+}
+
+fn reason_of(end: End) -> EndReason {
+    match end {
+        End::Logout => EndReason::Logout,
+        End::Protocol => EndReason::ProtocolError,
+        End::Fatal => EndReason::ServerError,
+    }
+}

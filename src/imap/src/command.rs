@@ -9,12 +9,14 @@ mod fetch;
 mod list;
 mod partial;
 mod search;
+mod sort;
 
 pub use facts::{CommandKind, Facts, State, States};
 pub use fetch::{FetchArgs, FetchItem, Partial, Section, SectionPart, SectionText};
 pub use list::{ListArgs, ListReturn, ListSelect, StatusItem, StatusItems};
 pub use partial::PartialRange;
 pub use search::{SearchArgs, SearchKey, SearchReturn};
+pub use sort::{SortArgs, SortCriterion, SortKey, ThreadAlgorithm, ThreadArgs};
 
 use crate::chars::is_tag;
 use roost_types::{Keyword, SequenceSet, SetBound, SpecialUse, SystemFlags, UnixTime};
@@ -127,6 +129,8 @@ pub enum Command {
     Expunge,
     UidExpunge(SequenceSet),
     Search(SearchArgs),
+    Sort(SortArgs),
+    Thread(ThreadArgs),
     Fetch(FetchArgs),
     Store(StoreArgs),
     Copy(CopyArgs),
@@ -256,6 +260,8 @@ impl Command {
             Self::Expunge => K::Expunge,
             Self::UidExpunge(_) => K::UidExpunge,
             Self::Search(args) => pick(args.uid, K::UidSearch, K::Search),
+            Self::Sort(args) => pick(args.uid, K::UidSort, K::Sort),
+            Self::Thread(args) => pick(args.uid, K::UidThread, K::Thread),
             Self::Fetch(args) => pick(args.uid, K::UidFetch, K::Fetch),
             Self::Store(args) => pick(args.uid, K::UidStore, K::Store),
             Self::Copy(args) => pick(args.uid, K::UidCopy, K::Copy),

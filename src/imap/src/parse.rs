@@ -23,6 +23,7 @@ mod partial;
 mod search;
 mod select;
 mod set;
+mod sort;
 mod status;
 mod store;
 #[cfg(test)]
@@ -31,7 +32,7 @@ mod tests;
 pub use auth::base64_line;
 pub use cursor::{
     MAX_FETCH_ITEMS, MAX_HEADER_NAMES, MAX_ID_FIELDS, MAX_KEYWORDS, MAX_LIST_ITEMS, MAX_RANGES,
-    MAX_SEARCH_DEPTH, MAX_SEARCH_KEYS, MAX_SECTION_DEPTH,
+    MAX_SEARCH_DEPTH, MAX_SEARCH_KEYS, MAX_SECTION_DEPTH, MAX_SORT_CRITERIA,
 };
 
 use crate::chars::is_tag;
@@ -164,6 +165,10 @@ fn arguments(kind: CommandKind, c: &mut Cursor<'_>) -> Result<Command, Syntax> {
         K::Status => status::status(c)?,
         K::Search => search::search(c, false)?,
         K::UidSearch => search::search(c, true)?,
+        K::Sort => sort::sort(c, false)?,
+        K::UidSort => sort::sort(c, true)?,
+        K::Thread => sort::thread(c, false)?,
+        K::UidThread => sort::thread(c, true)?,
         K::Fetch => fetch::fetch(c, false)?,
         K::UidFetch => fetch::fetch(c, true)?,
         K::Store => store::store(c, false)?,

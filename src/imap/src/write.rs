@@ -12,6 +12,7 @@ mod flags;
 mod list;
 mod number;
 mod search;
+mod sort;
 mod status;
 mod string;
 
@@ -26,6 +27,7 @@ pub use flags::{flag_list, flag_list_with_recent};
 pub use list::{ListLine, MailboxAttribute, StatusValues, list, status};
 pub use number::{number, number64, runs, set, space_number};
 pub use search::{Esearch, esearch, search};
+pub use sort::{Esort, esort};
 pub use status::{Status, continuation, continuation_base64, status_line, tagged, text, untagged};
 pub use string::{
     Dialect, astring, literal, literal_header, literal8, literal8_header, mailbox, nstring,

@@ -37,6 +37,7 @@ pub mod section;
 mod span;
 mod structure;
 pub mod subject;
+pub mod thread;
 
 #[cfg(test)]
 mod tests;

@@ -99,6 +99,8 @@ commands! {
     Unselect     "UNSELECT"     SELECTED;
     Expunge      "EXPUNGE"      SELECTED;
     Search       "SEARCH"       SELECTED + sequence_numbers + holds_expunge;
+    Sort         "SORT"         SELECTED + sequence_numbers + holds_expunge;
+    Thread       "THREAD"       SELECTED + sequence_numbers + holds_expunge;
     Fetch        "FETCH"        SELECTED + sequence_numbers + holds_expunge;
     Store        "STORE"        SELECTED + sequence_numbers + holds_expunge;
     Copy         "COPY"         SELECTED + sequence_numbers;
@@ -106,6 +108,8 @@ commands! {
     Replace      "REPLACE"      SELECTED + sequence_numbers;
     UidExpunge   "UID EXPUNGE"  SELECTED;
     UidSearch    "UID SEARCH"   SELECTED + sequence_numbers;
+    UidSort      "UID SORT"     SELECTED + sequence_numbers;
+    UidThread    "UID THREAD"   SELECTED + sequence_numbers;
     UidFetch     "UID FETCH"    SELECTED;
     UidStore     "UID STORE"    SELECTED;
     UidCopy      "UID COPY"     SELECTED;
@@ -160,12 +164,12 @@ mod tests {
     }
 
     #[test]
-    fn only_fetch_store_and_search_hold_expunge_back() {
+    fn only_fetch_store_and_searches_hold_expunge_back() {
         let held: Vec<_> = CommandKind::ALL
             .iter()
             .filter(|k| k.facts().holds_expunge)
             .map(|k| k.name())
             .collect();
-        assert_eq!(held, ["SEARCH", "FETCH", "STORE"]);
+        assert_eq!(held, ["SEARCH", "SORT", "THREAD", "FETCH", "STORE"]);
     }
 }

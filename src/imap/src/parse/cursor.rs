@@ -8,6 +8,8 @@ use std::borrow::Cow;
 pub const MAX_SEARCH_DEPTH: usize = 50;
 /// Search keys in one command.
 pub const MAX_SEARCH_KEYS: usize = 2000;
+/// Criteria in one SORT.
+pub const MAX_SORT_CRITERIA: usize = 32;
 /// Ranges in all sets of a command.
 pub const MAX_RANGES: usize = 20_000;
 /// Items in one FETCH.

@@ -4,6 +4,7 @@ mod any;
 mod fetch;
 mod list;
 mod search;
+mod sort;
 
 use super::{ParseError, parse, tag_of};
 use crate::command::*;

@@ -1,6 +1,6 @@
 //! Nothing that a client sends makes the parser panic or forget the tag.
 
-use crate::command::{Command, CommandKind, SearchKey};
+use crate::command::{Command, CommandKind, SearchArgs, SearchKey, SortArgs, ThreadArgs};
 use crate::frame::{Frame, Framer, Limits};
 use crate::parse::parse;
 use proptest::prelude::*;
@@ -58,6 +58,11 @@ fn piece() -> impl Strategy<Value = Vec<u8>> {
             "UID",
             "RETURN",
             "CHARSET",
+            "PARTIAL",
+            "-1:-5",
+            "REVERSE",
+            "(SUBJECT)",
+            "REFERENCES",
             "UTF-8",
             "SAVE",
             "BODY",
@@ -103,8 +108,11 @@ fn check(text: &[u8]) {
     match parse(text) {
         Ok(request) => {
             assert!(text.starts_with(request.tag.as_str().as_bytes()));
-            if let Command::Search(args) = &request.command {
-                assert!(text_octets(&args.key) <= text.len());
+            if let Command::Search(SearchArgs { key, .. })
+            | Command::Sort(SortArgs { key, .. })
+            | Command::Thread(ThreadArgs { key, .. }) = &request.command
+            {
+                assert!(text_octets(key) <= text.len());
             }
         }
         Err(e) => {

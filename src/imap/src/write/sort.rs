@@ -1,0 +1,90 @@
+//! Responses of SORT and THREAD (RFC 5256 §4, RFC 5267 §3, RFC 9394).
+
+use super::number::{number, runs};
+use super::search::open_partial;
+use super::string::{Dialect, string};
+use super::{crlf, data::named_number};
+use crate::command::{PartialRange, Tag};
+
+/// The data of an ESEARCH response to SORT; `None` for what was not asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Esort<'a> {
+    /// The numbers are UIDs.
+    pub uid: bool,
+    pub min: Option<u32>,
+    pub max: Option<u32>,
+    pub count: Option<u32>,
+    /// Results in their order.
+    pub all: Option<&'a [u32]>,
+    /// A window and what is in it.
+    pub partial: Option<(PartialRange, &'a [u32])>,
+}
+
+/// Appends `* ESEARCH (TAG "tag") …` with results in the order of SORT.
+/// Neighbours that rise by one are written as ranges.
+pub fn esort(out: &mut Vec<u8>, tag: &Tag, data: &Esort<'_>) {
+    out.extend_from_slice(b"* ESEARCH (TAG ");
+    string(out, tag.as_str().as_bytes(), Dialect::Ascii);
+    out.push(b')');
+    if data.uid {
+        out.extend_from_slice(b" UID");
+    }
+    for (name, value) in [(" MIN ", data.min), (" MAX ", data.max)] {
+        if let Some(value) = value {
+            out.extend_from_slice(name.as_bytes());
+            number(out, value);
+        }
+    }
+    if let Some(count) = data.count {
+        named_number(out, "COUNT", u64::from(count));
+    }
+    if let Some((range, results)) = data.partial {
+        open_partial(out, range);
+        match results.is_empty() {
+            true => out.extend_from_slice(b"NIL"),
+            false => runs(out, results.iter().copied()),
+        }
+        out.push(b')');
+    }
+    if let Some(all) = data.all.filter(|all| !all.is_empty()) {
+        out.extend_from_slice(b" ALL ");
+        runs(out, all.iter().copied());
+    }
+    crlf(out);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_keep_their_order() {
+        let mut out = Vec::new();
+        let tag = Tag::new(b"E01").unwrap();
+        let all = [23765, 23764, 23763, 23761, 5, 6, 7];
+        let range = PartialRange {
+            first: std::num::NonZeroU32::MIN,
+            last: std::num::NonZeroU32::MIN,
+            from_end: false,
+        };
+        let mut data = Esort {
+            uid: true,
+            all: Some(&all),
+            ..Esort::default()
+        };
+        esort(&mut out, &tag, &data);
+        data = Esort {
+            min: Some(9),
+            max: Some(2),
+            count: Some(2),
+            partial: Some((range, &[])),
+            ..Esort::default()
+        };
+        esort(&mut out, &tag, &data);
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "* ESEARCH (TAG \"E01\") UID ALL 23765,23764,23763,23761,5:7\r\n\
+             * ESEARCH (TAG \"E01\") MIN 9 MAX 2 COUNT 2 PARTIAL (1:1 NIL)\r\n"
+        );
+    }
+}

@@ -28,6 +28,7 @@ mod crew;
 pub mod error;
 pub mod facts;
 pub mod job;
+mod memory;
 pub mod names;
 mod object_id;
 pub mod pattern;

@@ -17,7 +17,7 @@ mod tree;
 pub use ids::{MessageIds, message_ids};
 pub use references::References;
 pub use subject::ordered_subject;
-pub use tree::{Forest, Item};
+pub use tree::{Forest, Item, Walk};
 
 /// Absent messages that are kept as links between those that are there.
 pub const MAX_ABSENT: usize = 1_000_000;

@@ -27,9 +27,11 @@ pub mod rename;
 pub(crate) mod replace;
 pub mod search;
 pub mod select;
+pub mod sort;
 pub mod status;
 pub mod store;
 pub mod subscribe;
+pub mod thread;
 pub mod unselect;
 
 /// How a command began.
@@ -78,6 +80,8 @@ pub(crate) fn start(
         Command::UidExpunge(set) => return expunge::start(session, Some(&set)),
         Command::Fetch(args) => return Ok(Started::Job(fetch::start(session, args)?)),
         Command::Search(args) => return Ok(Started::Job(search::start(session, tag, args)?)),
+        Command::Sort(args) => return Ok(Started::Job(sort::start(session, tag, args)?)),
+        Command::Thread(args) => return Ok(Started::Job(thread::start(session, args)?)),
         Command::Store(args) => return Ok(Started::Job(store::start(session, args)?)),
         Command::Copy(args) => copy::run(session, &args, CopyMode::Copy, out)?,
         Command::Move(args) => copy::run(session, &args, CopyMode::Move, out)?,

@@ -63,6 +63,14 @@ impl Found {
         self.uids.insert(row.uid);
     }
 
+    pub fn seqs(&self) -> &SeqSet {
+        &self.seqs
+    }
+
+    pub fn uids(&self) -> &UidSet {
+        &self.uids
+    }
+
     /// What `$` stands for afterwards (the tables of RFC 5182 §2.4 and RFC 9394
     /// §3.2): everything, unless MIN, MAX or PARTIAL is all that was asked for.
     /// `None` if that is too scattered to be kept.

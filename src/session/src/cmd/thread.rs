@@ -42,7 +42,7 @@ enum State {
     Loading {
         found: Found,
         loader: Loader,
-        builder: Builder,
+        builder: Box<Builder>,
     },
     Writing(Results),
 }
@@ -60,7 +60,7 @@ impl Thread {
         }
         Ok(State::Loading {
             loader: Loader::new(mailbox, found.uids(), true),
-            builder: Builder::new(self.algorithm),
+            builder: Box::new(Builder::new(self.algorithm)),
             found,
         })
     }

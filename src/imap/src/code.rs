@@ -1,9 +1,12 @@
 //! Response codes: the machine-readable part of OK, NO, BAD and BYE
-//! (RFC 9051 §7.1, RFC 5530, RFC 4315, RFC 4469, RFC 6154, RFC 9585).
+//! (RFC 9051 §7.1, RFC 5530, RFC 4315, RFC 4469, RFC 6154, RFC 7162, RFC 9585,
+//! RFC 9586).
 
 use crate::command::Tag;
 use crate::write::{self, Dialect};
-use roost_types::{Keyword, ObjectId, SeqNum, SystemFlags, Uid, UidSet, UidValidity};
+use roost_types::{
+    Keyword, ModSeq, ObjectId, SeqNum, SeqSet, SystemFlags, Uid, UidSet, UidValidity,
+};
 
 /// A `resp-text-code`.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -42,10 +45,14 @@ pub enum ResponseCode {
         tag: Tag,
         progress: Option<(u64, Option<u64>)>,
     },
+    HighestModSeq(ModSeq),
     InUse,
     Limit,
     /// RFC 8474 §4.1.
     MailboxId(ObjectId),
+    /// Messages that a conditional STORE left as they are, never empty.
+    Modified(Ids),
+    NoModSeq,
     NonExistent,
     NoPerm,
     NotSaved,
@@ -65,12 +72,21 @@ pub enum ResponseCode {
     TryCreate,
     UidNext(Uid),
     UidNotSticky,
+    /// Message sequence numbers are not for a client that enabled UIDONLY.
+    UidRequired,
     UidValidity(UidValidity),
     Unavailable,
     UnknownCte,
     /// The first unseen message (RFC 3501 §7.1).
     Unseen(SeqNum),
     UseAttr,
+}
+
+/// Messages by the numbers that a command named them with.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Ids {
+    Seqs(SeqSet),
+    Uids(UidSet),
 }
 
 impl ResponseCode {
@@ -98,6 +114,17 @@ impl ResponseCode {
                 write::runs(out, pairs.iter().map(|p| p.1));
             }
             Self::InProgress { tag, progress } => write_progress(out, tag, *progress),
+            Self::HighestModSeq(modseq) => {
+                out.push(b' ');
+                write::number64(out, modseq.0);
+            }
+            Self::Modified(ids) => {
+                out.push(b' ');
+                match ids {
+                    Ids::Seqs(seqs) => write::set(out, seqs),
+                    Ids::Uids(uids) => write::set(out, uids),
+                }
+            }
             Self::PermanentFlags {
                 system,
                 keywords,
@@ -141,9 +168,12 @@ impl ResponseCode {
             Self::ExpungeIssued => "EXPUNGEISSUED",
             Self::HasChildren => "HASCHILDREN",
             Self::InProgress { .. } => "INPROGRESS",
+            Self::HighestModSeq(_) => "HIGHESTMODSEQ",
             Self::InUse => "INUSE",
             Self::Limit => "LIMIT",
             Self::MailboxId(_) => "MAILBOXID",
+            Self::Modified(_) => "MODIFIED",
+            Self::NoModSeq => "NOMODSEQ",
             Self::NonExistent => "NONEXISTENT",
             Self::NoPerm => "NOPERM",
             Self::NotSaved => "NOTSAVED",
@@ -158,6 +188,7 @@ impl ResponseCode {
             Self::TryCreate => "TRYCREATE",
             Self::UidNext(_) => "UIDNEXT",
             Self::UidNotSticky => "UIDNOTSTICKY",
+            Self::UidRequired => "UIDREQUIRED",
             Self::UidValidity(_) => "UIDVALIDITY",
             Self::Unavailable => "UNAVAILABLE",
             Self::UnknownCte => "UNKNOWN-CTE",
@@ -262,6 +293,26 @@ mod tests {
         assert_eq!(code(Some((5, Some(4)))), "INPROGRESS (\"A001\" 5 NIL)");
         assert_eq!(code(Some((0, Some(0)))), "INPROGRESS (\"A001\" 0 NIL)");
         assert_eq!(code(None), "INPROGRESS (\"A001\" NIL NIL)");
+    }
+
+    #[test]
+    fn codes_of_condstore() {
+        let modseq = ModSeq(715_194_045_007);
+        assert_eq!(
+            wire(&ResponseCode::HighestModSeq(modseq)),
+            "HIGHESTMODSEQ 715194045007"
+        );
+        assert_eq!(wire(&ResponseCode::NoModSeq), "NOMODSEQ");
+        let seqs = [7, 9].into_iter().filter_map(SeqNum::new).collect();
+        assert_eq!(
+            wire(&ResponseCode::Modified(Ids::Seqs(seqs))),
+            "MODIFIED 7,9"
+        );
+        let uids = UidSet::range(uid(3), uid(4));
+        assert_eq!(
+            wire(&ResponseCode::Modified(Ids::Uids(uids))),
+            "MODIFIED 3:4"
+        );
     }
 
     #[test]

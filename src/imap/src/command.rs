@@ -8,18 +8,20 @@ mod facts;
 mod fetch;
 mod list;
 mod partial;
+mod qresync;
 mod search;
 mod sort;
 
 pub use facts::{CommandKind, Facts, State, States};
-pub use fetch::{FetchArgs, FetchItem, Partial, Section, SectionPart, SectionText};
+pub use fetch::{FetchArgs, FetchItem, FetchModifiers, Partial, Section, SectionPart, SectionText};
 pub use list::{ListArgs, ListReturn, ListSelect, StatusItem, StatusItems};
 pub use partial::PartialRange;
+pub use qresync::{KnownMessages, QResync};
 pub use search::{SearchArgs, SearchKey, SearchReturn};
 pub use sort::{SortArgs, SortCriterion, SortKey, ThreadAlgorithm, ThreadArgs};
 
 use crate::chars::is_tag;
-use roost_types::{Keyword, SequenceSet, SetBound, SpecialUse, SystemFlags, UnixTime};
+use roost_types::{Keyword, ModSeq, SequenceSet, SetBound, SpecialUse, SystemFlags, UnixTime};
 use std::fmt;
 use zeroize::Zeroizing;
 
@@ -156,6 +158,10 @@ pub struct SelectArgs {
 /// A `select-param` (RFC 4466 §2.3).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum SelectParam {
+    /// RFC 7162 §3.1.8.
+    CondStore,
+    /// RFC 7162 §3.2.5.
+    QResync(QResync),
     /// One that no offered extension defines: the answer is BAD.
     Unknown(String),
 }
@@ -195,6 +201,8 @@ pub enum StoreMode {
 pub struct StoreArgs {
     pub uid: bool,
     pub set: SequenceSet,
+    /// Messages that have changed later stay as they are (RFC 7162 §3.1.3).
+    pub unchanged_since: Option<ModSeq>,
     pub mode: StoreMode,
     pub silent: bool,
     pub flags: Flags,

@@ -19,6 +19,7 @@ mod fetch;
 mod flags;
 mod id;
 mod list;
+mod modseq;
 mod partial;
 mod search;
 mod select;

@@ -15,6 +15,7 @@ mod search;
 mod sort;
 mod status;
 mod string;
+mod vanished;
 
 pub use data::{
     Namespace, bye, capability, enabled, exists, expunge, flags_response, id, namespace, recent,
@@ -26,13 +27,14 @@ pub use fetch::{
 pub use flags::{flag_list, flag_list_with_recent};
 pub use list::{ListLine, MailboxAttribute, StatusValues, list, status};
 pub use number::{number, number64, runs, set, space_number};
-pub use search::{Esearch, esearch, search};
+pub use search::{Esearch, esearch, search, search_modseq};
 pub use sort::{Esort, esort};
 pub use status::{Status, continuation, continuation_base64, status_line, tagged, text, untagged};
 pub use string::{
     Dialect, astring, literal, literal_header, literal8, literal8_header, mailbox, nstring,
     quotable, quoted, string,
 };
+pub use vanished::Vanished;
 
 /// Ends a response line.
 pub fn crlf(out: &mut Vec<u8>) {

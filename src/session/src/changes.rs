@@ -2,21 +2,48 @@
 //! RECENT and FETCH, in pieces, since a flag set on every message of a large
 //! mailbox makes megabytes of responses.
 
+use crate::enabled::Enabled;
 use crate::job::STEP_OCTETS;
 use crate::selected::Selected;
 use crate::view::Advance;
-use roost_imap::write::{self, FetchLine};
+use roost_imap::write::{self, FetchLine, Vanished};
 use roost_store::{FlagChange, FlagMode, KeywordSetId, Row, Snapshot};
-use roost_types::{Keyword, SystemFlags, UidSet};
+use roost_types::{Keyword, SeqNum, SystemFlags, Uid, UidSet};
 use std::collections::HashMap;
 
 /// How FETCH responses look in this session and for this command.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Style {
-    /// IMAP4rev2 is enabled: no `\Recent`, and UID in every FETCH.
-    pub rev2: bool,
+    pub enabled: Enabled,
     /// The command works with UIDs (RFC 9051 §6.4.9).
     pub uid: bool,
+}
+
+impl Style {
+    /// Begins a FETCH response.
+    pub fn open(self, out: &mut Vec<u8>, seq: SeqNum, uid: Uid) -> FetchLine {
+        match self.enabled.uid_only {
+            true => FetchLine::open_uid(out, uid),
+            false => FetchLine::open(out, seq),
+        }
+    }
+
+    /// Begins a response that tells of a change: with UID where the client
+    /// should have it (RFC 9051 §7.5.2, RFC 7162 §3.2.4).
+    pub fn open_change(self, out: &mut Vec<u8>, seq: SeqNum, uid: Uid) -> FetchLine {
+        let mut line = self.open(out, seq, uid);
+        let Enabled {
+            rev2,
+            condstore,
+            uid_only,
+            ..
+        } = self.enabled;
+        if (self.uid || rev2 || condstore) && !uid_only {
+            line.item(out, "UID");
+            write::number(out, uid.get());
+        }
+        line
+    }
 }
 
 /// Flags that the client knows of without being told by [`Changes`].
@@ -31,7 +58,8 @@ pub enum Told<'a> {
 /// A piece of `STORE .SILENT`: the client computes the new flags of these
 /// messages itself, and is told only where others changed them as well. What
 /// it is told then must be what holds after the change; so messages whose
-/// turn comes later in the command are withheld until it has come.
+/// turn comes later in the command are withheld until it has come. New MODSEQs
+/// of all these messages are told by STORE itself.
 #[derive(Debug)]
 pub struct Silent<'a> {
     pub change: &'a FlagChange<'a>,
@@ -46,6 +74,7 @@ pub struct Silent<'a> {
 #[derive(Clone, Debug, Default)]
 pub struct Changes {
     advance: Advance,
+    vanished: Vanished,
     exists: Option<u32>,
     recent: Option<u32>,
     /// How many of `advance.changed` are written.
@@ -58,6 +87,7 @@ impl Changes {
         let new = advance.added > 0;
         Self {
             advance,
+            vanished: Vanished::default(),
             exists: new.then(|| selected.view().len()),
             recent: new.then(|| selected.recent_count()),
             written: 0,
@@ -67,9 +97,19 @@ impl Changes {
     pub fn is_empty(&self) -> bool {
         let a = &self.advance;
         a.expunged.is_empty()
+            && self.vanished.is_empty()
             && !a.keywords_changed
             && self.exists.is_none()
             && a.changed.len() == self.written
+    }
+
+    /// The messages whose flags are to be told.
+    pub(crate) fn flagged(&self) -> UidSet {
+        self.advance
+            .changed
+            .iter()
+            .map(|(_, row)| row.uid)
+            .collect()
     }
 
     /// Writes until about a step's worth is appended; true when all is told.
@@ -79,8 +119,18 @@ impl Changes {
         if std::mem::take(&mut self.advance.keywords_changed) {
             selected.write_flags_responses(out);
         }
+        if style.enabled.vanished() && !self.advance.expunged.is_empty() {
+            let gone = std::mem::take(&mut self.advance.expunged);
+            let uids = gone.into_iter().map(|(_, uid)| uid).collect();
+            self.vanished = Vanished::new(&uids, false);
+        }
+        while !self.vanished.write_line(out) {
+            if full(out) {
+                return false;
+            }
+        }
         // From the last to the first, each number is the one it had before.
-        while let Some(seq) = self.advance.expunged.pop() {
+        while let Some((seq, _)) = self.advance.expunged.pop() {
             write::expunge(out, seq);
             if full(out) {
                 return false;
@@ -90,20 +140,13 @@ impl Changes {
             write::exists(out, n);
         }
         if let Some(n) = self.recent.take()
-            && !style.rev2
+            && !style.enabled.rev2
         {
             write::recent(out, n);
         }
         for &(seq, row) in self.advance.changed.iter().skip(self.written) {
             self.written += 1;
-            let mut line = FetchLine::open(out, seq);
-            if style.uid || style.rev2 {
-                line.item(out, "UID");
-                write::number(out, row.uid.get());
-            }
-            line.item(out, "FLAGS");
-            selected.write_flags(out, &row, style);
-            line.close(out);
+            selected.write_change(out, seq, &row, style);
             if full(out) {
                 return false;
             }
@@ -117,30 +160,34 @@ pub(crate) struct Knows<'a> {
     told: Told<'a>,
     old: &'a Snapshot,
     new: &'a Snapshot,
+    /// A new MODSEQ alone is to be told, too.
+    condstore: bool,
     /// Answers for pairs of keyword sets, of which there are few.
     keywords: HashMap<(KeywordSetId, KeywordSetId), bool>,
 }
 
 impl<'a> Knows<'a> {
-    pub fn new(told: Told<'a>, old: &'a Snapshot, new: &'a Snapshot) -> Self {
+    pub fn new(told: Told<'a>, old: &'a Snapshot, new: &'a Snapshot, condstore: bool) -> Self {
         Self {
             told,
             old,
             new,
+            condstore,
             keywords: HashMap::new(),
         }
     }
 
     pub fn knows(&mut self, old: &Row, new: &Row) -> bool {
+        let known = same(old, new) && !(self.condstore && old.modseq != new.modseq);
         match &mut self.told {
             Told::Exact(uids) if uids.contains(new.uid) => true,
-            Told::Silent(silent) => silent.knows(old, new, |change| {
+            Told::Silent(silent) => silent.knows(old, new, known, |change| {
                 let pair = (old.keywords, new.keywords);
                 let (before, after) = (self.old, self.new);
                 let knows = || keywords_as(change, (before, old), (after, new));
                 *self.keywords.entry(pair).or_insert_with(knows)
             }),
-            Told::Exact(_) | Told::Nothing => same(old, new),
+            Told::Exact(_) | Told::Nothing => known,
         }
     }
 }
@@ -150,6 +197,7 @@ impl Silent<'_> {
         &mut self,
         old: &Row,
         new: &Row,
+        known: bool,
         keywords: impl FnOnce(&FlagChange<'_>) -> bool,
     ) -> bool {
         let uid = new.uid;
@@ -161,7 +209,7 @@ impl Silent<'_> {
         if later && !same(old, new) {
             self.withheld.insert(uid);
         }
-        later || same(old, new)
+        later || known
     }
 }
 

@@ -15,6 +15,9 @@ pub enum Error {
     /// The client's mistake: BAD.
     #[error("{0}")]
     Bad(&'static str),
+    /// A message sequence number where UIDONLY is enabled: BAD (RFC 9586 §3).
+    #[error("Message numbers are not allowed")]
+    UidRequired,
     /// NO, with words of the command's own.
     #[error("{text}")]
     Refused {
@@ -82,6 +85,11 @@ pub enum Answer {
 pub fn answer(error: &Error) -> Answer {
     Answer::Tagged(match error {
         Error::Bad(text) => Reply::bad(text),
+        Error::UidRequired => Reply {
+            status: Status::Bad,
+            code: Some(ResponseCode::UidRequired),
+            text: "UIDONLY is enabled: only UIDs name messages".into(),
+        },
         Error::Refused { code, text } => Reply {
             status: Status::No,
             code: code.clone(),
@@ -153,7 +161,7 @@ pub fn is_for_the_log(error: &Error) -> bool {
             | StoreError::Expunged => false,
         },
         Error::Read(_) | Error::Fatal(_) => true,
-        Error::Bad(_) | Error::Refused { .. } | Error::Name(_) => false,
+        Error::Bad(_) | Error::UidRequired | Error::Refused { .. } | Error::Name(_) => false,
     }
 }
 

@@ -25,6 +25,7 @@
 pub mod changes;
 pub mod cmd;
 mod crew;
+pub mod enabled;
 pub mod error;
 pub mod facts;
 pub mod job;
@@ -35,11 +36,13 @@ pub mod pattern;
 pub mod selected;
 pub mod session;
 pub mod settings;
+mod told;
 pub mod view;
 
 #[cfg(test)]
 mod tests;
 
+pub use enabled::Enabled;
 pub use error::{Error, Fatal};
 pub use job::{Job, Reply, Step};
 pub use names::Names;

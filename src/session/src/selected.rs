@@ -2,11 +2,12 @@
 
 use crate::changes::{Changes, Knows, Style, Told};
 use crate::error::{Error, Fatal};
+use crate::told::ToldModSeq;
 use crate::view::View;
 use roost_imap::ResponseCode;
 use roost_imap::write::{self, Status};
 use roost_store::{Account, FlagChange, FlagMode, Mailbox, Row, Snapshot};
-use roost_types::{MailboxName, SeqNum, SeqSet, SequenceSet, SystemFlags, UidSet};
+use roost_types::{MailboxName, ModSeq, SeqNum, SeqSet, SequenceSet, SystemFlags, UidSet};
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -22,6 +23,9 @@ pub struct Selected {
     /// What `$` stands for (RFC 5182).
     pub(crate) saved: UidSet,
     changes: watch::Receiver<u64>,
+    told: ToldModSeq,
+    /// The client wants to know of every new MODSEQ.
+    condstore: bool,
 }
 
 impl Selected {
@@ -29,12 +33,16 @@ impl Selected {
         account: &Arc<Account>,
         name: &MailboxName,
         examine: bool,
+        condstore: bool,
     ) -> Result<Self, Error> {
         let mailbox = account.open(name)?;
         let changes = mailbox.changes();
         // Opening it has brought it up to date.
         let view = View::new(mailbox.snapshot());
+        let told = ToldModSeq::new(view.snapshot().highest_modseq());
         let mut selected = Self {
+            told,
+            condstore,
             examined: examine,
             read_only: examine || mailbox.read_only(),
             mailbox,
@@ -72,6 +80,14 @@ impl Selected {
             .ok_or(Error::Bad("No message has such a number"))
     }
 
+    /// The UIDs that a client's set of UIDs names, there or not.
+    pub fn uids_in(&self, set: &SequenceSet) -> UidSet {
+        match set {
+            SequenceSet::Saved => self.saved.clone(),
+            ranges @ SequenceSet::Ranges(_) => ranges.resolve(self.view.last_uid()),
+        }
+    }
+
     /// Whether the message has `\Recent` in this session.
     pub fn is_recent(&self, row: &Row) -> bool {
         match self.examined {
@@ -95,6 +111,11 @@ impl Selected {
         self.advance(&snapshot, expunges, Told::Nothing)
     }
 
+    /// Looks at the disk and leaves the view where it is.
+    pub(crate) fn look(&self) -> Result<(), Error> {
+        self.mailbox.refresh().map(drop).map_err(deleted)
+    }
+
     /// Moves the view on to `snapshot`.
     pub(crate) fn advance(
         &mut self,
@@ -113,7 +134,7 @@ impl Selected {
         }
         let snapshot = if nothing_new { &old } else { snapshot };
         let last = self.view.last_uid();
-        let mut knows = Knows::new(told, &old, snapshot);
+        let mut knows = Knows::new(told, &old, snapshot, self.condstore);
         let advance = self
             .view
             .advance(Arc::clone(snapshot), expunges, |a, b| knows.knows(a, b));
@@ -125,7 +146,57 @@ impl Selected {
             }
             self.claim_recent();
         }
+        let ghosts = self.view.has_ghosts();
+        self.told
+            .advanced(snapshot.highest_modseq(), ghosts, advance.modseq);
+        if !advance.expunged.is_empty() {
+            self.told.expunged();
+        }
         Ok(Changes::new(advance, self))
+    }
+
+    /// The HIGHESTMODSEQ that a client of QRESYNC is owed with the answer to
+    /// its command.
+    pub(crate) fn modseq_due(&mut self) -> Option<ModSeq> {
+        self.told.due(self.view.has_ghosts())
+    }
+
+    /// MODSEQs hold beyond this session.
+    pub(crate) fn keeps_modseqs(&self) -> bool {
+        self.mailbox.keeps_modseqs()
+    }
+
+    /// From now on the client is told MODSEQs.
+    pub(crate) fn enable_condstore(&mut self, out: &mut Vec<u8>) {
+        self.condstore = true;
+        if self.keeps_modseqs() {
+            self.write_highest_modseq(out);
+        }
+    }
+
+    /// Appends HIGHESTMODSEQ, up to where everything has been told, or NOMODSEQ.
+    pub(crate) fn write_highest_modseq(&mut self, out: &mut Vec<u8>) {
+        if !self.keeps_modseqs() {
+            let text = "No permanent mod-sequences";
+            write::untagged(out, Status::Ok, Some(&ResponseCode::NoModSeq), text);
+            return;
+        }
+        let complete = self.told.complete();
+        self.told = ToldModSeq::new(complete);
+        let code = ResponseCode::HighestModSeq(complete);
+        write::untagged(out, Status::Ok, Some(&code), "Highest");
+    }
+
+    /// Appends a FETCH response with a message's flags, as it is told when
+    /// somebody has changed them.
+    pub(crate) fn write_change(&self, out: &mut Vec<u8>, seq: SeqNum, row: &Row, style: Style) {
+        let mut line = style.open_change(out, seq, row.uid);
+        line.item(out, "FLAGS");
+        self.write_flags(out, row, style);
+        if style.enabled.condstore {
+            line.modseq(out, row.modseq);
+        }
+        line.close(out);
     }
 
     /// Sets `\Seen` on those of `uids` that have it not, as FETCH of a body
@@ -175,7 +246,7 @@ impl Selected {
     /// Appends a message's flag list as this session sees it.
     pub fn write_flags(&self, out: &mut Vec<u8>, row: &Row, style: Style) {
         let keywords = self.view.snapshot().keyword_names(row.keywords);
-        let recent = !style.rev2 && self.is_recent(row);
+        let recent = !style.enabled.rev2 && self.is_recent(row);
         write::flag_list_with_recent(out, row.flags, keywords, recent);
     }
 

@@ -5,6 +5,7 @@ mod silence;
 
 use crate::changes::{Changes, Style};
 use crate::cmd::append::Appending;
+use crate::enabled::Enabled;
 use crate::error::{Error, Fatal};
 use crate::job::{Job, Reply};
 use crate::names::{Given, NameProblem, Names, normalized};
@@ -120,9 +121,9 @@ pub struct Session {
     pub(crate) account: Arc<Account>,
     pub(crate) settings: Arc<Settings>,
     pub(crate) names: Names,
-    pub(crate) rev2: bool,
     /// COMPRESS has been answered OK.
     pub(crate) compressed: bool,
+    pub(crate) enabled: Enabled,
     pub(crate) state: State,
     pub(crate) counters: Counters,
     phase: Phase,
@@ -137,8 +138,8 @@ impl Session {
             account,
             names: Names::new(&settings),
             settings,
-            rev2: false,
             compressed: false,
+            enabled: Enabled::default(),
             state: State::Authenticated,
             counters: Counters::default(),
             phase: Phase::Ready,
@@ -171,7 +172,7 @@ impl Session {
 
     /// How strings and mailbox names go on the wire.
     pub fn dialect(&self) -> Dialect {
-        match self.rev2 {
+        match self.rev2() {
             true => Dialect::Utf8,
             false => Dialect::Ascii,
         }
@@ -179,14 +180,42 @@ impl Session {
 
     /// IMAP4rev2 has been enabled.
     pub fn rev2(&self) -> bool {
-        self.rev2
+        self.enabled.rev2
     }
 
     /// How FETCH responses look for a command that uses UIDs or does not.
     pub fn style(&self, uid: bool) -> Style {
         Style {
-            rev2: self.rev2,
+            enabled: self.in_force(),
             uid,
+        }
+    }
+
+    /// What the client has enabled.
+    pub fn enabled(&self) -> Enabled {
+        self.enabled
+    }
+
+    /// What counts in the selected mailbox: without lasting MODSEQs there is
+    /// neither MODSEQ nor, for their sake, VANISHED (RFC 7162 §3.2.3).
+    fn in_force(&self) -> Enabled {
+        match &self.state {
+            State::Selected(selected) if !selected.keeps_modseqs() => Enabled {
+                condstore: false,
+                qresync: false,
+                ..self.enabled
+            },
+            _ => self.enabled,
+        }
+    }
+
+    /// A CONDSTORE enabling command has come: the first one, in a selected
+    /// mailbox, is told its HIGHESTMODSEQ (RFC 7162 §3.1).
+    pub(crate) fn enable_condstore(&mut self, out: &mut Vec<u8>) {
+        if !std::mem::replace(&mut self.enabled.condstore, true)
+            && let State::Selected(selected) = &mut self.state
+        {
+            selected.enable_condstore(out);
         }
     }
 
@@ -282,7 +311,7 @@ impl Session {
     /// name its own denormalized one goes (RFC 9051 §6.3.9.7).
     pub(crate) fn tell_normalized(&self, named: &Named, gone: bool, out: &mut Vec<u8>) {
         let (true, Some(old), Some(name)) =
-            (self.rev2, &named.old, self.names.show(&named.given.name))
+            (self.rev2(), &named.old, self.names.show(&named.given.name))
         else {
             return;
         };

@@ -7,7 +7,7 @@
 //! session nothing for each message.
 
 use roost_store::{Row, Snapshot};
-use roost_types::{SeqNum, SeqSet, SequenceSet, SetBound, Uid, UidSet};
+use roost_types::{ModSeq, SeqNum, SeqSet, SequenceSet, SetBound, Uid, UidSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -36,13 +36,16 @@ pub struct View {
 /// What a step of a view to a newer picture has to be told.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Advance {
-    /// Numbers in the old view, rising: to be told from the last to the first.
-    pub expunged: Vec<SeqNum>,
+    /// By rising numbers of the old view: to be told from the last to the
+    /// first.
+    pub expunged: Vec<(SeqNum, Uid)>,
     /// Messages at the end that are new.
     pub added: u32,
     pub keywords_changed: bool,
     /// Other flags than before, with numbers of the new view.
     pub changed: Vec<(SeqNum, Row)>,
+    /// The highest MODSEQ of messages that changed, told or known otherwise.
+    pub modseq: Option<ModSeq>,
 }
 
 impl View {
@@ -186,6 +189,28 @@ impl View {
         uids
     }
 
+    /// The messages that have changed later than `since`, ghosts included.
+    pub fn changed_since(&self, since: ModSeq) -> SeqSet {
+        let mut ghosts = self.ghosts.iter().peekable();
+        let mut below = 0;
+        let mut seqs = SeqSet::new();
+        for (seq, row) in self.snapshot.changed_since(since) {
+            while let Some(ghost) = ghosts.next_if(|g| g.row.uid < row.uid) {
+                below += 1;
+                if ghost.row.modseq > since {
+                    seqs.insert(ghost.seq);
+                }
+            }
+            if let Some(seq) = more(seq, below) {
+                seqs.insert(seq);
+            }
+        }
+        ghosts
+            .filter(|g| g.row.modseq > since)
+            .for_each(|g| seqs.insert(g.seq));
+        seqs
+    }
+
     /// The numbers that a client's set means; `saved` is what `$` stands for.
     /// `None` when it names a number that no message has, which is an error
     /// for sequence numbers and none for UIDs (RFC 9051 §9, `seq-number`).
@@ -224,13 +249,14 @@ impl View {
             ..Advance::default()
         };
         let mut changed = diff.changed;
+        advance.modseq = changed.iter().map(|(_, row)| row.modseq).max();
         changed.retain(|(_, row)| match self.snapshot.row_of(row.uid) {
             Some((_, old)) => !told(&old, row),
             None => true,
         });
         self.add_ghosts(diff.expunged.into_iter().map(|(seq, _)| seq));
         if expunges {
-            advance.expunged = self.ghosts.drain(..).map(|g| g.seq).collect();
+            advance.expunged = self.ghosts.drain(..).map(|g| (g.seq, g.row.uid)).collect();
             self.ghosts.shrink_to_fit();
         }
         self.snapshot = new;

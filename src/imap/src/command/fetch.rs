@@ -1,6 +1,6 @@
-//! Arguments of FETCH (RFC 9051 §6.4.5, RFC 3501 §6.4.5, RFC 3516).
+//! Arguments of FETCH (RFC 9051 §6.4.5, RFC 3501 §6.4.5, RFC 3516, RFC 7162).
 
-use roost_types::SequenceSet;
+use roost_types::{ModSeq, SequenceSet};
 use std::num::NonZeroU32;
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -9,6 +9,17 @@ pub struct FetchArgs {
     pub set: SequenceSet,
     /// Macros expanded, without doubles, in the client's order.
     pub items: Vec<FetchItem>,
+    pub modifiers: FetchModifiers,
+}
+
+/// `fetch-modifiers` (RFC 4466 §2.4).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct FetchModifiers {
+    /// Only messages with a higher MODSEQ (RFC 7162 §3.1.4.1).
+    pub changed_since: Option<ModSeq>,
+    /// What has been expunged since as well (RFC 7162 §3.2.6); only with UIDs
+    /// and `changed_since`.
+    pub vanished: bool,
 }
 
 /// A `fetch-att`.
@@ -18,6 +29,8 @@ pub enum FetchItem {
     Flags,
     InternalDate,
     Rfc822Size,
+    /// RFC 7162 §3.1.4.2.
+    ModSeq,
     Envelope,
     /// `BODY`: the structure without extension data.
     Body,
@@ -96,6 +109,7 @@ impl FetchItem {
             | Self::Flags
             | Self::InternalDate
             | Self::Rfc822Size
+            | Self::ModSeq
             | Self::Envelope
             | Self::Body
             | Self::BodyStructure

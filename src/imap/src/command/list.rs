@@ -46,11 +46,13 @@ pub enum StatusItem {
     AppendLimit,
     /// RFC 8474 §4.3.
     MailboxId,
+    /// RFC 7162 §3.1.7.
+    HighestModSeq,
 }
 
 impl StatusItem {
     /// In the order in which they are answered.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Messages,
         Self::Recent,
         Self::UidNext,
@@ -60,6 +62,7 @@ impl StatusItem {
         Self::Size,
         Self::AppendLimit,
         Self::MailboxId,
+        Self::HighestModSeq,
     ];
 
     pub const fn name(self) -> &'static str {
@@ -73,6 +76,7 @@ impl StatusItem {
             Self::Size => "SIZE",
             Self::AppendLimit => "APPENDLIMIT",
             Self::MailboxId => "MAILBOXID",
+            Self::HighestModSeq => "HIGHESTMODSEQ",
         }
     }
 

@@ -1,8 +1,8 @@
 //! Arguments of SEARCH (RFC 9051 §6.4.4, RFC 3501 §6.4.4, RFC 5032, RFC 8514,
-//! RFC 9394).
+//! RFC 9394, RFC 7162 §3.1.5).
 
 use super::partial::PartialRange;
-use roost_types::{Keyword, SequenceSet, SystemFlags};
+use roost_types::{Keyword, ModSeq, SequenceSet, SystemFlags};
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SearchArgs {
@@ -85,9 +85,21 @@ pub enum SearchKey {
     /// RFC 8474 §6; case counts.
     EmailId(Vec<u8>),
     ThreadId(Vec<u8>),
+    /// A MODSEQ not below this.
+    ModSeq(ModSeq),
 }
 
 impl SearchKey {
+    /// Whether `is` holds for the key or one below it.
+    pub fn any(&self, is: &dyn Fn(&Self) -> bool) -> bool {
+        is(self)
+            || match self {
+                Self::And(keys) | Self::Or(keys) => keys.iter().any(|k| k.any(is)),
+                Self::Not(key) => key.any(is),
+                _ => false,
+            }
+    }
+
     /// Whether the key, or one below it, compares text in the charset.
     pub fn has_text(&self) -> bool {
         match self {
@@ -126,7 +138,8 @@ impl SearchKey {
             | Self::Larger(_)
             | Self::Smaller(_)
             | Self::EmailId(_)
-            | Self::ThreadId(_) => false,
+            | Self::ThreadId(_)
+            | Self::ModSeq(_) => false,
         }
     }
 }

@@ -1,10 +1,14 @@
-//! FETCH (RFC 9051 §6.4.5, RFC 3501 §6.4.5).
+//! FETCH (RFC 9051 §6.4.5, RFC 3501 §6.4.5, RFC 7162 §3.1.4 and §3.2.6).
 
 use super::cursor::{Cursor, MAX_FETCH_ITEMS, MAX_HEADER_NAMES, MAX_SECTION_DEPTH, Result, Syntax};
+use super::modseq::mod_sequence_valzer;
 use super::set::sequence_set;
-use crate::command::{Command, FetchArgs, FetchItem, Partial, Section, SectionPart, SectionText};
+use crate::command::{
+    Command, FetchArgs, FetchItem, FetchModifiers, Partial, Section, SectionPart, SectionText,
+};
 
-/// `SP sequence-set SP (macro / fetch-att / "(" fetch-att *(SP fetch-att) ")")`
+/// `SP sequence-set SP (macro / fetch-att / "(" fetch-att *(SP fetch-att) ")")
+/// [fetch-modifiers]`
 pub(super) fn fetch(c: &mut Cursor<'_>, uid: bool) -> Result<Command> {
     c.sp()?;
     let set = sequence_set(c)?;
@@ -26,7 +30,42 @@ pub(super) fn fetch(c: &mut Cursor<'_>, uid: bool) -> Result<Command> {
     } else {
         items.push(fetch_att(c)?);
     }
-    Ok(Command::Fetch(FetchArgs { uid, set, items }))
+    let mut modifiers = FetchModifiers::default();
+    if c.more() {
+        modifiers = fetch_modifiers(c, uid)?;
+    }
+    // RFC 7162 §3.1.4.1
+    if modifiers.changed_since.is_some() && !items.contains(&FetchItem::ModSeq) {
+        items.push(FetchItem::ModSeq);
+    }
+    Ok(Command::Fetch(FetchArgs {
+        uid,
+        set,
+        items,
+        modifiers,
+    }))
+}
+
+/// `"(" fetch-modifier *(SP fetch-modifier) ")"`
+fn fetch_modifiers(c: &mut Cursor<'_>, uid: bool) -> Result<FetchModifiers> {
+    let mut modifiers = FetchModifiers::default();
+    c.list(MAX_FETCH_ITEMS, |c| {
+        match c.upper_atom()?.as_str() {
+            "CHANGEDSINCE" if modifiers.changed_since.is_none() => {
+                c.sp()?;
+                // 0 is not allowed, yet clear, and clients begin with it.
+                modifiers.changed_since = Some(mod_sequence_valzer(c)?);
+            }
+            "VANISHED" if uid => modifiers.vanished = true,
+            "VANISHED" => return Err(Syntax("VANISHED needs UID FETCH")),
+            _ => return Err(Syntax("Unknown FETCH modifier")),
+        }
+        Ok(())
+    })?;
+    if modifiers.vanished && modifiers.changed_since.is_none() {
+        return Err(Syntax("VANISHED needs CHANGEDSINCE"));
+    }
+    Ok(modifiers)
 }
 
 /// `"ALL" / "FULL" / "FAST"`
@@ -58,6 +97,7 @@ fn fetch_att(c: &mut Cursor<'_>) -> Result<FetchItem> {
         b"UID" => FetchItem::Uid,
         b"FLAGS" => FetchItem::Flags,
         b"INTERNALDATE" => FetchItem::InternalDate,
+        b"MODSEQ" => FetchItem::ModSeq,
         b"ENVELOPE" => FetchItem::Envelope,
         b"BODYSTRUCTURE" => FetchItem::BodyStructure,
         b"RFC822" => FetchItem::Rfc822,

@@ -4,10 +4,11 @@
 use super::cursor::{Cursor, MAX_LIST_ITEMS, MAX_SEARCH_DEPTH, MAX_SEARCH_KEYS, Result, Syntax};
 use super::date::date;
 use super::flags::flag_keyword;
+use super::modseq::mod_sequence_valzer;
 use super::partial::partial_range;
 use super::set::{sequence_set, starts_set};
 use crate::command::{Command, SearchArgs, SearchKey, SearchReturn};
-use roost_types::SystemFlags;
+use roost_types::{ModSeq, SystemFlags};
 
 /// The longest identifier that RFC 8474 allows.
 const MAX_OBJECT_ID: usize = 255;
@@ -226,10 +227,32 @@ fn with_other_argument(c: &mut Cursor<'_>, name: &str) -> Result<SearchKey> {
         "HEADER" => header,
         "EMAILID" => |c| object_id(c).map(SearchKey::EmailId),
         "THREADID" => |c| object_id(c).map(SearchKey::ThreadId),
+        "MODSEQ" => |c| mod_sequence(c).map(SearchKey::ModSeq),
         _ => return Err(UNKNOWN),
     };
     c.sp()?;
     rule(c)
+}
+
+/// `[entry-name SP entry-type-req SP] mod-sequence-valzer`: messages have one
+/// MODSEQ for all their flags, so that names and types of entries are read and
+/// passed over (RFC 7162 §3.1.5).
+fn mod_sequence(c: &mut Cursor<'_>) -> Result<ModSeq> {
+    if c.peek().is_some_and(|b| b.is_ascii_digit()) {
+        return mod_sequence_valzer(c);
+    }
+    if !c.string()?.to_ascii_lowercase().starts_with(b"/flags/") {
+        return Err(Syntax("Unknown metadata entry"));
+    }
+    c.sp()?;
+    if !["PRIV", "SHARED", "ALL"]
+        .iter()
+        .any(|word| c.eat_word(word))
+    {
+        return Err(Syntax("Unknown type of metadata entry"));
+    }
+    c.sp()?;
+    mod_sequence_valzer(c)
 }
 
 /// `header-fld-name SP astring`

@@ -23,6 +23,21 @@ pub(super) fn sequence_set(c: &mut Cursor<'_>) -> Result<SequenceSet> {
     }
 }
 
+/// `sequence-set` without `*` and `$`, as it is written.
+pub(super) fn plain_ranges(c: &mut Cursor<'_>) -> Result<Vec<(u32, u32)>> {
+    let SequenceSet::Ranges(ranges) = sequence_set(c)? else {
+        return Err(Syntax("Invalid message set"));
+    };
+    let plain = |bound| match bound {
+        SetBound::Number(n) => Ok(n.get()),
+        SetBound::Star => Err(Syntax("* is not allowed here")),
+    };
+    ranges
+        .into_iter()
+        .map(|(a, b)| Ok((plain(a)?, plain(b)?)))
+        .collect()
+}
+
 /// `seq-number`
 pub(super) fn seq_number(c: &mut Cursor<'_>) -> Result<SetBound> {
     if c.eat(b'*') {

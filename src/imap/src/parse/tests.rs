@@ -5,6 +5,7 @@ mod fetch;
 mod list;
 mod search;
 mod sort;
+mod sync;
 
 use super::{ParseError, parse, tag_of};
 use crate::command::*;
@@ -214,10 +215,10 @@ fn select() {
     assert!(plain.params.is_empty());
     assert!(args("EXAMINE \"Sent Items\"").examine);
     let unknown = |n: &str| SelectParam::Unknown(n.into());
-    assert_eq!(args("SELECT x (Condstore)").params, [unknown("CONDSTORE")]);
+    assert_eq!(args("SELECT x (Foo)").params, [unknown("FOO")]);
     assert_eq!(
-        args("SELECT x (QRESYNC (67890007 20050715194045000 41,43:211 (1 (2))) CONDSTORE)").params,
-        [unknown("QRESYNC"), unknown("CONDSTORE")]
+        args("SELECT x (FOO (67890007 20050715194045000 41,43:211 (1 (2))) BAR)").params,
+        [unknown("FOO"), unknown("BAR")]
     );
     assert!(args("SELECT x ()").params.is_empty());
     for bad in [

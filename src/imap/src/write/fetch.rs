@@ -7,7 +7,7 @@ use super::number::number64;
 use super::string::{Dialect, astring};
 use super::{crlf, number};
 use crate::command::{Partial, Section, SectionPart, SectionText};
-use roost_types::SeqNum;
+use roost_types::{ModSeq, SeqNum, Uid};
 
 /// Appends `* n FETCH (`.
 pub fn fetch_open(out: &mut Vec<u8>, seq: SeqNum) {
@@ -33,6 +33,23 @@ impl FetchLine {
     pub fn open(out: &mut Vec<u8>, seq: SeqNum) -> Self {
         fetch_open(out, seq);
         Self { any: false }
+    }
+
+    /// Appends the start of the response to a client that has enabled UIDONLY
+    /// (RFC 9586 §3.3).
+    pub fn open_uid(out: &mut Vec<u8>, uid: Uid) -> Self {
+        out.extend_from_slice(b"* ");
+        number(out, uid.get());
+        out.extend_from_slice(b" UIDFETCH (");
+        Self { any: false }
+    }
+
+    /// Appends `MODSEQ (n)` (RFC 7162 §3.1.4.2).
+    pub fn modseq(&mut self, out: &mut Vec<u8>, modseq: ModSeq) {
+        self.item(out, "MODSEQ");
+        out.push(b'(');
+        number64(out, modseq.0);
+        out.push(b')');
     }
 
     /// Appends `NAME ` of the next item; its value must follow.
@@ -173,6 +190,15 @@ mod tests {
             String::from_utf8(out).unwrap(),
             "* 12 FETCH (UID 7 BODY[4.2.HEADER.FIELDS.NOT (Date \"a b\")]<5000000000> {0}\r\n)\r\n"
         );
+    }
+
+    #[test]
+    fn modseqs_and_uids() {
+        let mut out = Vec::new();
+        let mut line = FetchLine::open_uid(&mut out, Uid::new(25996).unwrap());
+        line.modseq(&mut out, ModSeq(65402));
+        line.close(&mut out);
+        assert_eq!(out, b"* 25996 UIDFETCH (MODSEQ (65402))\r\n");
     }
 
     #[test]

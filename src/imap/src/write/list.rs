@@ -5,7 +5,7 @@ use super::data::named_number;
 use super::string::string;
 use super::string::{Dialect, mailbox, quoted};
 use crate::command::{StatusItem, StatusItems};
-use roost_types::{ObjectId, SpecialUse, Uid, UidValidity};
+use roost_types::{ModSeq, ObjectId, SpecialUse, Uid, UidValidity};
 
 /// A mailbox attribute other than the special uses.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -118,6 +118,8 @@ pub struct StatusValues {
     /// The largest message that APPEND takes, in octets.
     pub append_limit: Option<u64>,
     pub mailbox_id: ObjectId,
+    /// 0 where MODSEQs are not kept.
+    pub highest_modseq: ModSeq,
 }
 
 /// Appends `* STATUS name (…)`.
@@ -154,6 +156,7 @@ pub fn status(
                 out.push(b')');
                 continue;
             }
+            StatusItem::HighestModSeq => values.highest_modseq.0,
         };
         named_number(out, item.name(), value);
     }
@@ -232,6 +235,7 @@ mod tests {
             size: 5_000_000_000,
             append_limit: None,
             mailbox_id: ObjectId([0xab; 16]),
+            highest_modseq: ModSeq(7_011_231_777),
         };
         let text = |items: &[StatusItem]| {
             let mut out = Vec::new();
@@ -247,7 +251,7 @@ mod tests {
             text(&StatusItem::ALL),
             "* STATUS blurdybloop (MESSAGES 231 RECENT 1 UIDNEXT 44292 UIDVALIDITY 9 \
              UNSEEN 2 DELETED 3 SIZE 5000000000 APPENDLIMIT NIL \
-             MAILBOXID (abababababababababababababababab))\r\n"
+             MAILBOXID (abababababababababababababababab) HIGHESTMODSEQ 7011231777)\r\n"
         );
         assert_eq!(text(&[]), "* STATUS blurdybloop ()\r\n");
     }

@@ -78,7 +78,7 @@ fn flush(out: &mut Vec<u8>, run: Option<(u32, u32)>, comma: &mut bool) {
     range(out, first, last);
 }
 
-fn range(out: &mut Vec<u8>, first: u32, last: u32) {
+pub(super) fn range(out: &mut Vec<u8>, first: u32, last: u32) {
     number(out, first);
     if last != first {
         out.push(b':');

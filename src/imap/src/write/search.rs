@@ -1,10 +1,10 @@
 //! SEARCH and ESEARCH responses (RFC 3501 §7.2.5, RFC 9051 §7.3.4, RFC 9394).
 
-use super::number::{number, set, space_number};
+use super::number::{number, number64, set, space_number};
 use super::string::{Dialect, string};
 use super::{crlf, data::named_number};
 use crate::command::{PartialRange, Tag};
-use roost_types::IdSet;
+use roost_types::{IdSet, ModSeq};
 
 /// Appends `* SEARCH n n …`.
 pub fn search<T>(out: &mut Vec<u8>, ids: impl IntoIterator<Item = T>)
@@ -16,6 +16,14 @@ where
         space_number(out, u32::from(id));
     }
     crlf(out);
+}
+
+/// Appends ` (MODSEQ n)`, which ends the numbers of a SEARCH or SORT response
+/// (RFC 7162 §3.1.6).
+pub fn search_modseq(out: &mut Vec<u8>, modseq: ModSeq) {
+    out.extend_from_slice(b" (MODSEQ ");
+    number64(out, modseq.0);
+    out.push(b')');
 }
 
 /// The data of an ESEARCH response; `None` for what was not asked for.
@@ -30,6 +38,8 @@ pub struct Esearch<'a, T> {
     /// A window and what is in it.
     pub partial: Option<(PartialRange, &'a IdSet<T>)>,
     pub count: Option<u32>,
+    /// The highest of what is told (RFC 7162 §3.1.10).
+    pub modseq: Option<ModSeq>,
 }
 
 /// Appends `* ESEARCH (TAG "tag") …`.
@@ -65,6 +75,9 @@ where
     if let Some(count) = data.count {
         named_number(out, "COUNT", u64::from(count));
     }
+    if let Some(modseq) = data.modseq {
+        named_number(out, "MODSEQ", modseq.0);
+    }
     crlf(out);
 }
 
@@ -99,6 +112,7 @@ mod tests {
             all: Some(&all),
             partial: None,
             count: Some(3),
+            modseq: Some(ModSeq(1236)),
         };
         esearch(&mut out, &tag, &data);
         let none = SeqSet::new();
@@ -109,6 +123,7 @@ mod tests {
             all: Some(&none),
             partial: None,
             count: Some(0),
+            modseq: None,
         };
         esearch(&mut out, &tag, &data);
         let places = |first, last, from_end| PartialRange {
@@ -124,7 +139,7 @@ mod tests {
         assert_eq!(
             String::from_utf8(out).unwrap(),
             "* SEARCH 2 84 882\r\n* SEARCH\r\n\
-             * ESEARCH (TAG \"A282\") MIN 2 MAX 11 ALL 2,10:11 COUNT 3\r\n\
+             * ESEARCH (TAG \"A282\") MIN 2 MAX 11 ALL 2,10:11 COUNT 3 MODSEQ 1236\r\n\
              * ESEARCH (TAG \"A282\") UID COUNT 0\r\n\
              * ESEARCH (TAG \"A282\") UID PARTIAL (-1:-100 2,10:11)\r\n\
              * ESEARCH (TAG \"A282\") UID PARTIAL (24000:24500 NIL)\r\n"

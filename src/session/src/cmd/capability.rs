@@ -40,6 +40,9 @@ pub const CAPABILITIES: &[&str] = &[
     "SAVEDATE",
     "OBJECTID",
     "REPLACE",
+    "CONDSTORE",
+    "QRESYNC",
+    "UIDONLY",
 ];
 
 /// As the CAPABILITY response code takes them.

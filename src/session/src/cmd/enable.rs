@@ -1,14 +1,23 @@
-//! ENABLE (RFC 5161, RFC 9051 §6.3.1).
+//! ENABLE (RFC 5161, RFC 9051 §6.3.1, RFC 7162 §3.2.3, RFC 9586 §3.1).
 
 use crate::job::Reply;
 use crate::session::Session;
 use roost_imap::write;
 
+/// What can be enabled.
+const NAMES: [&str; 4] = ["IMAP4rev2", "CONDSTORE", "QRESYNC", "UIDONLY"];
+
 /// Names that are not known, or need not be enabled, are passed over: mutt
 /// sends `ENABLE UTF8=ACCEPT` wherever there is ENABLE.
 pub(super) fn run(session: &mut Session, names: &[String], out: &mut Vec<u8>) -> Reply {
-    let rev2 = names.iter().any(|n| n.eq_ignore_ascii_case("IMAP4REV2"));
-    session.rev2 |= rev2;
-    write::enabled(out, rev2.then_some("IMAP4rev2"));
+    let asked = |name: &str| names.iter().any(|n| n.eq_ignore_ascii_case(name));
+    let enabled = NAMES.into_iter().filter(|name| asked(name));
+    write::enabled(out, enabled);
+    session.enabled.rev2 |= asked("IMAP4rev2");
+    session.enabled.uid_only |= asked("UIDONLY");
+    session.enabled.qresync |= asked("QRESYNC");
+    if asked("CONDSTORE") || asked("QRESYNC") {
+        session.enable_condstore(out);
+    }
     Reply::ok("Enabled")
 }

@@ -11,6 +11,7 @@ pub mod capability;
 pub mod check;
 pub mod close;
 pub mod compress;
+mod conditional;
 pub mod copy;
 pub mod create;
 pub mod delete;
@@ -31,8 +32,11 @@ pub mod sort;
 pub mod status;
 pub mod store;
 pub mod subscribe;
+mod sync;
 pub mod thread;
 pub mod unselect;
+
+pub(crate) use sync::tells_vanished;
 
 /// How a command began.
 pub(crate) enum Started {
@@ -50,6 +54,7 @@ pub(crate) fn start(
     command: Command,
     out: &mut Vec<u8>,
 ) -> Result<Started, Error> {
+    sync::prepare(session, &command, out)?;
     Ok(Started::Done(match command {
         Command::Capability => capability::run(session, out),
         Command::Noop => noop::run(),
@@ -60,7 +65,7 @@ pub(crate) fn start(
         }
         Command::Compress(mechanism) => compress::run(session, &mechanism)?,
         Command::Enable(names) => enable::run(session, &names, out),
-        Command::Select(args) => select::run(session, &args, out)?,
+        Command::Select(args) => return select::start(session, args, out),
         Command::Create(args) => create::run(session, &args, out)?,
         Command::Delete { mailbox } => delete::run(session, &mailbox, out)?,
         Command::Rename { from, to } => rename::run(session, &from, &to, out)?,

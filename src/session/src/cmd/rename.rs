@@ -23,7 +23,7 @@ pub(super) fn run(
         other => other,
     })?;
     session.account.rename(&from.given.name, &to.given.name)?;
-    if session.rev2 {
+    if session.rev2() {
         let old = match from.old {
             Some(old) => old,
             None => session.show(&from.given.name)?,

@@ -39,5 +39,6 @@ pub(super) fn values(
         size: status.sizes.map_or(0, |s| s.all),
         append_limit: session.settings.append_limit(),
         mailbox_id: object_id::mailbox(status.mailbox_id, name, status.uid_validity),
+        highest_modseq: status.highest_modseq,
     })
 }

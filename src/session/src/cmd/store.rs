@@ -1,15 +1,15 @@
-//! STORE and UID STORE (RFC 9051 §6.4.6).
+//! STORE and UID STORE (RFC 9051 §6.4.6, RFC 7162 §3.1.3).
 
+use super::conditional;
 use crate::changes::{Changes, Silent, Told};
 use crate::error::Error;
 use crate::job::{Job, Reply, STEP_MESSAGES, Step, UidPieces};
-use crate::selected::deleted;
 use crate::session::Session;
-use roost_imap::ResponseCode;
+use crate::view::View;
 use roost_imap::command::{StoreArgs, StoreMode};
-use roost_imap::write::{self, FetchLine};
+use roost_imap::{Ids, ResponseCode};
 use roost_store::{FlagChange, FlagMode};
-use roost_types::{SystemFlags, UidSet};
+use roost_types::{ModSeq, SystemFlags, UidSet};
 
 pub(super) const READ_ONLY: &str = "Mailbox is selected read-only";
 
@@ -19,13 +19,16 @@ pub(super) fn start(session: &Session, args: StoreArgs) -> Result<Box<dyn Job>, 
     if selected.read_only() {
         return Err(Error::refused(ResponseCode::ReadOnly, READ_ONLY));
     }
-    let uids = selected.view().uids_of(&seqs);
+    let view = selected.view();
+    let uids = view.uids_of(&seqs);
     Ok(Box::new(Store {
         gone: !args.uid && !uids.ghosts.is_empty(),
         stored: false,
         pieces: UidPieces::new(&uids.live),
         all: uids.live,
         withheld: UidSet::new(),
+        modified: UidSet::new(),
+        begun: view.snapshot().highest_modseq(),
         telling: None,
         args,
     }))
@@ -41,32 +44,52 @@ struct Store {
     gone: bool,
     /// Messages were there.
     stored: bool,
-    telling: Option<(UidSet, Changes)>,
+    /// Left as they are because of UNCHANGEDSINCE.
+    modified: UidSet,
+    /// The highest MODSEQ before the command.
+    begun: ModSeq,
+    telling: Option<Telling>,
+}
+
+/// What a piece led to, on its way to the client.
+struct Telling {
+    uids: UidSet,
+    changes: Changes,
+    /// In `changes` with their flags.
+    flagged: UidSet,
 }
 
 impl Job for Store {
     fn step(&mut self, session: &mut Session, out: &mut Vec<u8>) -> Result<Step, Error> {
-        if let Some((uids, mut changes)) = self.telling.take() {
+        if let Some(mut telling) = self.telling.take() {
             let style = session.style(self.args.uid);
-            if !changes.write(out, session.selected()?, style) {
-                self.telling = Some((uids, changes));
+            if !telling.changes.write(out, session.selected()?, style) {
+                self.telling = Some(telling);
                 return Ok(Step::More);
             }
-            if !self.args.silent {
-                self.answer(session, &uids, out)?;
-            }
+            self.answer(session, &telling, out)?;
         }
         match self.pieces.next(STEP_MESSAGES) {
             Some(uids) => self.store(session, uids).map(|()| Step::More),
-            None => self.done().map(Step::Done),
+            None => self.done(session.selected()?.view()).map(Step::Done),
         }
     }
 }
 
 impl Store {
-    /// RFC 2180 §4.2: messages that were named by number and are gone make it
-    /// NO, but not where a client would take that for all its messages.
-    fn done(&self) -> Result<Reply, Error> {
+    fn done(&self, view: &View) -> Result<Reply, Error> {
+        if !self.modified.is_empty() {
+            let code = ResponseCode::Modified(match self.args.uid {
+                true => Ids::Uids(self.modified.clone()),
+                false => Ids::Seqs(view.seqs_of(&self.modified)),
+            });
+            return Ok(match self.gone {
+                true => Reply::no(code, "Some of the messages no longer exist"),
+                false => Reply::ok_code(code, "Some of the messages have changed before"),
+            });
+        }
+        // RFC 2180 §4.2: messages that were named by number and are gone make
+        // it NO, but not where a client would take that for all its messages.
         match (self.gone, self.args.silent && self.stored) {
             (false, _) => Ok(Reply::ok("Store completed")),
             (true, true) => Ok(Reply::ok_code(
@@ -86,13 +109,10 @@ impl Store {
             },
             system: self.args.flags.system,
             keywords: &self.args.flags.keywords,
-            unchanged_since: None,
+            unchanged_since: self.args.unchanged_since,
         };
         let selected = session.selected_mut()?;
-        let outcome = selected
-            .mailbox
-            .store_flags(&uids, &change)
-            .map_err(deleted)?;
+        let outcome = conditional::store(selected, &uids, &change)?;
         self.gone |= !self.args.uid && !outcome.missing.is_empty();
         self.stored |= outcome.missing.len() < uids.len();
         let told = match self.args.silent {
@@ -108,30 +128,40 @@ impl Store {
         if self.args.mode != StoreMode::Remove
             && self.args.flags.system.contains(SystemFlags::DELETED)
         {
-            session.counters.deleted += uids.len() - outcome.missing.len();
+            let untouched = outcome.missing.len() + outcome.modified.len();
+            session.counters.deleted += uids.len().saturating_sub(untouched);
         }
-        self.telling = Some((uids, changes));
+        self.modified.extend_set(&outcome.modified);
+        self.telling = Some(Telling {
+            uids,
+            flagged: changes.flagged(),
+            changes,
+        });
         Ok(())
     }
 
-    /// The new flags of messages, changed or not.
-    fn answer(&self, session: &Session, uids: &UidSet, out: &mut Vec<u8>) -> Result<(), Error> {
-        let selected = session.selected()?;
+    /// The state of messages, changed or not: without the flags where the
+    /// client computes those itself.
+    fn answer(&self, session: &Session, telling: &Telling, out: &mut Vec<u8>) -> Result<(), Error> {
         let style = session.style(self.args.uid);
+        if self.args.silent && !style.enabled.condstore {
+            return Ok(());
+        }
+        let selected = session.selected()?;
         let view = selected.view();
-        for (first, last) in view.seqs_of(uids).ranges() {
+        for (first, last) in view.seqs_of(&telling.uids).ranges() {
             for message in view.rows(first).take_while(|m| m.seq <= last) {
-                if message.ghost {
+                let row = &message.row;
+                if message.ghost || telling.flagged.contains(row.uid) {
                     continue;
                 }
-                let mut line = FetchLine::open(out, message.seq);
-                if style.uid || style.rev2 {
-                    line.item(out, "UID");
-                    write::number(out, message.row.uid.get());
+                if !self.args.silent || self.modified.contains(row.uid) {
+                    selected.write_change(out, message.seq, row, style);
+                } else if self.args.unchanged_since.is_some() || row.modseq > self.begun {
+                    let mut line = style.open_change(out, message.seq, row.uid);
+                    line.modseq(out, row.modseq);
+                    line.close(out);
                 }
-                line.item(out, "FLAGS");
-                selected.write_flags(out, &message.row, style);
-                line.close(out);
             }
         }
         Ok(())

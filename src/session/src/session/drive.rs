@@ -6,8 +6,9 @@ use crate::changes::{Changes, Told};
 use crate::cmd::{self, Started};
 use crate::error::{Answer, Error, Fatal, answer, is_for_the_log};
 use crate::job::{Reply, Step};
+use crate::selected::Selected;
 use roost_imap::write::{self, Dialect, Status};
-use roost_imap::{CommandKind, Frame, Request, Tag, command, parse};
+use roost_imap::{CommandKind, Frame, Request, ResponseCode, Tag, command, parse};
 use std::mem;
 
 impl Session {
@@ -33,11 +34,11 @@ impl Session {
             Frame::Done => self.idle_done(out),
             Frame::TooLong { tag } => {
                 let tag = self.blamed(tag);
-                self.bad(tag.as_ref(), "Command is too long", out)
+                self.bad(tag.as_ref(), None, "Command is too long", out)
             }
             Frame::Bad { tag, reason } => {
                 let tag = self.blamed(tag);
-                self.bad(tag.as_ref(), reason, out)
+                self.bad(tag.as_ref(), None, reason, out)
             }
             Frame::Fatal { reason } => {
                 self.tell_failure(out);
@@ -177,16 +178,18 @@ impl Session {
             Ok(request) => request,
             Err(error) => {
                 let out_of_place = error.kind.and_then(|kind| self.out_of_place(kind));
-                return self.bad(error.tag.as_ref(), out_of_place.unwrap_or(error.text), out);
+                let text = out_of_place.unwrap_or(error.text);
+                return self.bad(error.tag.as_ref(), None, text, out);
             }
         };
         let kind = request.command.kind();
         if let Some(text) = self.out_of_place(kind) {
-            return self.bad(Some(&request.tag), text, out);
+            return self.bad(Some(&request.tag), None, text, out);
         }
         self.bad_commands = 0;
         let looked = match leaves_mailbox(kind) || looks_afterwards(kind) {
             true => Ok(Changes::default()),
+            false if cmd::tells_vanished(&request.command) => self.look_only(),
             false => self.look(false),
         };
         let changes = match looked {
@@ -282,9 +285,16 @@ impl Session {
     ) -> Progress {
         let (session, status) = (self.identity.session.0, reply.status.word());
         log::debug!(session = session; "{}: {status}", kind.name());
-        let code = reply.code.as_ref();
+        let highest = self.modseq_due();
+        let mut code = reply.code.as_ref();
+        if let Some(highest) = &highest {
+            match code {
+                None if reply.status == Status::Ok => code = Some(highest),
+                _ => write::untagged(out, Status::Ok, Some(highest), "Highest"),
+            }
+        }
         if reply.status == Status::Bad {
-            return self.bad(Some(tag), &reply.text, out);
+            return self.bad(Some(tag), code, &reply.text, out);
         }
         write::tagged(out, tag, reply.status, code, &reply.text);
         if kind == CommandKind::Compress && reply.status == Status::Ok {
@@ -303,6 +313,17 @@ impl Session {
         }
     }
 
+    /// HIGHESTMODSEQ, where the client would take another value for it
+    /// (RFC 7162 §3.2 and §6).
+    fn modseq_due(&mut self) -> Option<ResponseCode> {
+        match &mut self.state {
+            State::Selected(selected) if self.enabled.qresync && selected.keeps_modseqs() => {
+                selected.modseq_due().map(ResponseCode::HighestModSeq)
+            }
+            _ => None,
+        }
+    }
+
     /// The command that a bad line is answered for: in IDLE, the IDLE, which
     /// it ends (RFC 9051 §6.3.13).
     fn blamed(&self, tag: Option<Tag>) -> Option<Tag> {
@@ -313,8 +334,14 @@ impl Session {
     }
 
     /// Answers BAD, and BYE after too many of them in a row.
-    fn bad(&mut self, tag: Option<&Tag>, text: &str, out: &mut Vec<u8>) -> Progress {
-        write::status_line(out, tag, Status::Bad, None, text, Dialect::Ascii);
+    fn bad(
+        &mut self,
+        tag: Option<&Tag>,
+        code: Option<&ResponseCode>,
+        text: &str,
+        out: &mut Vec<u8>,
+    ) -> Progress {
+        write::status_line(out, tag, Status::Bad, code, text, Dialect::Ascii);
         // An APPEND or IDLE that this ended leaves nothing behind.
         self.phase = Phase::Ready;
         self.bad_commands += 1;
@@ -342,6 +369,12 @@ impl Session {
             State::Authenticated | State::LoggedOut => Ok(Changes::default()),
         };
         self.or_nothing(changes)
+    }
+
+    /// Has the worker see changes without telling them yet.
+    fn look_only(&mut self) -> Result<Changes, Fatal> {
+        let looked = self.selected().and_then(Selected::look);
+        self.or_nothing(looked.map(|()| Changes::default()))
     }
 
     /// Changes of the selected mailbox, as the worker knows of them.
@@ -381,7 +414,7 @@ impl Session {
                 let reply = Reply::ok("Idle completed");
                 self.finish(tag, CommandKind::Idle, reply, out)
             }
-            _ => self.bad(None, "No IDLE under way", out),
+            _ => self.bad(None, None, "No IDLE under way", out),
         }
     }
 

@@ -43,7 +43,7 @@ fn enable_answers_with_what_is_enabled() {
     assert!(!client.session.rev2());
     client.expect(
         "a ENABLE CONDSTORE imap4REV2",
-        &["* ENABLED IMAP4rev2", "a OK Enabled"],
+        &["* ENABLED IMAP4rev2 CONDSTORE", "a OK Enabled"],
     );
     assert!(client.session.rev2());
 }

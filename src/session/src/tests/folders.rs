@@ -18,6 +18,7 @@ fn select_describes_the_mailbox() {
             "* OK [UIDVALIDITY ...",
             "* OK [UIDNEXT 3] Predicted next UID",
             "* OK [MAILBOXID (...",
+            "* OK [HIGHESTMODSEQ ...",
             "a OK [READ-WRITE] Select completed",
         ],
     );
@@ -37,6 +38,7 @@ fn select_in_rev2_lists_and_closes() {
             "* OK [UIDVALIDITY ...",
             "* OK [UIDNEXT 1] Predicted next UID",
             "* OK [MAILBOXID (...",
+            "* OK [HIGHESTMODSEQ ...",
             "* LIST (\\HasNoChildren) \"/\" b/c",
             "a OK [READ-WRITE] Select completed",
         ],

@@ -10,6 +10,8 @@ mod object_id;
 mod replace;
 mod replay;
 mod several;
+mod sync;
+mod uid_only;
 mod view;
 
 use crate::{Identity, Progress, Session, Settings};
@@ -46,6 +48,22 @@ impl Site {
         Self {
             account,
             settings: Arc::new(settings),
+            _store: store,
+            dir,
+        }
+    }
+
+    /// Another process's half of the same Maildir: it does not have the index.
+    fn second(&self) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::new(Options::default()).unwrap();
+        let maildir = self.dir.path().join("Maildir");
+        let account = store
+            .account("alice", &maildir, AccountOptions::default())
+            .unwrap();
+        Self {
+            account,
+            settings: self.settings.clone(),
             _store: store,
             dir,
         }

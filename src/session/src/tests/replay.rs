@@ -2,19 +2,35 @@
 
 use super::{Client, Site};
 use proptest::prelude::*;
-use roost_types::SeqNum;
+use roost_types::{ModSeq, SeqNum};
 
-/// A client that believes what it is told: flags by number, `None` where it
-/// has not heard of them.
+/// What a client knows of one message.
+#[derive(Clone, Default)]
+struct Known {
+    uid: Option<u32>,
+    flags: Option<String>,
+    modseq: Option<u64>,
+}
+
+/// A client that believes what it is told: messages by number.
 #[derive(Default)]
 struct Model {
-    messages: Vec<Option<String>>,
+    messages: Vec<Known>,
+    /// MODSEQ is told with every change.
+    condstore: bool,
+    /// VANISHED is told instead of EXPUNGE.
+    qresync: bool,
 }
 
 impl Model {
     /// Replays an answer; the numbers of EXPUNGE and FETCH must exist.
     fn hear(&mut self, answer: &str, expunge_allowed: bool) {
         for line in answer.split_terminator("\r\n") {
+            if let Some(uids) = line.strip_prefix("* VANISHED ") {
+                assert!(expunge_allowed && self.qresync, "out of place: {answer}");
+                self.vanished(uids);
+                continue;
+            }
             let mut words = line.splitn(4, ' ');
             let (Some("*"), Some(number), Some(word)) = (words.next(), words.next(), words.next())
             else {
@@ -26,23 +42,47 @@ impl Model {
             match word {
                 "EXISTS" => {
                     assert!(number >= self.messages.len(), "EXISTS went back: {answer}");
-                    self.messages.resize(number, None);
+                    self.messages.resize(number, Known::default());
                 }
                 "EXPUNGE" => {
-                    assert!(expunge_allowed, "EXPUNGE out of place: {answer}");
+                    assert!(expunge_allowed && !self.qresync, "out of place: {answer}");
                     self.messages.remove(number - 1);
                 }
-                "FETCH" => {
-                    let flags = words
-                        .next()
-                        .and_then(|w| w.split_once("FLAGS ("))
-                        .unwrap()
-                        .1;
-                    let flags = flags.split_once(')').unwrap().0.to_string();
-                    self.messages[number - 1] = Some(flags);
-                }
+                "FETCH" => self.fetch(number, words.next().unwrap()),
                 _ => {}
             }
+        }
+    }
+
+    fn vanished(&mut self, uids: &str) {
+        for range in uids.split(',') {
+            let (first, last) = range.split_once(':').unwrap_or((range, range));
+            for uid in first.parse::<u32>().unwrap()..=last.parse().unwrap() {
+                let at = self.messages.iter().position(|m| m.uid == Some(uid));
+                self.messages.remove(at.expect("UID is there"));
+            }
+        }
+    }
+
+    fn fetch(&mut self, number: usize, items: &str) {
+        let known = &mut self.messages[number - 1];
+        let value = |name: &str, end: char| {
+            let (_, value) = items.split_once(name)?;
+            value.split(end).next()
+        };
+        if let Some(flags) = value("FLAGS (", ')') {
+            known.flags = Some(flags.to_string());
+        }
+        if let Some(modseq) = value("MODSEQ (", ')') {
+            known.modseq = Some(modseq.parse().unwrap());
+        }
+        let digits = |text: &str| text.trim_end_matches(')').parse().unwrap();
+        if let Some(uid) = value("UID ", ' ').map(digits) {
+            assert!(known.uid.is_none_or(|known| known == uid), "{items}");
+            known.uid = Some(uid);
+        }
+        if self.condstore {
+            assert!(known.uid.is_some() && known.modseq.is_some(), "{items}");
         }
     }
 
@@ -60,7 +100,11 @@ impl Model {
             assert_eq!(view.by_uid(row.row.uid), Some(*row));
             let from_here: Vec<_> = view.rows(seq).collect();
             assert_eq!(from_here, rows[i..]);
-            if let Some(known) = known {
+            assert!(known.uid.is_none_or(|uid| uid == row.row.uid.get()));
+            if let Some(modseq) = known.modseq {
+                assert_eq!(row.row.modseq, ModSeq(modseq), "{}", row.row.uid);
+            }
+            if let Some(known) = &known.flags {
                 let mut flags = Vec::new();
                 let style = client.session.style(false);
                 selected.write_flags(&mut flags, &row.row, style);
@@ -69,17 +113,48 @@ impl Model {
         }
         let uids: Vec<_> = rows.iter().map(|r| r.row.uid).collect();
         assert!(uids.is_sorted());
+        for (i, row) in rows.iter().enumerate() {
+            let since = row.row.modseq;
+            let changed = view.changed_since(since);
+            let later = rows.iter().filter(|r| r.row.modseq > since);
+            assert!(changed.iter().eq(later.map(|r| r.seq)), "since {i}");
+        }
+    }
+
+    /// Asks for what it has not been told of new messages.
+    fn complete(&mut self, client: &mut Client) {
+        if self.condstore && self.messages.last().is_some_and(|m| m.uid.is_none()) {
+            let first = self.messages.iter().position(|m| m.uid.is_none()).unwrap() + 1;
+            let answer = client.say(&format!("c FETCH {first}:* (UID FLAGS MODSEQ)"));
+            self.hear(&answer, false);
+        }
     }
 }
 
 #[derive(Clone, Debug)]
 enum Action {
     Append,
-    Flag { at: usize, add: bool, flag: usize },
-    Silent { at: usize, flag: usize },
-    Delete { at: usize },
+    Flag {
+        at: usize,
+        add: bool,
+        flag: usize,
+    },
+    Silent {
+        at: usize,
+        flag: usize,
+    },
+    Conditional {
+        at: usize,
+        flag: usize,
+        silent: bool,
+    },
+    Delete {
+        at: usize,
+    },
     Expunge,
-    Copy { at: usize },
+    Copy {
+        at: usize,
+    },
     Noop,
     UidNothing,
 }
@@ -90,6 +165,8 @@ fn action() -> impl Strategy<Value = Action> {
         3 => (0usize..9, any::<bool>(), 0usize..4)
             .prop_map(|(at, add, flag)| Action::Flag { at, add, flag }),
         2 => (0usize..9, 0usize..4).prop_map(|(at, flag)| Action::Silent { at, flag }),
+        2 => (0usize..9, 0usize..4, any::<bool>())
+            .prop_map(|(at, flag, silent)| Action::Conditional { at, flag, silent }),
         2 => (0usize..9).prop_map(|at| Action::Delete { at }),
         1 => Just(Action::Expunge),
         1 => (0usize..9).prop_map(|at| Action::Copy { at }),
@@ -113,16 +190,23 @@ fn act(client: &mut Client, model: &mut Model, action: &Action) {
         Action::Silent { at, flag } => {
             let Some(n) = number(at) else { return };
             let command = format!("a STORE {n}:* +FLAGS.SILENT ({})", FLAGS[flag]);
-            let answer = client.say(&command);
-            // What a client computes itself; numbers of ghosts were not
-            // changed, and it cannot know those anyway.
-            if answer.contains("a OK") {
-                for known in model.messages.iter_mut().skip(at) {
-                    *known = None;
-                }
+            return silent(client, model, &command, at);
+        }
+        Action::Conditional {
+            at,
+            flag,
+            silent: in_silence,
+        } => {
+            let Some(n) = number(at) else { return };
+            // The command itself would enable CONDSTORE.
+            if !model.condstore {
+                return;
             }
-            model.hear(&answer, false);
-            return;
+            let known = model.messages[at].modseq.unwrap_or_default();
+            let dot = if in_silence { ".SILENT" } else { "" };
+            let flag = FLAGS[flag];
+            let command = format!("a STORE {n}:* (UNCHANGEDSINCE {known}) -FLAGS{dot} ({flag})");
+            return silent(client, model, &command, at);
         }
         Action::Delete { at } => {
             let Some(n) = number(at) else { return };
@@ -141,25 +225,43 @@ fn act(client: &mut Client, model: &mut Model, action: &Action) {
     model.hear(&answer, expunge);
 }
 
+/// What a client computes itself; numbers of ghosts were not changed, and it
+/// cannot know those anyway.
+fn silent(client: &mut Client, model: &mut Model, command: &str, at: usize) {
+    let answer = client.say(command);
+    assert!(!answer.contains("a BAD"), "{command}: {answer}");
+    for known in model.messages.iter_mut().skip(at) {
+        known.flags = None;
+    }
+    model.hear(&answer, false);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
 
     #[test]
     fn replayed_views_equal_the_servers(
-        actions in prop::collection::vec((any::<bool>(), action()), 1..40)
+        actions in prop::collection::vec((0usize..3, action()), 1..40)
     ) {
         let site = Site::new();
-        let mut clients = [site.client(), site.client()];
-        let mut models = [Model::default(), Model::default()];
+        let mut clients = [site.client(), site.client(), site.client()];
+        let mut models = [Model::default(), Model::default(), Model::default()];
         clients[0].fill("INBOX", 4);
+        for (n, name) in [(1, "CONDSTORE"), (2, "QRESYNC")] {
+            clients[n].say(&format!("e ENABLE {name}"));
+            models[n].condstore = true;
+            models[n].qresync = n == 2;
+        }
         for (client, model) in clients.iter_mut().zip(&mut models) {
             model.hear(&client.say("s SELECT INBOX"), false);
+            model.complete(client);
         }
-        for (second, action) in &actions {
-            let at = usize::from(*second);
-            act(&mut clients[at], &mut models[at], action);
-            models[at].check(&clients[at]);
-            models[1 - at].check(&clients[1 - at]);
+        for (at, action) in &actions {
+            act(&mut clients[*at], &mut models[*at], action);
+            models[*at].complete(&mut clients[*at]);
+            for (client, model) in clients.iter().zip(&models) {
+                model.check(client);
+            }
         }
         for (client, model) in clients.iter_mut().zip(&mut models) {
             model.hear(&client.say("n NOOP"), true);
@@ -172,5 +274,6 @@ proptest! {
             view.rows(SeqNum::MIN).map(|m| m.row.uid).collect()
         };
         prop_assert_eq!(uids(&clients[0]), uids(&clients[1]));
+        prop_assert_eq!(uids(&clients[0]), uids(&clients[2]));
     }
 }

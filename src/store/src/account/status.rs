@@ -14,6 +14,7 @@ pub struct Status {
     pub deleted: u32,
     pub uid_next: Uid,
     pub uid_validity: UidValidity,
+    /// 0 where change numbers are not kept (RFC 7162 §3.1.7).
     pub highest_modseq: ModSeq,
     /// `None` where the UID list has no GUID and cannot be written.
     pub mailbox_id: Option<Guid>,
@@ -46,7 +47,10 @@ impl Mailbox {
             deleted: picture.deleted(),
             uid_next: picture.uid_next(),
             uid_validity: picture.uid_validity(),
-            highest_modseq: picture.highest_modseq(),
+            highest_modseq: match self.keeps_modseqs() {
+                true => picture.highest_modseq(),
+                false => ModSeq(0),
+            },
             mailbox_id: self.guid(),
             sizes,
         })

@@ -13,7 +13,7 @@ pub(crate) mod history;
 
 pub(crate) use folder::{Folder, IndexFolder, IndexPlace};
 
-use roost_types::UnixTime;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Change numbers follow the clock at a million a second, so that a history
 /// that starts anew starts above all that came before.
@@ -26,5 +26,10 @@ pub(crate) fn next_modseq(last: u64) -> u64 {
 
 /// The number for a history that begins now.
 pub(crate) fn clock_modseq() -> u64 {
-    u64::try_from(UnixTime::now().0).unwrap_or(0) << PER_SECOND
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    // Microseconds fit below a second's bits: what begins anew within a second
+    // is above what was given out in it, too.
+    now.map_or(0, |t| {
+        t.as_secs() << PER_SECOND | u64::from(t.subsec_micros())
+    })
 }

@@ -177,6 +177,13 @@ impl Mailbox {
         Ok(cold.base().to_vec())
     }
 
+    /// Change numbers are this process's alone to give out, so that they hold
+    /// when it has ended. Without an index another process may number changes
+    /// as well, and in another order. Does not block.
+    pub fn keeps_modseqs(&self) -> bool {
+        self.index.get().is_some()
+    }
+
     /// Where files about this mailbox may be kept; `None` without an index.
     #[allow(dead_code)]
     pub(crate) fn index_place(&self) -> Option<&IndexPlace> {

@@ -74,7 +74,7 @@ fn plain_items() {
         " 1 ()",
         " 1 FOO",
         " 1 (FLAGS",
-        " 1 (FLAGS) (CHANGEDSINCE 1)",
+        " 1 (FLAGS) (FOO 1)",
         " FLAGS",
         " 1 RFC822.SIZED",
         " 1 AVERYLONGNAMEINDEED",

@@ -167,7 +167,7 @@ fn what_is_no_search() {
         "SEARCH ALLSEEN",
         "SEARCH ALL,SEEN",
         "SEARCH (ALL)(SEEN)",
-        "SEARCH MODSEQ 1",
+        "SEARCH MODSEQ",
     ] {
         err(bad);
     }

@@ -50,9 +50,34 @@ pub(super) struct Context<'a> {
     pub session: &'a mut Session,
 }
 
+/// Items that the client gets though it did not name them.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Unasked {
+    uid: bool,
+    flags: bool,
+    modseq: bool,
+}
+
+impl Unasked {
+    /// For a message that has just got `\Seen`, or has not: that is a change
+    /// to be told (RFC 9051 §7.5.2, RFC 7162 §3.2.4).
+    pub fn of(plan: &Plan, style: Style, seen: bool) -> Self {
+        let enabled = style.enabled;
+        let flags = seen && !plan.asks(&Item::Flags);
+        let uid = style.uid || enabled.rev2 && flags || enabled.condstore && seen;
+        Self {
+            uid: uid && !enabled.uid_only && !plan.asks(&Item::Uid),
+            flags,
+            modseq: enabled.condstore && seen && !plan.asks(&Item::ModSeq),
+        }
+    }
+}
+
 /// The response, opened with the first item that can be answered.
 struct Line {
     seq: SeqNum,
+    uid: Uid,
+    style: Style,
     open: Option<FetchLine>,
 }
 
@@ -60,7 +85,7 @@ impl Line {
     /// Goes on to the next item, whose name follows.
     fn next(&mut self, out: &mut Vec<u8>) {
         self.open
-            .get_or_insert_with(|| FetchLine::open(out, self.seq))
+            .get_or_insert_with(|| self.style.open(out, self.seq, self.uid))
             .next(out);
     }
 
@@ -78,10 +103,12 @@ struct Sending {
 }
 
 impl Message {
-    pub fn new(row: ViewRow) -> Self {
+    pub fn new(row: ViewRow, style: Style) -> Self {
         Self {
             line: Line {
                 seq: row.seq,
+                uid: row.row.uid,
+                style,
                 open: None,
             },
             row,
@@ -108,19 +135,20 @@ impl Message {
         before.checked_sub(1)
     }
 
-    /// Items that the client gets though it did not name them.
     pub fn unasked(
         &mut self,
-        uid: bool,
-        flags: bool,
+        unasked: Unasked,
         context: &mut Context<'_>,
         out: &mut Vec<u8>,
     ) -> Result<(), Error> {
-        if uid {
+        if unasked.uid {
             self.write_uid(out);
         }
-        if flags {
+        if unasked.flags {
             self.write_flags(context, out)?;
+        }
+        if unasked.modseq {
+            self.write_modseq(out);
         }
         Ok(())
     }
@@ -137,6 +165,7 @@ impl Message {
             Item::Flags => self.write_flags(context, out)?,
             Item::InternalDate => self.write_date(context, out)?,
             Item::Size => self.write_size(context, out)?,
+            Item::ModSeq => self.write_modseq(out),
             Item::Envelope => self.write_envelope(context, out),
             Item::Structure { extended } => self.write_structure(*extended, context, out),
             Item::Preview { lazy } => self.write_preview(*lazy, context, out),
@@ -170,6 +199,13 @@ impl Message {
     fn write_uid(&mut self, out: &mut Vec<u8>) {
         self.line.item(out, "UID");
         write::number(out, self.uid().get());
+    }
+
+    fn write_modseq(&mut self, out: &mut Vec<u8>) {
+        self.line.item(out, "MODSEQ");
+        out.push(b'(');
+        write::number64(out, self.row.row.modseq.0);
+        out.push(b')');
     }
 
     fn write_flags(&mut self, context: &Context<'_>, out: &mut Vec<u8>) -> Result<(), Error> {

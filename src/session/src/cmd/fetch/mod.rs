@@ -1,4 +1,4 @@
-//! FETCH and UID FETCH (RFC 9051 §6.4.5).
+//! FETCH and UID FETCH (RFC 9051 §6.4.5, RFC 7162 §3.1.4 and §3.2.6).
 //!
 //! Messages are answered one by one, items in the client's order. What is
 //! known of a message ([`crate::facts`]) is copied; what is not is found out
@@ -24,18 +24,19 @@ pub(crate) mod source;
 pub(crate) mod tests;
 
 use crate::changes::{Changes, Style};
+use crate::cmd::sync::vanished_since;
 use crate::error::Error;
 use crate::facts::FactsReader;
 use crate::job::{Job, Reply, STEP_OCTETS, Step};
 use crate::session::Session;
-use message::{Context, Message};
-use plan::{Item, Plan};
+use message::{Context, Message, Unasked};
+use plan::Plan;
 use queue::Queue;
 use roost_imap::ResponseCode;
-use roost_imap::command::FetchArgs;
-use roost_imap::write::Dialect;
+use roost_imap::command::{FetchArgs, FetchItem};
+use roost_imap::write::{Dialect, Vanished};
 use roost_store::Mailbox;
-use roost_types::{Uid, UidSet};
+use roost_types::{ModSeq, SeqSet, Uid, UidSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -45,26 +46,19 @@ const STEP_TIME: Duration = Duration::from_millis(20);
 /// Begins the command.
 pub(crate) fn start(session: &mut Session, args: FetchArgs) -> Result<Box<dyn Job>, Error> {
     let selected = session.selected()?;
-    let seqs = selected.resolve(&args.set, args.uid)?;
-    let plan = Plan::new(args.items, args.uid);
-    let mailbox = Arc::clone(selected.mailbox());
-    Ok(Box::new(Fetch {
-        facts: FactsReader::with(&mailbox, plan.wants()),
-        prefetch: Vec::new(),
-        scratch: Vec::new(),
-        style: session.style(args.uid),
-        dialect: session.dialect(),
-        queue: Queue::new(&seqs, plan.sets_seen()),
-        mailbox,
-        unseen: UidSet::new(),
-        changes: None,
-        current: None,
-        trouble: Trouble::default(),
-        plan,
-    }))
+    let mut seqs = selected.resolve(&args.set, args.uid)?;
+    let mut vanished = UidSet::new();
+    if let Some(since) = args.modifiers.changed_since {
+        seqs = seqs.intersection(&selected.view().changed_since(since));
+        if args.modifiers.vanished {
+            vanished = vanished_since(selected, since, &selected.uids_in(&args.set));
+        }
+    }
+    let fetch = Fetch::new(session, args.items, args.uid, &seqs, &vanished)?;
+    Ok(Box::new(fetch))
 }
 
-struct Fetch {
+pub(super) struct Fetch {
     plan: Plan,
     style: Style,
     dialect: Dialect,
@@ -73,6 +67,8 @@ struct Fetch {
     /// Messages of the present batch of which facts may be missing.
     prefetch: Vec<Uid>,
     scratch: Vec<u8>,
+    /// Told before any message.
+    vanished: Vanished,
     queue: Queue,
     /// Messages of the present batch that have just got `\Seen`.
     unseen: UidSet,
@@ -94,7 +90,9 @@ impl Job for Fetch {
     fn step(&mut self, session: &mut Session, out: &mut Vec<u8>) -> Result<Step, Error> {
         let (begun, start) = (Instant::now(), out.len());
         while out.len() - start < STEP_OCTETS {
-            if let Some(changes) = &mut self.changes {
+            if !self.vanished.is_empty() {
+                self.vanished.write_line(out);
+            } else if let Some(changes) = &mut self.changes {
                 if !changes.write(out, session.selected()?, self.style) {
                     return Ok(Step::More);
                 }
@@ -121,6 +119,46 @@ impl Job for Fetch {
 }
 
 impl Fetch {
+    fn new(
+        session: &Session,
+        items: Vec<FetchItem>,
+        uid: bool,
+        seqs: &SeqSet,
+        vanished: &UidSet,
+    ) -> Result<Self, Error> {
+        let plan = Plan::new(items, uid);
+        let mailbox = Arc::clone(session.selected()?.mailbox());
+        Ok(Self {
+            facts: FactsReader::with(&mailbox, plan.wants()),
+            prefetch: Vec::new(),
+            scratch: Vec::new(),
+            style: session.style(uid),
+            dialect: session.dialect(),
+            vanished: Vanished::new(vanished, true),
+            queue: Queue::new(seqs, plan.sets_seen()),
+            mailbox,
+            unseen: UidSet::new(),
+            changes: None,
+            current: None,
+            trouble: Trouble::default(),
+            plan,
+        })
+    }
+
+    /// What has changed in `uids` since a client was here, those that have
+    /// vanished first (RFC 7162 §3.2.5.1).
+    pub fn resync(
+        session: &Session,
+        since: ModSeq,
+        uids: &UidSet,
+        vanished: &UidSet,
+    ) -> Result<Self, Error> {
+        let view = session.selected()?.view();
+        let seqs = view.seqs_of(uids).intersection(&view.changed_since(since));
+        let items = vec![FetchItem::Flags, FetchItem::ModSeq];
+        Self::new(session, items, true, &seqs, vanished)
+    }
+
     /// Takes the next message; false when there is none.
     fn begin(&mut self, session: &mut Session) -> Result<bool, Error> {
         let Some(seq) = self.queue.next_of_batch() else {
@@ -129,7 +167,7 @@ impl Fetch {
         let Some(row) = session.selected()?.view().at(seq) else {
             return Ok(true);
         };
-        self.current = Some(Message::new(row));
+        self.current = Some(Message::new(row, self.style));
         Ok(true)
     }
 
@@ -181,10 +219,8 @@ impl Fetch {
         };
         let Some(index) = message.next_item() else {
             let unseen = self.unseen.contains(message.uid());
-            let seen = unseen && !self.plan.asks(&Item::Flags);
-            // RFC 9051 §7.5.2 wants the UID where FLAGS were not asked for.
-            let uid = self.style.uid || self.style.rev2 && seen;
-            return message.unasked(uid && !self.plan.asks(&Item::Uid), seen, &mut context, out);
+            let unasked = Unasked::of(&self.plan, self.style, unseen);
+            return message.unasked(unasked, &mut context, out);
         };
         match self.plan.items().get(index) {
             Some(item) => message.item(item, &mut context, out)?,

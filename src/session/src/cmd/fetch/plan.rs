@@ -23,6 +23,7 @@ pub(super) enum Item {
     Flags,
     InternalDate,
     Size,
+    ModSeq,
     Envelope,
     Structure { extended: bool },
     Preview { lazy: bool },
@@ -48,6 +49,7 @@ impl Item {
             FetchItem::Flags => Self::Flags,
             FetchItem::InternalDate => Self::InternalDate,
             FetchItem::Rfc822Size => Self::Size,
+            FetchItem::ModSeq => Self::ModSeq,
             FetchItem::Envelope => Self::Envelope,
             FetchItem::Body => Self::Structure { extended: false },
             FetchItem::BodyStructure => Self::Structure { extended: true },
@@ -76,6 +78,7 @@ impl Item {
             | Self::SaveDate
             | Self::EmailId
             | Self::ThreadId
+            | Self::ModSeq
             | Self::Envelope
             | Self::Structure { .. }
             | Self::Preview { .. } => Need::Nothing,
@@ -92,6 +95,7 @@ impl Item {
             | Self::Flags
             | Self::InternalDate
             | Self::Size
+            | Self::ModSeq
             | Self::SaveDate
             | Self::EmailId
             | Self::ThreadId => None,
@@ -193,7 +197,7 @@ mod tests {
     #[test]
     fn no_more_is_read_than_needed() {
         for (items, need) in [
-            ("(FLAGS UID INTERNALDATE RFC822.SIZE)", Need::Nothing),
+            ("(FLAGS UID MODSEQ INTERNALDATE RFC822.SIZE)", Need::Nothing),
             ("(SAVEDATE EMAILID THREADID)", Need::Nothing),
             ("FAST", Need::Nothing),
             ("ALL", Need::Nothing),

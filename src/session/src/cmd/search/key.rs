@@ -8,7 +8,9 @@ use crate::view::View;
 use roost_imap::command::SearchKey;
 use roost_message::search::Needle;
 use roost_store::Row;
-use roost_types::{Keyword, ObjectId, SeqNum, SeqSet, SequenceSet, SystemFlags, UidSet, UnixTime};
+use roost_types::{
+    Keyword, ModSeq, ObjectId, SeqNum, SeqSet, SequenceSet, SystemFlags, UidSet, UnixTime,
+};
 
 /// A key with its sets resolved and its texts decoded.
 #[derive(Debug)]
@@ -30,6 +32,8 @@ pub(super) enum Key {
     /// Days of the save date.
     Saved(Days),
     Size(Sizes),
+    /// Not below this.
+    ModSeq(ModSeq),
     Sent(Days),
     Header {
         name: Vec<u8>,
@@ -116,6 +120,7 @@ impl Key {
             Self::Flag(flag) => known.row().flags.contains(*flag),
             Self::Keyword(keyword) => known.has(keyword),
             Self::Recent => known.recent(),
+            Self::ModSeq(modseq) => known.row().modseq >= *modseq,
             Self::Date(days) => days.has(known.date().ok_or(Missing::Date)?.day()),
             Self::NotAfter(time) => known.date().ok_or(Missing::Date)? <= *time,
             Self::NotBefore(time) => known.date().ok_or(Missing::Date)? >= *time,
@@ -142,7 +147,8 @@ impl Key {
             | Self::Uids(_)
             | Self::Flag(_)
             | Self::Keyword(_)
-            | Self::Recent => 0,
+            | Self::Recent
+            | Self::ModSeq(_) => 0,
             Self::Date(_)
             | Self::NotAfter(_)
             | Self::NotBefore(_)
@@ -363,6 +369,7 @@ impl Compiler<'_> {
             },
             // No message has one (RFC 8474 §5.2).
             SearchKey::ThreadId(_) => not(Key::All),
+            SearchKey::ModSeq(modseq) => Key::ModSeq(modseq),
         })
     }
 
@@ -412,7 +419,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use roost_store::KeywordSetId;
-    use roost_types::{ModSeq, Uid};
+    use roost_types::Uid;
 
     const ROW: Row = Row {
         uid: Uid::MIN,

@@ -12,11 +12,12 @@ pub(crate) mod result;
 #[cfg(test)]
 mod tests;
 
+use crate::cmd::sync::searches_modseq;
 use crate::error::Error;
 use crate::job::{Job, Reply, Step};
 use crate::session::Session;
 use collect::Collector;
-use result::{Order, Results};
+use result::{Asked, Order, Results};
 use roost_imap::command::{SearchArgs, SearchReturn};
 use roost_imap::{ResponseCode, Tag};
 use roost_types::UidSet;
@@ -50,7 +51,7 @@ struct Search {
 
 /// Where the results go.
 enum Output {
-    Collecting { tag: Tag, uid: bool, plain: bool },
+    Collecting(Asked),
     Writing(Results),
 }
 
@@ -64,14 +65,16 @@ impl Search {
             ..SearchReturn::default()
         });
         let orders = Order::plan(returns);
+        let modseq = searches_modseq(&args.key);
         Ok(Self {
             collector: Collector::new(selected, args.key, args.charset.as_deref(), orders)?,
             returns,
-            output: Output::Collecting {
+            output: Output::Collecting(Asked {
                 tag: tag.clone(),
                 uid: args.uid,
                 plain,
-            },
+                modseq,
+            }),
         })
     }
 }
@@ -98,8 +101,8 @@ impl Job for Search {
         if let Some(refusal) = found.save(session, self.returns)? {
             return Ok(Step::Done(refusal));
         }
-        if let Output::Collecting { tag, uid, plain } = &self.output {
-            let results = Results::new(found, self.returns, tag.clone(), *uid, *plain);
+        if let Output::Collecting(asked) = &self.output {
+            let results = Results::new(found, self.returns, asked);
             self.output = Output::Writing(results);
         }
         Ok(Step::More)
@@ -107,7 +110,7 @@ impl Job for Search {
 
     fn mid_response(&self) -> bool {
         match &self.output {
-            Output::Collecting { .. } => false,
+            Output::Collecting(_) => false,
             Output::Writing(results) => results.is_open(),
         }
     }

@@ -5,7 +5,7 @@ use roost_imap::Tag;
 use roost_imap::command::SearchReturn;
 use roost_imap::write::{self, Esearch};
 use roost_store::Row;
-use roost_types::{IdSet, SeqNum, SeqSet, UidSet};
+use roost_types::{IdSet, ModSeq, SeqNum, SeqSet, UidSet};
 
 /// Ranges of a result that are kept for `$`.
 const MAX_SAVED_RANGES: usize = 100_000;
@@ -55,12 +55,19 @@ impl Order {
 pub(crate) struct Found {
     seqs: SeqSet,
     uids: UidSet,
+    highest: ModSeq,
 }
 
 impl Found {
     pub fn add(&mut self, seq: SeqNum, row: &Row) {
         self.seqs.insert(seq);
         self.uids.insert(row.uid);
+        self.highest = self.highest.max(row.modseq);
+    }
+
+    /// The highest MODSEQ, if anything matches (RFC 7162 §3.1.6).
+    pub fn modseq(&self) -> Option<ModSeq> {
+        (!self.uids.is_empty()).then_some(self.highest)
     }
 
     pub fn seqs(&self) -> &SeqSet {
@@ -97,18 +104,32 @@ pub(super) enum Results {
         ranges: std::vec::IntoIter<(u32, u32)>,
         rest: Option<(u32, u32)>,
         open: bool,
+        modseq: Option<ModSeq>,
     },
     Extended {
         tag: Tag,
         found: Found,
         returns: SearchReturn,
         uid: bool,
+        modseq: Option<ModSeq>,
     },
 }
 
+/// How the answer looks.
+pub(super) struct Asked {
+    pub tag: Tag,
+    pub uid: bool,
+    /// IMAP4rev1's SEARCH response.
+    pub plain: bool,
+    /// MODSEQ is among the keys.
+    pub modseq: bool,
+}
+
 impl Results {
-    pub fn new(found: Found, returns: SearchReturn, tag: Tag, uid: bool, plain: bool) -> Self {
-        if plain {
+    pub fn new(found: Found, returns: SearchReturn, asked: &Asked) -> Self {
+        let uid = asked.uid;
+        let modseq = found.modseq().filter(|_| asked.modseq);
+        if asked.plain {
             let ranges = match uid {
                 true => raw_ranges(&found.uids),
                 false => raw_ranges(&found.seqs),
@@ -117,6 +138,7 @@ impl Results {
                 ranges: ranges.into_iter(),
                 rest: None,
                 open: false,
+                modseq,
             };
         }
         let ends = returns.min || returns.max || returns.partial.is_some();
@@ -124,10 +146,11 @@ impl Results {
             return Self::Silent;
         }
         Self::Extended {
-            tag,
+            tag: asked.tag.clone(),
             found,
             returns,
             uid,
+            modseq,
         }
     }
 
@@ -140,7 +163,12 @@ impl Results {
     pub fn write(&mut self, out: &mut Vec<u8>) -> bool {
         match self {
             Self::Silent => {}
-            Self::Plain { ranges, rest, open } => {
+            Self::Plain {
+                ranges,
+                rest,
+                open,
+                modseq,
+            } => {
                 let start = out.len();
                 if !*open {
                     out.extend_from_slice(b"* SEARCH");
@@ -155,6 +183,9 @@ impl Results {
                         return false;
                     }
                 }
+                if let Some(modseq) = *modseq {
+                    write::search_modseq(out, modseq);
+                }
                 write::crlf(out);
                 *open = false;
             }
@@ -163,9 +194,10 @@ impl Results {
                 found,
                 returns,
                 uid,
+                modseq,
             } => match uid {
-                true => write_extended(out, tag, &found.uids, *returns, true),
-                false => write_extended(out, tag, &found.seqs, *returns, false),
+                true => write_extended(out, tag, &found.uids, *returns, true, *modseq),
+                false => write_extended(out, tag, &found.seqs, *returns, false, *modseq),
             },
         }
         true
@@ -181,8 +213,14 @@ where
     set.ranges().map(raw).collect()
 }
 
-fn write_extended<T>(out: &mut Vec<u8>, tag: &Tag, set: &IdSet<T>, returns: SearchReturn, uid: bool)
-where
+fn write_extended<T>(
+    out: &mut Vec<u8>,
+    tag: &Tag,
+    set: &IdSet<T>,
+    returns: SearchReturn,
+    uid: bool,
+    modseq: Option<ModSeq>,
+) where
     T: Copy + TryFrom<u32>,
     u32: From<T>,
 {
@@ -197,6 +235,7 @@ where
         all: returns.all.then_some(set),
         partial: partial.as_ref().map(|(range, set)| (*range, set)),
         count: returns.count.then_some(count),
+        modseq,
     };
     write::esearch(out, tag, &data);
 }
@@ -205,7 +244,7 @@ where
 mod tests {
     use super::*;
     use roost_store::KeywordSetId;
-    use roost_types::{ModSeq, SystemFlags, Uid};
+    use roost_types::{SystemFlags, Uid};
 
     fn row(uid: Uid) -> Row {
         Row {

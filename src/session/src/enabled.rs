@@ -1,0 +1,23 @@
+//! What a client has enabled for the rest of its connection.
+
+/// Extensions that change responses (RFC 5161, RFC 7162 §3.1 and §3.2.3,
+/// RFC 9586). Nothing is ever switched off again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Enabled {
+    /// IMAP4rev2: no `\Recent`, and UID in every FETCH response.
+    pub rev2: bool,
+    /// The client has used a CONDSTORE enabling command: FETCH responses that
+    /// tell of changes have UID and MODSEQ.
+    pub condstore: bool,
+    /// VANISHED instead of EXPUNGE; never without `condstore`.
+    pub qresync: bool,
+    /// No message sequence numbers in either direction.
+    pub uid_only: bool,
+}
+
+impl Enabled {
+    /// Expunged messages are told by their UIDs.
+    pub fn vanished(self) -> bool {
+        self.qresync || self.uid_only
+    }
+}

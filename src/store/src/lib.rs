@@ -17,6 +17,7 @@
 
 pub mod account;
 pub mod error;
+pub mod events;
 pub mod format;
 mod index;
 pub mod mailbox;
@@ -30,6 +31,7 @@ pub use account::Account;
 pub use account::folders::{Folder, Folders};
 pub use account::status::{Sizes, Status};
 pub use error::Error;
+pub use events::{Interest, Listener};
 pub use format::uidlist::Guid;
 pub use mailbox::Mailbox;
 pub use mailbox::append::{Append, AppendOutcome};

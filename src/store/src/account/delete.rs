@@ -19,6 +19,10 @@ impl Account {
     /// Deletes the storage of a mailbox; with children the name stays as a
     /// directory. A directory without storage can go once it has no children.
     pub fn delete(&self, name: &MailboxName) -> Result<(), Error> {
+        self.changing_tree(|| self.delete_storage(name))
+    }
+
+    fn delete_storage(&self, name: &MailboxName) -> Result<(), Error> {
         let _changing = lock(&self.changing);
         if name.is_inbox() {
             return Err(Error::InboxImmutable);

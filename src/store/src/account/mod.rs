@@ -7,11 +7,13 @@
 mod cache;
 mod delete;
 pub mod folders;
+pub(crate) mod news;
 mod rename;
 pub mod status;
 mod tree;
 
 use crate::error::Error;
+use crate::events::News;
 use crate::format::{
     Dir, FolderFile, UidListLock, dirname, open, perm, subscriptions, uidvalidity,
 };
@@ -46,6 +48,10 @@ pub struct Account {
     kept: Mutex<Kept>,
     statuses: Mutex<StatusCache>,
     index: Folder,
+    /// Those who listen to changes.
+    news: Arc<News>,
+    /// Held while the first of them comes.
+    starting: Mutex<()>,
 }
 
 impl Account {
@@ -69,6 +75,8 @@ impl Account {
             open: Mutex::default(),
             kept: Mutex::default(),
             statuses: Mutex::default(),
+            news: Arc::default(),
+            starting: Mutex::default(),
         });
         store.watcher().tidy_later(&account);
         if made && !account.options.initial_subscriptions.is_empty() {
@@ -92,6 +100,15 @@ impl Account {
     /// `\Noselect` without children. Missing parents are implied, not made.
     /// A directory gets storage by a second `create`.
     pub fn create(
+        &self,
+        name: &MailboxName,
+        directory_only: bool,
+        special_use: Option<SpecialUse>,
+    ) -> Result<(), Error> {
+        self.changing_tree(|| self.create_storage(name, directory_only, special_use))
+    }
+
+    fn create_storage(
         &self,
         name: &MailboxName,
         directory_only: bool,
@@ -131,12 +148,12 @@ impl Account {
 
     /// The mailbox need not exist.
     pub fn subscribe(&self, name: &MailboxName) -> Result<(), Error> {
-        self.change_subscriptions(std::slice::from_ref(name), &[])
+        self.changing_tree(|| self.change_subscriptions(std::slice::from_ref(name), &[]))
     }
 
     /// No error if it was not subscribed.
     pub fn unsubscribe(&self, name: &MailboxName) -> Result<(), Error> {
-        self.change_subscriptions(&[], std::slice::from_ref(name))
+        self.changing_tree(|| self.change_subscriptions(&[], std::slice::from_ref(name)))
     }
 
     /// Sorted, without doubles.
@@ -225,6 +242,7 @@ impl Account {
             Opening {
                 options: self.store.shared_options(),
                 watcher: self.store.watcher(),
+                news: &self.news,
                 name: name.clone(),
                 folder: self.index.open().as_ref(),
                 new_validity: &|| uidvalidity::next(&self.root, self.store.options().fsync, None),

@@ -22,6 +22,18 @@ impl Account {
     /// Renaming INBOX moves its messages into the new mailbox and leaves its
     /// children alone (RFC 9051 §6.3.6).
     pub fn rename(self: &Arc<Self>, from: &MailboxName, to: &MailboxName) -> Result<(), Error> {
+        let hub = self.news.hub();
+        if let Some(hub) = &hub {
+            hub.expect_rename(from, to);
+        }
+        let done = self.changing_tree(|| self.rename_storage(from, to));
+        if let Some(hub) = &hub {
+            hub.rename_over(from, to);
+        }
+        done
+    }
+
+    fn rename_storage(self: &Arc<Self>, from: &MailboxName, to: &MailboxName) -> Result<(), Error> {
         if from.is_inbox() {
             return self.move_inbox(to);
         }
@@ -66,7 +78,7 @@ impl Account {
     }
 
     fn move_inbox(self: &Arc<Self>, to: &MailboxName) -> Result<(), Error> {
-        self.create(to, false, None)?;
+        self.create_storage(to, false, None)?;
         let target = self.open(to)?;
         let inbox = self.open(&MailboxName::inbox())?;
         let all = UidSet::range(Uid::MIN, Uid::MAX);

@@ -143,6 +143,7 @@ impl Mailbox {
         self.current.store(snapshot);
         if tell && self.exists() {
             self.changes.send_replace(generation);
+            self.news.changed(|| self.name());
         }
     }
 

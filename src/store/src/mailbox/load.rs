@@ -5,6 +5,7 @@ use super::core::Core;
 use super::own::OwnEvents;
 use super::{Mailbox, Place, lock};
 use crate::error::Error;
+use crate::events::News;
 use crate::format::perm::Perm;
 use crate::format::{
     Dir, ExtraKeywords, FormatError, KeywordFile, UidList, UidListLock, open, tmpclean,
@@ -34,6 +35,7 @@ const REMOTE_TICK: Duration = Duration::from_secs(2);
 pub(crate) struct Opening<'a> {
     pub options: &'a Arc<Options>,
     pub watcher: &'a Arc<Watcher>,
+    pub news: &'a Arc<News>,
     pub name: MailboxName,
     /// The account's index folder.
     pub folder: Option<&'a Arc<IndexFolder>>,
@@ -57,6 +59,7 @@ impl Mailbox {
         let mailbox = Arc::new(Self {
             options: Arc::clone(options),
             watcher: Arc::clone(opening.watcher),
+            news: Arc::clone(opening.news),
             place: Mutex::new(Place::new(opening.name, dir.path())),
             ids,
             perm: Perm::of(&dir)?,

@@ -29,6 +29,7 @@ mod resolve;
 mod scan;
 
 use crate::error::Error;
+use crate::events::News;
 use crate::format::perm::Perm;
 use crate::format::uidlist::Guid;
 use crate::format::{Dir, UidListLock};
@@ -60,6 +61,8 @@ const LOCK_RETRY: Duration = Duration::from_millis(50);
 pub struct Mailbox {
     options: Arc<Options>,
     watcher: Arc<Watcher>,
+    /// Those who listen to the account's changes.
+    news: Arc<News>,
     place: Mutex<Place>,
     dir: Dir,
     cur: Dir,
@@ -209,6 +212,7 @@ impl Mailbox {
     pub(crate) fn mark_gone(&self) {
         if !self.gone.swap(true, Ordering::AcqRel) {
             self.changes.send_replace(u64::MAX);
+            self.news.tree_changed();
         }
     }
 

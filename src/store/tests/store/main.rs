@@ -8,6 +8,7 @@ mod account;
 mod append;
 mod beside;
 mod copy;
+mod events;
 mod flags;
 mod index;
 mod large;

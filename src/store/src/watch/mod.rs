@@ -1,21 +1,28 @@
-//! The thread that sees other programs' changes to open mailboxes.
+//! The thread that sees other programs' changes.
 //!
 //! One inotify instance serves the whole store, with two watches for each
-//! open mailbox. Events only say that somebody was at work: what has happened
+//! open mailbox, and for each account that somebody listens to (see
+//! [`crate::events`]) one on its root and two for each mailbox of interest;
+//! the kernel gives one watch to a directory however often it is asked for.
+//! Events only say that somebody was at work: what has happened
 //! is found out by [`Mailbox::refresh`], once for a burst of events. Events of
 //! our own changes are recognised and dropped. Where inotify has no more
 //! watches or says nothing (file servers), the mailbox's stamps are compared
 //! again and again instead; and now and then everywhere, since nobody is told
 //! when a directory above is renamed or removed.
 
+mod hubs;
+
 use crate::account::Account;
 use crate::mailbox::{Mailbox, Sub, lock};
+use hubs::HubEntry;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use roost_os::inotify::{EventBuffer, EventKind, Inotify, Watch};
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::thread;
@@ -44,8 +51,20 @@ pub(crate) struct Shared {
 struct Table {
     next_id: u64,
     entries: HashMap<u64, Entry>,
+    hubs: HashMap<u64, HubEntry>,
     /// The kernel gives one number to a directory however often it is added.
-    watches: HashMap<Watch, Vec<(u64, Sub)>>,
+    watches: HashMap<Watch, Vec<User>>,
+}
+
+/// Whom an event of a watch concerns.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum User {
+    /// An open mailbox.
+    Mailbox(u64, Sub),
+    /// A mailbox that a hub has an interest in.
+    Folder { hub: u64, folder: u64 },
+    /// The root of a hub's account.
+    Root(u64),
 }
 
 struct Entry {
@@ -110,8 +129,9 @@ impl Shared {
         let id = table.next_id;
         let watches = self.watch_both(mailbox);
         if let Some([new, cur]) = watches {
-            table.watches.entry(new).or_default().push((id, Sub::New));
-            table.watches.entry(cur).or_default().push((id, Sub::Cur));
+            let user = |sub| User::Mailbox(id, sub);
+            table.watches.entry(new).or_default().push(user(Sub::New));
+            table.watches.entry(cur).or_default().push(user(Sub::Cur));
         }
         mailbox.set_watched(watches.is_some());
         let entry = Entry {
@@ -146,7 +166,11 @@ impl Shared {
             return;
         };
         for watch in entry.watches.into_iter().flatten() {
-            self.unwatch(&mut table, watch, id);
+            self.unwatch(
+                &mut table,
+                watch,
+                |user| matches!(user, User::Mailbox(u, _) if u == id),
+            );
         }
     }
 
@@ -165,11 +189,11 @@ impl Shared {
         }
     }
 
-    fn unwatch(&self, table: &mut Table, watch: Watch, id: u64) {
+    fn unwatch(&self, table: &mut Table, watch: Watch, gone: impl Fn(User) -> bool) {
         let Some(users) = table.watches.get_mut(&watch) else {
             return;
         };
-        users.retain(|&(user, _)| user != id);
+        users.retain(|&user| !gone(user));
         if users.is_empty() {
             table.watches.remove(&watch);
             if let Some(inotify) = &self.inotify
@@ -181,18 +205,22 @@ impl Shared {
     }
 
     fn watch_both(&self, mailbox: &Mailbox) -> Option<[Watch; 2]> {
-        let inotify = self.inotify.as_ref()?;
         let place = mailbox.place();
-        let new = inotify.add(&place.new);
-        let both = new.and_then(|new| Ok([new, inotify.add(&place.cur)?]));
-        match both {
-            Ok(both) => Some(both),
-            Err(e) => {
-                if !self.complained.swap(true, Ordering::Relaxed) {
-                    log::warn!("cannot watch {}: {e}; polling", place.new.display());
-                }
-                None
-            }
+        self.watch_paths(&place.new, &place.cur)
+    }
+
+    /// Both directories or none; the caller holds the table.
+    fn watch_paths(&self, new: &Path, cur: &Path) -> Option<[Watch; 2]> {
+        let inotify = self.inotify.as_ref()?;
+        let first = inotify.add(new);
+        let both = first.and_then(|first| Ok([first, inotify.add(cur)?]));
+        both.inspect_err(|e| self.complain(new, e)).ok()
+    }
+
+    /// Once is enough: all that cannot be watched is polled.
+    fn complain(&self, path: &Path, e: &io::Error) {
+        if !self.complained.swap(true, Ordering::Relaxed) {
+            log::warn!("cannot watch {}: {e}; polling", path.display());
         }
     }
 
@@ -212,6 +240,7 @@ impl Shared {
             for id in self.take_due() {
                 self.look(id);
             }
+            self.tick_hubs();
             if tidied.elapsed() >= MAX_SLEEP {
                 tidied = Instant::now();
                 self.tidy();
@@ -221,11 +250,11 @@ impl Shared {
 
     fn sleep(&self, woken: &UnixStream) {
         let now = Instant::now();
-        let due = lock(&self.table)
-            .entries
-            .values()
-            .filter_map(|e| e.due)
-            .min();
+        let due = {
+            let table = lock(&self.table);
+            let mailboxes = table.entries.values().filter_map(|e| e.due);
+            mailboxes.chain(table.hubs.values().map(|h| h.due)).min()
+        };
         let sleep = due.map_or(MAX_SLEEP, |due| due.saturating_duration_since(now));
         let millis = sleep.min(MAX_SLEEP).as_micros().div_ceil(1000);
         let timeout = PollTimeout::try_from(millis).unwrap_or(PollTimeout::MAX);
@@ -278,12 +307,17 @@ impl Shared {
         let Some(users) = table.watches.get(&watch).cloned() else {
             return;
         };
-        for (id, sub) in users {
+        let mut ours = false;
+        for &user in &users {
+            let User::Mailbox(id, sub) = user else {
+                continue;
+            };
             let Some(mailbox) = table.entries.get(&id).and_then(|e| e.mailbox.upgrade()) else {
                 continue;
             };
-            let ours = name.is_some_and(|name| mailbox.own_events().take(sub, name));
-            if !ours {
+            let own = name.is_some_and(|name| mailbox.own_events().take(sub, name));
+            ours |= own;
+            if !own {
                 mailbox.mark_dirty(Some(sub));
                 self.schedule(table, id, COALESCE);
             }
@@ -291,10 +325,14 @@ impl Shared {
                 held.push(mailbox);
             }
         }
+        // Of its own changes the mailbox has told the hub itself.
+        if !ours {
+            table.mark_hubs(&users, name);
+        }
     }
 
     fn on_overflow(&self, table: &mut Table, held: &mut Vec<Arc<Mailbox>>) {
-        log::info!("inotify queue overflowed: every open mailbox is looked at");
+        log::info!("inotify queue overflowed: every mailbox is looked at");
         let ids: Vec<u64> = table.entries.keys().copied().collect();
         for id in ids {
             if let Some(mailbox) = table.entries.get(&id).and_then(|e| e.mailbox.upgrade()) {
@@ -304,12 +342,20 @@ impl Shared {
             }
             self.schedule(table, id, COALESCE);
         }
+        for entry in table.hubs.values_mut() {
+            entry.hub.mark_all();
+            entry.soon(COALESCE);
+        }
     }
 
     /// The kernel has dropped a watch: the directory was removed, or its file
     /// system unmounted.
     fn on_ended(&self, table: &mut Table, watch: Watch, held: &mut Vec<Arc<Mailbox>>) {
-        for (id, _) in table.watches.remove(&watch).unwrap_or_default() {
+        for user in table.watches.remove(&watch).unwrap_or_default() {
+            let User::Mailbox(id, _) = user else {
+                table.watch_ended(user);
+                continue;
+            };
             if let Some(mailbox) = table.entries.get(&id).and_then(|e| e.mailbox.upgrade()) {
                 mailbox.set_watched(false);
                 mailbox.mark_dirty(None);
@@ -363,82 +409,4 @@ impl Shared {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::format::{Dir, FormatError, perm};
-    use crate::mailbox::Opening;
-    use crate::options::{Fsync, Options};
-    use roost_types::{MailboxName, UidValidity};
-
-    fn open(dir: Dir, watcher: &Watcher) -> Arc<Mailbox> {
-        let options = Options {
-            fsync: Fsync::Never,
-            ..Options::default()
-        };
-        let opening = Opening {
-            options: &Arc::new(options),
-            watcher: watcher.shared(),
-            name: MailboxName::inbox(),
-            folder: None,
-            new_validity: &|| Ok::<_, FormatError>(UidValidity::MIN),
-        };
-        Mailbox::load(dir, opening).unwrap()
-    }
-
-    fn wait_for(mailbox: &Mailbox, count: u32) {
-        let start = Instant::now();
-        while mailbox.snapshot().len() != count {
-            assert!(start.elapsed() < Duration::from_secs(10), "never {count}");
-            thread::sleep(Duration::from_millis(2));
-        }
-    }
-
-    #[test]
-    fn without_inotify_mailboxes_are_polled() {
-        let temp = tempfile::tempdir().unwrap();
-        let (dir, _) = perm::make_root(temp.path(), Fsync::Never).unwrap();
-        let watcher = Watcher::start_with(None, Duration::from_millis(20)).unwrap();
-        let mailbox = open(dir, &watcher);
-        assert!(!mailbox.is_watched());
-        for n in 1..=3 {
-            std::fs::write(temp.path().join(format!("new/{n}.h")), "x").unwrap();
-            wait_for(&mailbox, n);
-        }
-        std::fs::remove_file(temp.path().join("new/2.h")).unwrap();
-        wait_for(&mailbox, 2);
-    }
-
-    #[test]
-    fn an_overflow_makes_everything_be_looked_at() {
-        let temp = tempfile::tempdir().unwrap();
-        let (dir, _) = perm::make_root(temp.path(), Fsync::Never).unwrap();
-        let watcher = Watcher::start_with(None, Duration::from_secs(3600)).unwrap();
-        let mailbox = open(dir, &watcher);
-        std::fs::write(temp.path().join("new/1.h"), "x").unwrap();
-        let mut held = Vec::new();
-        let shared = watcher.shared();
-        shared.on_overflow(&mut lock(&shared.table), &mut held);
-        shared.wake();
-        wait_for(&mailbox, 1);
-    }
-
-    #[test]
-    fn closing_a_mailbox_ends_its_watches() {
-        let temp = tempfile::tempdir().unwrap();
-        let (dir, _) = perm::make_root(temp.path(), Fsync::Never).unwrap();
-        let watcher = Watcher::start(true, Duration::from_secs(1)).unwrap();
-        let first = open(dir.clone(), &watcher);
-        let second = open(dir, &watcher);
-        let count = || {
-            let table = lock(&watcher.shared().table);
-            (table.entries.len(), table.watches.len())
-        };
-        if first.is_watched() {
-            assert_eq!(count(), (2, 2));
-            drop(first);
-            assert_eq!(count(), (1, 2));
-            drop(second);
-            assert_eq!(count(), (0, 0));
-        }
-    }
-}
+mod tests;

@@ -1,0 +1,98 @@
+//! Changes of a whole account, for those who want to hear of mailboxes that
+//! nobody has open (NOTIFY, RFC 5465).
+//!
+//! While somebody listens, the account has one [`hub::Hub`]. It knows the
+//! counts of each mailbox of interest, and has its directories watched, or
+//! polled where that is not possible. What others do there, and what the
+//! worker's own sessions do, only marks a mailbox; the next listener that is
+//! awake looks at it ([`Listener::settle`]), so that a burst costs one look,
+//! and numbers the change. Listeners keep nothing but the number up to which
+//! they have heard.
+//!
+//! What must stay true:
+//! - a change that is marked is looked at before every listener has seen its
+//!   number, or stays marked;
+//! - watches end with the last listener that wants them.
+//!
+//! Lock order: `settling`, then a mailbox's locks, then the watcher's table,
+//! then `state`. Whoever holds `state` takes no other lock.
+
+mod hub;
+mod listener;
+mod places;
+mod scope;
+mod state;
+mod tree;
+
+pub(crate) use hub::{Hub, News, Tick};
+pub use listener::{Event, Listener, Overflow};
+pub(crate) use places::{Paths, Place};
+pub use scope::{Interest, Scope, Wants};
+pub use tree::TreeEvent;
+
+use crate::account::status::Status;
+use crate::snapshot::Snapshot;
+use roost_types::{ModSeq, Uid, UidValidity};
+
+/// What is told of a mailbox that is not selected.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Counts {
+    pub messages: u32,
+    pub unseen: u32,
+    pub uid_next: Uid,
+    pub uid_validity: UidValidity,
+    pub highest_modseq: ModSeq,
+}
+
+/// In what a mailbox differs from before.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Changed {
+    /// Messages came or went.
+    pub messages: bool,
+    /// Flags alone.
+    pub flags: bool,
+    /// It is another mailbox under the same name.
+    pub validity: bool,
+}
+
+impl Changed {
+    pub fn any(self) -> bool {
+        self.messages || self.flags || self.validity
+    }
+
+    /// What `new` has that `old` had not.
+    pub fn between(old: &Counts, new: &Counts) -> Self {
+        let validity = old.uid_validity != new.uid_validity;
+        let messages = validity || old.messages != new.messages || old.uid_next != new.uid_next;
+        let flags = old.unseen != new.unseen || old.highest_modseq != new.highest_modseq;
+        Self {
+            messages,
+            flags: flags && !messages,
+            validity,
+        }
+    }
+}
+
+impl From<&Status> for Counts {
+    fn from(status: &Status) -> Self {
+        Self {
+            messages: status.messages,
+            unseen: status.unseen,
+            uid_next: status.uid_next,
+            uid_validity: status.uid_validity,
+            highest_modseq: status.highest_modseq,
+        }
+    }
+}
+
+impl From<&Snapshot> for Counts {
+    fn from(picture: &Snapshot) -> Self {
+        Self {
+            messages: picture.len(),
+            unseen: picture.unseen(),
+            uid_next: picture.uid_next(),
+            uid_validity: picture.uid_validity(),
+            highest_modseq: picture.highest_modseq(),
+        }
+    }
+}

@@ -6,7 +6,7 @@
 //! back what came: CRLF becomes LF except behind another CR.
 
 use super::Mailbox;
-use super::commit::Incoming;
+use super::commit::{Incoming, Origin};
 use crate::error::Error;
 use crate::format::name::{unique, with_sizes};
 use roost_os::file;
@@ -84,7 +84,7 @@ impl Append {
         self.current = Some(Current {
             incoming: Incoming {
                 mailbox: Arc::clone(&self.mailbox),
-                temporary,
+                origin: Origin::Temporary(temporary),
                 name: Vec::new(),
                 guid: None,
                 flags,

@@ -1,14 +1,16 @@
 //! Putting finished files into a mailbox: what APPEND, COPY and MOVE have in
 //! common.
 //!
-//! The files lie in `tmp/`, synced. Under the lock of the UID list they are
-//! renamed into `new/` or `cur/`, the directories are synced, the records are
-//! appended and synced, and only then does the picture show them. A crash in
-//! between leaves new deliveries, never a UID without its message.
+//! The files lie in `tmp/`, synced, or are messages of another mailbox. Under
+//! the lock of the UID list they are renamed or linked into `new/` or `cur/`,
+//! the directories are synced, the records are appended and synced, and only
+//! then does the picture show them. A crash in between leaves new deliveries,
+//! never a UID without its message.
 //!
 //! Who finds the lock taken by another thread leaves the work with it: one
 //! holder of the lock does all that is waiting, with one sync for all.
 
+use super::copy::CopyMode;
 use super::core::Core;
 use super::keywords::key_of;
 use super::own::Sub;
@@ -27,11 +29,11 @@ use roost_types::{Keyword, SystemFlags, Uid, UidSet, UidValidity};
 use std::io;
 use std::sync::{Arc, Mutex};
 
-/// A finished file in `tmp/`. Removed when dropped before it was moved.
+/// A message's file on its way. One in `tmp/` is removed when dropped before
+/// it was moved.
 pub(super) struct Incoming {
     pub mailbox: Arc<Mailbox>,
-    /// Name in `tmp/`.
-    pub temporary: String,
+    pub origin: Origin,
     /// Base name to be, with the info part of a copied message if any.
     pub name: Vec<u8>,
     /// Change the base name if the destination has it already.
@@ -44,11 +46,21 @@ pub(super) struct Incoming {
     pub moved: bool,
 }
 
+/// Where the file is now.
+pub(super) enum Origin {
+    /// In `tmp/`, by this name.
+    Temporary(String),
+    /// In another mailbox, to be linked from there or taken.
+    Message(Arc<Mailbox>, Location, CopyMode),
+}
+
 impl Drop for Incoming {
     fn drop(&mut self) {
-        if !self.moved && !self.temporary.is_empty() {
+        if let Origin::Temporary(name) = &self.origin
+            && !self.moved
+        {
             // What cannot be removed now, the cleaning of tmp removes later.
-            let _ = file::unlink(&self.mailbox.tmp, self.temporary.as_bytes());
+            let _ = file::unlink(&self.mailbox.tmp, name.as_bytes());
         }
     }
 }
@@ -132,7 +144,7 @@ impl Mailbox {
         }
     }
 
-    fn commit_some(
+    pub(super) fn commit_some(
         &self,
         core: &mut Core,
         list_lock: &mut UidListLock,
@@ -218,17 +230,11 @@ impl Mailbox {
         };
         for last in [false, true] {
             let location = message.target(key.letters);
-            let to = self.sub(location.sub);
-            self.own.expect(location.sub, &location.name);
-            let from = message.temporary.as_bytes();
-            match file::rename_noreplace(&self.tmp, from, to, &location.name) {
-                Ok(()) => {
-                    message.moved = true;
-                    return Ok(Placed { location, keywords });
-                }
+            match message.place(&location) {
+                Ok(()) => return Ok(Placed { location, keywords }),
                 // Somebody has delivered a file of this name just now.
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists && !last => message.rebase(),
-                Err(e) => return Err(Error::io(to.path(), e)),
+                Err(e) => return Err(Error::io(self.sub(location.sub).path(), e)),
             }
         }
         Err(Error::AlreadyExists)
@@ -314,21 +320,63 @@ impl Mailbox {
         }
     }
 
-    /// Puts files back into `tmp` that were placed before something failed.
+    /// Puts files back that were placed before something failed.
     fn take_back(&self, messages: &mut [Incoming], placed: &[Placed]) {
         for (message, Placed { location, .. }) in messages.iter_mut().zip(placed) {
-            self.own.expect(location.sub, &location.name);
-            let from = self.sub(location.sub);
-            let temporary = message.temporary.as_bytes();
-            match file::rename_noreplace(from, &location.name, &self.tmp, temporary) {
-                Ok(()) => message.moved = false,
-                Err(e) => log::warn!("{}: taking back: {e}", from.path().display()),
+            if let Err(e) = message.take_back(location) {
+                let from = self.sub(location.sub).path();
+                log::warn!("{}: taking back: {e}", from.display());
             }
         }
     }
 }
 
 impl Incoming {
+    fn place(&mut self, at: &Location) -> io::Result<()> {
+        let own = &self.mailbox.own;
+        let to = self.mailbox.sub(at.sub);
+        own.expect(at.sub, &at.name);
+        let placed = match &self.origin {
+            Origin::Temporary(name) => {
+                file::rename_noreplace(&self.mailbox.tmp, name.as_bytes(), to, &at.name)
+            }
+            Origin::Message(mailbox, from, CopyMode::Copy) => {
+                file::link(mailbox.sub(from.sub), &from.name, to, &at.name)
+            }
+            Origin::Message(mailbox, from, CopyMode::Move) => {
+                mailbox.own.expect(from.sub, &from.name);
+                let dir = mailbox.sub(from.sub);
+                file::rename_noreplace(dir, &from.name, to, &at.name).inspect_err(|_| {
+                    mailbox.own.take(from.sub, &from.name);
+                })
+            }
+        };
+        match &placed {
+            Ok(()) => self.moved = true,
+            Err(_) => {
+                own.take(at.sub, &at.name);
+            }
+        }
+        placed
+    }
+
+    fn take_back(&mut self, at: &Location) -> io::Result<()> {
+        self.mailbox.own.expect(at.sub, &at.name);
+        let from = self.mailbox.sub(at.sub);
+        match &self.origin {
+            Origin::Temporary(name) => {
+                file::rename_noreplace(from, &at.name, &self.mailbox.tmp, name.as_bytes())?;
+            }
+            Origin::Message(_, _, CopyMode::Copy) => file::unlink(from, &at.name)?,
+            Origin::Message(mailbox, to, CopyMode::Move) => {
+                mailbox.own.expect(to.sub, &to.name);
+                file::rename_noreplace(from, &at.name, mailbox.sub(to.sub), &to.name)?;
+            }
+        }
+        self.moved = false;
+        Ok(())
+    }
+
     /// Gives up the base name for one that nobody has; the old one stays
     /// known as the message's GUID.
     fn rebase(&mut self) {

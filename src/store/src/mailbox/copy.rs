@@ -1,21 +1,29 @@
 //! COPY and MOVE.
 //!
-//! Files are linked into the destination's `tmp/` first, without any lock, and
-//! then committed like appended ones; of a message that is moved the source
-//! goes only when the destination's UID record is on disk. So no moment knows
-//! no file of it, and the locks of two mailboxes are never held together.
+//! Files are linked or renamed straight from one mailbox into the other, in
+//! the destination's commit: one call to the kernel for each message. A file
+//! that is moved is in one of the two at every moment, and a crash before its
+//! UID record leaves it as a new delivery.
+//!
+//! Where that does not work (somebody renames files just now, other devices,
+//! other permissions, a mailbox moved into itself) they are linked or copied
+//! into the destination's `tmp/` first, without any lock, and then committed
+//! like appended ones; of a message that is moved the source goes only when
+//! the destination's UID record is on disk.
 
-use super::commit::Incoming;
+use super::commit::{Incoming, Origin};
+use super::own::Sub;
 use super::repair::rebased;
 use super::resolve::Location;
 use super::{Mailbox, lock};
 use crate::error::Error;
+use crate::format::UidList;
 use crate::format::name::{FileName, unique};
-use crate::snapshot::{HotRow, Snapshot};
+use crate::snapshot::{Draft, HotRow, Snapshot};
 use roost_os::file;
 use roost_types::{Uid, UidSet, UidValidity};
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, TryLockError};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum CopyMode {
@@ -49,6 +57,13 @@ impl Mailbox {
         if mode == CopyMode::Move && self.read_only {
             let path = self.cur.path().to_path_buf();
             return Err(Error::Permission { path });
+        }
+        let direct = match mode {
+            CopyMode::Copy => self.link_directly(uids, to)?,
+            CopyMode::Move => self.move_directly(uids, to)?,
+        };
+        if let Some(done) = direct {
+            return Ok(done);
         }
         let picture = self.snapshot();
         let mut missing = missing_of(&picture, uids);
@@ -91,6 +106,115 @@ impl Mailbox {
         })
     }
 
+    /// COPY by links from mailbox to mailbox. `None`: it has to be done the
+    /// other way.
+    fn link_directly(
+        self: &Arc<Self>,
+        uids: &UidSet,
+        to: &Arc<Mailbox>,
+    ) -> Result<Option<CopyOutcome>, Error> {
+        let picture = self.snapshot();
+        if !self.links_fit(to) || !missing_of(&picture, uids).is_empty() {
+            return Ok(None);
+        }
+        let core = self.core();
+        let Some((sources, incoming)) =
+            self.take_along(&picture, &core.list, uids, to, CopyMode::Copy)
+        else {
+            return Ok(None);
+        };
+        drop(core);
+        match to.commit(incoming) {
+            Ok((uid_validity, new)) => Ok(Some(CopyOutcome {
+                uid_validity,
+                pairs: sources.into_iter().zip(new).collect(),
+                missing: UidSet::new(),
+            })),
+            Err(e) if is_about_files(&e) => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// MOVE by renames from mailbox to mailbox. `None`: nothing was done, and
+    /// it has to be done the other way.
+    fn move_directly(
+        self: &Arc<Self>,
+        uids: &UidSet,
+        to: &Arc<Mailbox>,
+    ) -> Result<Option<CopyOutcome>, Error> {
+        if Arc::ptr_eq(self, to) || !self.links_fit(to) {
+            return Ok(None);
+        }
+        let guard = lock(&to.assign);
+        let mut list_lock = to.lock_list()?;
+        let mut there = to.core();
+        let mut here = match self.core.try_lock() {
+            Ok(core) => core,
+            Err(TryLockError::Poisoned(core)) => core.into_inner(),
+            // Its holder may be waiting for what we have.
+            Err(TryLockError::WouldBlock) => return Ok(None),
+        };
+        let picture = Arc::clone(&here.snapshot);
+        let Some((sources, mut incoming)) =
+            self.take_along(&picture, &here.list, uids, to, CopyMode::Move)
+        else {
+            return Ok(None);
+        };
+        if sources.is_empty() {
+            return Ok(None);
+        }
+        let done = self.with_own_changes(&mut here, |here| {
+            let committed = to.commit_some(&mut there, &mut list_lock, &mut incoming)?;
+            let touched = [Sub::New, Sub::Cur].map(|sub| {
+                let is_from = |m: &Incoming| match &m.origin {
+                    Origin::Message(_, from, _) => from.sub == sub,
+                    Origin::Temporary(_) => false,
+                };
+                incoming.iter().any(is_from)
+            });
+            let synced = self.sync_touched(touched);
+            let mut draft = Draft::of(&picture);
+            self.drop_rows(&mut draft, &sources.iter().copied().collect());
+            self.publish(here, draft);
+            synced.map(|()| committed)
+        })?;
+        drop((there, list_lock, guard));
+        self.tidy_lists(&mut here);
+        match done {
+            Ok((uid_validity, new)) => Ok(Some(CopyOutcome {
+                uid_validity,
+                pairs: sources.into_iter().zip(new).collect(),
+                missing: missing_of(&picture, uids),
+            })),
+            Err(e) if is_about_files(&e) && incoming.iter().all(|m| !m.moved) => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// What is to be brought to `to`, each with its name as `picture` has it;
+    /// `None` if a name is not known.
+    fn take_along(
+        self: &Arc<Self>,
+        picture: &Snapshot,
+        list: &UidList,
+        uids: &UidSet,
+        to: &Arc<Mailbox>,
+        mode: CopyMode,
+    ) -> Option<(Vec<Uid>, Vec<Incoming>)> {
+        let mut sources = Vec::new();
+        let mut incoming = Vec::new();
+        for row in rows_of(picture, uids) {
+            let uid = Uid::new(row.uid)?;
+            let from = self.known_location(picture, row)?;
+            let guid = list.message_guid(uid).map(<[u8]>::to_vec);
+            let name = from.name.clone();
+            let origin = Origin::Message(Arc::clone(self), from, mode);
+            incoming.push(describe(picture, row, &name, guid, to, origin));
+            sources.push(uid);
+        }
+        Some((sources, incoming))
+    }
+
     /// A link to the message in the `tmp` of `to`; `None` if it is gone.
     fn link_to(
         &self,
@@ -122,30 +246,8 @@ impl Mailbox {
             Some(uid) => lock(&self.core).list.message_guid(uid).map(<[u8]>::to_vec),
             None => None,
         };
-        let cold = newest.cold(row.uid);
-        let info = name
-            .get(FileName::parse(&name).base().len()..)
-            .unwrap_or_default();
-        let foreign = info.strip_prefix(b":2,").is_none_or(|letters| {
-            letters
-                .iter()
-                .any(|b| !matches!(b, b'D' | b'F' | b'R' | b'S' | b'T' | b'a'..=b'z'))
-        });
-        let base = FileName::parse(&name).base();
-        Ok(Some(Incoming {
-            mailbox: Arc::clone(to),
-            temporary,
-            // A name of its own: one that comes back to where it was would
-            // mean two messages to those who remember the first. Of the info
-            // part only what we do not write ourselves has to be carried over.
-            name: rebased(if foreign { &name } else { base }),
-            guid: guid.or_else(|| Some(base.to_vec())),
-            flags: row.flags,
-            keywords: newest.keyword_names(row.keywords).to_vec(),
-            stored: cold.and_then(|c| c.stored()),
-            size: cold.and_then(|c| c.size()),
-            moved: false,
-        }))
+        let origin = Origin::Temporary(temporary);
+        Ok(Some(describe(&newest, row, &name, guid, to, origin)))
     }
 
     /// A file linked into another mailbox keeps its mode and group, so both
@@ -184,6 +286,47 @@ impl Mailbox {
             }
         }
     }
+}
+
+/// A message on its way to `to`: the one in `row`, called `name` until now.
+fn describe(
+    picture: &Snapshot,
+    row: &HotRow,
+    name: &[u8],
+    guid: Option<Vec<u8>>,
+    to: &Arc<Mailbox>,
+    origin: Origin,
+) -> Incoming {
+    let cold = picture.cold(row.uid);
+    let base = FileName::parse(name).base();
+    let info = name.get(base.len()..).unwrap_or_default();
+    let foreign = info.strip_prefix(b":2,").is_none_or(|letters| {
+        letters
+            .iter()
+            .any(|b| !matches!(b, b'D' | b'F' | b'R' | b'S' | b'T' | b'a'..=b'z'))
+    });
+    Incoming {
+        mailbox: Arc::clone(to),
+        origin,
+        // A name of its own: one that comes back to where it was would
+        // mean two messages to those who remember the first. Of the info
+        // part only what we do not write ourselves has to be carried over.
+        name: rebased(if foreign { name } else { base }),
+        guid: guid.or_else(|| Some(base.to_vec())),
+        flags: row.flags,
+        keywords: picture.keyword_names(row.keywords).to_vec(),
+        stored: cold.and_then(|c| c.stored()),
+        size: cold.and_then(|c| c.size()),
+        moved: false,
+    }
+}
+
+/// What another way of doing it may be spared.
+fn is_about_files(e: &Error) -> bool {
+    matches!(
+        e,
+        Error::Io { .. } | Error::Permission { .. } | Error::AlreadyExists
+    )
 }
 
 fn is_full(e: &io::Error) -> bool {

@@ -170,3 +170,27 @@ fn two_mailboxes_exchange_messages_without_waiting_for_ever() {
     expected.sort();
     assert_eq!(texts, expected);
 }
+
+#[test]
+fn a_file_that_somebody_renames_comes_along_all_the_same() {
+    let site = Site::new();
+    let inbox = site.inbox();
+    filled(&inbox);
+    let work = site.create("Work");
+    let cur = site.root().join("cur");
+    for (mode, flag, left) in [(CopyMode::Copy, "R", 3), (CopyMode::Move, "RT", 0)] {
+        let old = file_of(&site.root(), 2);
+        let new = format!("{}:2,{flag}Sab", old.split(':').next().unwrap());
+        std::fs::rename(cur.join(&old), cur.join(new)).unwrap();
+        let outcome = inbox.copy(&uids(&[1, 2, 3]), &work, mode).unwrap();
+        assert_eq!((outcome.pairs.len(), outcome.missing.len()), (3, 0));
+        assert_eq!(inbox.refresh().unwrap().len(), left);
+    }
+    assert_eq!(work.refresh().unwrap().len(), 6);
+    assert_eq!(
+        (body(&work, 2), body(&work, 5)),
+        ("two".into(), "two".into())
+    );
+    let left = ["tmp", ".Work/tmp"].map(|d| files(&site.root().join(d)).len());
+    assert_eq!(left, [0, 0]);
+}

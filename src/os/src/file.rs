@@ -87,6 +87,12 @@ pub fn open(dir: impl AsFd, name: &[u8]) -> io::Result<File> {
     Ok(File::from(openat(dir, name, flags, Mode::empty())?))
 }
 
+/// Opens an existing file for reading and writing.
+pub fn open_for_update(dir: impl AsFd, name: &[u8]) -> io::Result<File> {
+    let flags = OFlag::O_RDWR | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW | OFlag::O_NOCTTY;
+    Ok(File::from(openat(dir, name, flags, Mode::empty())?))
+}
+
 /// Opens a file for reading and appending, made with `mode` if it is missing.
 pub fn open_append(dir: impl AsFd, name: &[u8], mode: u32) -> io::Result<File> {
     let dir = dir.as_fd();

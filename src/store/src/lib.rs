@@ -16,6 +16,7 @@
 #![forbid(unsafe_code)]
 
 pub mod account;
+pub mod cache;
 pub mod error;
 pub mod events;
 pub mod format;

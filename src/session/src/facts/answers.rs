@@ -12,11 +12,24 @@ const VERSION: u8 = 1;
 /// There is a form for each dialect.
 const TWO_FORMS: u8 = 1;
 
+/// Stands for a size that is not known.
+const UNKNOWN: u64 = u64::MAX;
+
+/// Octets in front of an envelope: version, flags, the length of its first
+/// form, and the message's size, which is often asked for together with it.
+const ENVELOPE_FIXED: usize = 14;
+
+/// Whether a record is of this version.
+pub(super) fn is_known(record: &[u8]) -> bool {
+    record.first() == Some(&VERSION)
+}
+
 /// Appends the record of an envelope.
-pub(super) fn make_envelope(envelope: &Envelope<'_>, out: &mut Vec<u8>) {
+pub(super) fn make_envelope(envelope: &Envelope<'_>, size: Option<u64>, out: &mut Vec<u8>) {
     let start = out.len();
     out.extend_from_slice(&[VERSION, 0]);
     out.extend_from_slice(&[0; 4]);
+    out.extend_from_slice(&size.unwrap_or(UNKNOWN).to_le_bytes());
     let text = out.len();
     envelope::write(out, envelope, Dialect::Ascii);
     let len = (out.len() - text) as u32;
@@ -30,7 +43,8 @@ pub(super) fn make_envelope(envelope: &Envelope<'_>, out: &mut Vec<u8>) {
 
 /// The envelope out of its record.
 pub(super) fn envelope(record: &[u8], dialect: Dialect) -> Option<&[u8]> {
-    let (&[version, flags, a, b, c, d], text) = record.split_first_chunk()?;
+    let (fixed, text) = record.split_first_chunk::<ENVELOPE_FIXED>()?;
+    let &[version, flags, a, b, c, d, ..] = fixed;
     let len = u32::from_le_bytes([a, b, c, d]) as usize;
     if version != VERSION {
         return None;
@@ -40,6 +54,12 @@ pub(super) fn envelope(record: &[u8], dialect: Dialect) -> Option<&[u8]> {
         Dialect::Utf8 if flags & TWO_FORMS != 0 => utf8,
         Dialect::Ascii | Dialect::Utf8 => ascii,
     })
+}
+
+/// RFC822.SIZE out of an envelope's record.
+pub(super) fn size(record: &[u8]) -> Option<u64> {
+    let size = record.get(6..ENVELOPE_FIXED)?.first_chunk()?;
+    Some(u64::from_le_bytes(*size)).filter(|&size| size != UNKNOWN)
 }
 
 /// Octets in front of the texts: version, flags, and the lengths of all that
@@ -184,7 +204,8 @@ mod tests {
         let mail = "Subject: \u{e9}\nContent-Type: text/x; name=\u{e9}\n\nbody".as_bytes();
         let structure = scan_bytes(mail, &Limits::DEFAULT);
         let mut record = Vec::new();
-        make_envelope(&structure.root.envelope(), &mut record);
+        make_envelope(&structure.root.envelope(), Some(9), &mut record);
+        assert_eq!(size(&record), Some(9));
         let text = |d| String::from_utf8(envelope(&record, d).unwrap().to_vec()).unwrap();
         assert!(text(Dialect::Ascii).starts_with("(NIL {2}\r\n\u{e9} NIL"));
         assert!(text(Dialect::Utf8).starts_with("(NIL \"\u{e9}\" NIL"));

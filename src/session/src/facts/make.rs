@@ -2,7 +2,7 @@
 //! structure of a small message together, of a large one only what is wanted.
 
 use super::head::{self, Numbers};
-use super::{Wants, answers};
+use super::{ENVELOPE, HEAD, Wants, answers};
 use crate::cmd::fetch::plan::Need;
 use crate::cmd::fetch::source::Source;
 use crate::error::Error;
@@ -10,6 +10,7 @@ use roost_message::preview::preview;
 use roost_message::{Envelope, Limits, Structure, header, scan_bytes, search};
 use roost_store::{Beginning, Mailbox};
 use roost_types::Uid;
+use std::cell::RefCell;
 use std::sync::Arc;
 
 /// Octets read at once; a message up to this size has all of its records made.
@@ -24,61 +25,73 @@ pub(super) struct Records {
     pub structure: Option<Vec<u8>>,
 }
 
-/// Makes records, one message after the other.
-pub(super) struct Maker<'m> {
-    mailbox: &'m Arc<Mailbox>,
-    wants: Wants,
-    buf: Vec<u8>,
+impl Records {
+    pub fn column(&self, column: u8) -> Option<&[u8]> {
+        match column {
+            HEAD => Some(&self.head),
+            ENVELOPE => Some(&self.envelope),
+            _ => self.structure.as_deref(),
+        }
+    }
 }
 
-impl<'m> Maker<'m> {
-    pub fn new(mailbox: &'m Arc<Mailbox>, wants: Wants) -> Self {
-        Self {
-            mailbox,
-            wants,
-            buf: vec![0; AT_ONCE],
-        }
-    }
+thread_local! {
+    /// For reading: threads that make records make many.
+    static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
 
-    pub fn make(&mut self, uid: Uid) -> Result<Records, Error> {
-        let beginning = self.mailbox.read_beginning(uid, &mut self.buf)?;
-        let mut text = self.buf.get(..beginning.len).unwrap_or_default();
-        let len = header::len(text);
-        if beginning.whole {
-            let structure = scan_bytes(text, &Limits::DEFAULT);
-            let header = text.get(..len).unwrap_or_default();
-            return records(header, &mut text, Some(&structure), beginning);
-        }
-        // The header ends with an empty line in front of what was read last.
-        let header = text.get(..len).filter(|_| len < text.len());
-        self.large(uid, header, beginning)
-    }
-
-    fn large(
-        &self,
-        uid: Uid,
-        header: Option<&[u8]>,
-        beginning: Beginning,
-    ) -> Result<Records, Error> {
-        let scans = self.wants.structure
-            || self.wants.size && self.mailbox.snapshot().known_size(uid).is_none();
-        if let Some(header) = header
-            && !scans
-        {
-            return records(header, &mut &b""[..], None, beginning);
-        }
-        let mut source = Source::load(self.mailbox, uid, Need::Structure)?;
-        let read;
-        let header = match header {
-            Some(header) => header,
-            None => {
-                read = source.header()?.into_owned();
-                &read
+/// Makes the records of a message.
+pub(super) fn make(mailbox: &Arc<Mailbox>, uid: Uid, wants: Wants) -> Result<Records, Error> {
+    let mut buf = BUFFER.take();
+    buf.resize(AT_ONCE, 0);
+    let made = mailbox
+        .read_beginning(uid, &mut buf)
+        .map_err(Error::from)
+        .and_then(|beginning| {
+            let text = buf.get(..beginning.len).unwrap_or_default();
+            match beginning.whole {
+                true => small(text, beginning),
+                false => large(mailbox, uid, text, wants, beginning),
             }
-        };
-        let structure = source.structure().map(Arc::clone);
-        records(header, &mut source, structure.as_deref(), beginning)
+        });
+    BUFFER.set(buf);
+    made
+}
+
+fn small(mut text: &[u8], beginning: Beginning) -> Result<Records, Error> {
+    let structure = scan_bytes(text, &Limits::DEFAULT);
+    let header = text.get(..header::len(text)).unwrap_or_default();
+    records(header, &mut text, Some(&structure), beginning)
+}
+
+fn large(
+    mailbox: &Arc<Mailbox>,
+    uid: Uid,
+    text: &[u8],
+    wants: Wants,
+    beginning: Beginning,
+) -> Result<Records, Error> {
+    // The header ends with an empty line in front of what was read last.
+    let len = header::len(text);
+    let header = text.get(..len).filter(|_| len < text.len());
+    let measure = wants.size && mailbox.snapshot().known_size(uid).is_none();
+    if let Some(header) = header
+        && !wants.structure
+        && !measure
+    {
+        return records(header, &mut &b""[..], None, beginning);
     }
+    let mut source = Source::load(mailbox, uid, Need::Structure)?;
+    let read;
+    let header = match header {
+        Some(header) => header,
+        None => {
+            read = source.header()?.into_owned();
+            &read
+        }
+    };
+    let structure = source.structure().map(Arc::clone);
+    records(header, &mut source, structure.as_deref(), beginning)
 }
 
 fn records(
@@ -94,7 +107,7 @@ fn records(
     let mut records = Records::default();
     let whole = header.len() < Limits::DEFAULT.header;
     head::make(header, whole, numbers, &mut records.head);
-    answers::make_envelope(&Envelope::new(header), &mut records.envelope);
+    answers::make_envelope(&Envelope::new(header), numbers.size, &mut records.envelope);
     if let Some(structure) = structure {
         let mut record = Vec::new();
         let preview = preview(structure, source)?;

@@ -16,34 +16,45 @@ mod envelope;
 mod head;
 mod make;
 mod names;
-pub mod parallel;
 mod structure;
 
 pub use names::FieldId;
 
+use crate::crew::in_parallel;
 use crate::error::Error;
 pub(crate) use answers::Answers;
 use head::Head;
-use make::{Maker, Records};
+use make::Records;
 use roost_imap::write::Dialect;
 use roost_message::Places;
 use roost_message::date::SentDate;
 use roost_message::filter::{self, Keep};
 use roost_store::Mailbox;
+use roost_store::cache::{COLUMNS, Piece, PieceReader};
 use roost_types::{Uid, UnixTime};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+/// Records by their column among the pieces.
+const HEAD: u8 = 0;
+const ENVELOPE: u8 = 1;
+const STRUCTURE: u8 = 2;
+
 /// Messages whose records are held in memory by one reader.
 const MOST_HELD: usize = 1024;
+
+/// Messages that records are made of together.
+const TOGETHER: usize = 256;
 
 /// No further message is read after so long in one step.
 const STEP_TIME: Duration = Duration::from_millis(20);
 
-/// What a reader is to know of each message, besides header fields and dates.
+/// What a reader is to know of each message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Wants {
+    /// Header fields, dates and base subject.
+    pub head: bool,
     /// RFC822.SIZE, where it is not known already.
     pub size: bool,
     pub envelope: bool,
@@ -51,26 +62,83 @@ pub struct Wants {
     pub structure: bool,
 }
 
+impl Wants {
+    pub const HEAD: Self = Self {
+        head: true,
+        size: false,
+        envelope: false,
+        structure: false,
+    };
+    pub const ENVELOPE: Self = Self {
+        head: false,
+        envelope: true,
+        ..Self::HEAD
+    };
+    pub const STRUCTURE: Self = Self {
+        head: false,
+        structure: true,
+        ..Self::HEAD
+    };
+
+    /// What either of both wants.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            head: self.head || other.head,
+            size: self.size || other.size,
+            envelope: self.envelope || other.envelope,
+            structure: self.structure || other.structure,
+        }
+    }
+
+    /// The columns that have it.
+    fn columns(self) -> impl Iterator<Item = u8> {
+        // Any of the first two knows the size.
+        let head = self.head || self.size && !self.envelope;
+        let wanted = [
+            (head, HEAD),
+            (self.envelope, ENVELOPE),
+            (self.structure, STRUCTURE),
+        ];
+        wanted
+            .into_iter()
+            .filter_map(|(wanted, column)| wanted.then_some(column))
+    }
+}
+
 /// Reads what is known of the messages of a mailbox, best in the order of
 /// their UIDs, and finds out what is not.
 pub struct FactsReader {
     mailbox: Arc<Mailbox>,
     wants: Wants,
+    kept: Option<PieceReader>,
     made: HashMap<Uid, Records>,
+    /// What is asked for next, the next one last.
+    next: Vec<Uid>,
 }
 
 impl FactsReader {
-    /// For header fields and dates alone.
+    /// For header fields, dates and base subjects.
     pub fn new(mailbox: &Arc<Mailbox>) -> Self {
-        Self::with(mailbox, Wants::default())
+        Self::with(mailbox, Wants::HEAD)
     }
 
     pub fn with(mailbox: &Arc<Mailbox>, wants: Wants) -> Self {
         Self {
             mailbox: Arc::clone(mailbox),
             wants,
+            kept: mailbox.pieces().map(|pieces| pieces.reader()),
             made: HashMap::new(),
+            next: Vec::new(),
         }
+    }
+
+    /// Says which messages will be asked for next, by rising UID: what is
+    /// missing of them is then made together, over the cores, when the first
+    /// that lacks it is asked for.
+    pub fn prefetch(&mut self, uids: &[Uid]) {
+        self.next.clear();
+        self.next.extend(uids.iter().rev());
     }
 
     /// What is known of a message, its file being read if that is not all
@@ -84,55 +152,106 @@ impl FactsReader {
     }
 
     /// The same with other wishes for this message.
+    ///
+    /// # Errors
+    /// As for [`FactsReader::get`].
     pub fn get_wanting(&mut self, uid: Uid, wants: Wants) -> Result<Facts<'_>, Error> {
-        if !self.has(uid, wants) {
-            let records = Maker::new(&self.mailbox, wants).make(uid)?;
-            self.hold(vec![(uid, records)]);
+        let found = match self.find(uid, wants) {
+            Some(found) => found,
+            None => {
+                self.make(uid, wants)?;
+                self.find(uid, wants).unwrap_or_default()
+            }
+        };
+        Ok(self.facts(uid, found))
+    }
+
+    /// What is known of a message without reading its file; `None` if that is
+    /// not all that is wanted.
+    pub fn known(&mut self, uid: Uid, wants: Wants) -> Option<Facts<'_>> {
+        let found = self.find(uid, wants)?;
+        Some(self.facts(uid, found))
+    }
+
+    /// Looks for the records of the wanted columns, among those just made or
+    /// those kept.
+    fn find(&mut self, uid: Uid, wants: Wants) -> Option<[Option<Piece>; COLUMNS]> {
+        let needs_size = wants.size && self.mailbox.snapshot().known_size(uid).is_none();
+        let does = |facts: &Facts<'_>| facts.has(wants) && !(needs_size && facts.size().is_none());
+        let mut found = [None; COLUMNS];
+        if !self.made.is_empty() && self.made.contains_key(&uid) {
+            return does(&self.facts(uid, found)).then_some(found);
         }
-        let facts = self.known(uid);
-        facts.ok_or_else(|| std::io::Error::from(std::io::ErrorKind::InvalidData).into())
-    }
-
-    /// What is known of a message without reading its file.
-    pub fn known(&mut self, uid: Uid) -> Option<Facts<'_>> {
-        self.made.get(&uid).and_then(Facts::of_records)
-    }
-
-    /// Finds out what is missing of these messages, over the cores: as much
-    /// as can be done in a step. What is left, and messages that cannot be
-    /// read, are left to [`FactsReader::get`]. True if there was nothing left
-    /// to do.
-    pub fn prefetch(&mut self, uids: &[Uid]) -> bool {
-        let wants = self.wants;
-        let missing: Vec<Uid> = uids
-            .iter()
-            .copied()
-            .filter(|&u| !self.has(u, wants))
-            .collect();
-        if missing.is_empty() {
-            return true;
+        let kept = self.kept.as_mut()?;
+        for column in wants.columns() {
+            *found.get_mut(usize::from(column))? = Some(kept.find(column, uid)?);
         }
-        let until = Instant::now() + STEP_TIME;
-        let made = parallel::map(
-            &missing,
-            || Maker::new(&self.mailbox, wants),
-            |maker, &uid| (Instant::now() < until).then(|| Some((uid, maker.make(uid).ok()?))),
-        );
-        let done = made.iter().all(Option::is_some);
-        self.hold(made.into_iter().flatten().flatten().collect());
-        done
+        does(&self.facts(uid, found)).then_some(found)
     }
 
-    fn has(&self, uid: Uid, wants: Wants) -> bool {
-        let held = self.made.get(&uid);
-        held.is_some_and(|r| r.structure.is_some() || !wants.structure)
+    fn facts(&self, uid: Uid, found: [Option<Piece>; COLUMNS]) -> Facts<'_> {
+        if found.iter().all(Option::is_none)
+            && let Some(made) = self.made.get(&uid)
+        {
+            let record = |column| made.column(column);
+            return Facts::new([record(HEAD), record(ENVELOPE), record(STRUCTURE)]);
+        }
+        let kept = self.kept.as_ref();
+        Facts::new(found.map(|piece| Some(kept?.octets(piece?))))
     }
 
-    fn hold(&mut self, made: Vec<(Uid, Records)>) {
+    /// Makes the records of a message, and those that are missing of the next
+    /// ones, as many as can be made within a step.
+    fn make(&mut self, uid: Uid, wants: Wants) -> Result<(), Error> {
+        let missing = self.missing(uid, wants);
+        let (mailbox, until) = (&self.mailbox, Instant::now() + STEP_TIME);
+        let made = in_parallel(missing.len(), until, |at| {
+            let uid = *missing.get(at)?;
+            Some((uid, make::make(mailbox, uid, wants)))
+        });
         if self.made.len() + made.len() > MOST_HELD {
             self.made.clear();
         }
-        self.made.extend(made);
+        let mut outcome = Ok(());
+        for (made_of, records) in made.into_iter().flatten() {
+            match records {
+                Ok(records) => {
+                    self.keep(made_of, &records);
+                    self.made.insert(made_of, records);
+                }
+                Err(error) if made_of == uid => outcome = Err(error),
+                // Told when it is asked for.
+                Err(_) => {}
+            }
+        }
+        outcome
+    }
+
+    /// The message and those behind it that lack records.
+    fn missing(&mut self, uid: Uid, wants: Wants) -> Vec<Uid> {
+        while self.next.pop_if(|next| *next <= uid).is_some() {}
+        let mut missing = vec![uid];
+        for &next in self.next.iter().rev() {
+            if missing.len() == TOGETHER {
+                break;
+            }
+            let kept = self.kept.as_mut();
+            let is_kept = kept.is_some_and(|kept| wants.columns().all(|c| kept.has(c, next)));
+            if !is_kept && !self.made.contains_key(&next) {
+                missing.push(next);
+            }
+        }
+        missing
+    }
+
+    fn keep(&self, uid: Uid, records: &Records) {
+        if let Some(size) = answers::size(&records.envelope) {
+            self.mailbox.note_size(uid, size);
+        }
+        if let Some(pieces) = self.mailbox.pieces() {
+            let record = |column| records.column(column);
+            pieces.put(uid, [record(HEAD), record(ENVELOPE), record(STRUCTURE)]);
+        }
     }
 }
 
@@ -167,7 +286,7 @@ impl WantedFields {
 /// What is known of one message.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts<'a> {
-    head: Head<'a>,
+    head: Option<Head<'a>>,
     envelope: Option<&'a [u8]>,
     structure: Option<&'a [u8]>,
 }
@@ -185,11 +304,20 @@ pub enum Field<I> {
 }
 
 impl<'a> Facts<'a> {
-    fn of_records(records: &'a Records) -> Option<Self> {
-        Some(Self {
-            head: Head::parse(&records.head)?,
-            envelope: Some(&records.envelope),
-            structure: records.structure.as_deref(),
+    fn new([head, envelope, structure]: [Option<&'a [u8]>; COLUMNS]) -> Self {
+        Self {
+            head: head.and_then(Head::parse),
+            envelope: envelope.filter(|record| answers::is_known(record)),
+            structure: structure.filter(|record| answers::is_known(record)),
+        }
+    }
+
+    /// Whether all that is wanted is there, the size left out.
+    fn has(&self, wants: Wants) -> bool {
+        wants.columns().all(|column| match column {
+            HEAD => self.head.is_some(),
+            ENVELOPE => self.envelope.is_some(),
+            _ => self.structure.is_some(),
         })
     }
 
@@ -207,7 +335,7 @@ impl<'a> Facts<'a> {
         id: Option<FieldId>,
         name: &'n [u8],
     ) -> Field<std::iter::Peekable<impl Iterator<Item = &'a [u8]> + use<'a, 'n>>> {
-        let Some(values) = self.head.values(id, name) else {
+        let Some(values) = self.head.and_then(|head| head.values(id, name)) else {
             return Field::NotKept;
         };
         let mut values = values.peekable();
@@ -217,40 +345,45 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// RFC822.SIZE, if it was [wanted](Wants) or is known all the same.
+    /// RFC822.SIZE, as it was measured.
     pub fn size(&self) -> Option<u64> {
-        self.head.size
+        let of_head = self.head.and_then(|head| head.size);
+        of_head.or_else(|| answers::size(self.envelope?))
     }
 
-    pub fn internal_date(&self) -> UnixTime {
-        self.head.internal
+    /// INTERNALDATE, if the head was [wanted](Wants).
+    pub fn internal_date(&self) -> Option<UnixTime> {
+        Some(self.head?.internal)
     }
 
-    /// By the Date field.
+    /// By the Date field, if the head was [wanted](Wants).
     pub fn sent_date(&self) -> Option<SentDate> {
-        self.head.sent
+        self.head?.sent
     }
 
-    /// The base subject (RFC 5256 §2.1) as `i;unicode-casemap` compares it.
+    /// The base subject (RFC 5256 §2.1) as `i;unicode-casemap` compares it, if
+    /// the head was [wanted](Wants).
     pub fn base_subject(&self) -> &'a [u8] {
-        self.head.subject
+        self.head.map_or(&[], |head| head.subject)
     }
 
     /// The subject is marked as that of a reply or forward (RFC 5256 §3).
     pub fn is_reply(&self) -> bool {
-        self.head.is_reply()
+        self.head.is_some_and(|head| head.is_reply())
     }
 
     /// The header with CRLF line ends, without its empty line, if it was kept
     /// whole.
     pub fn header(&self) -> Option<&'a [u8]> {
-        self.head.header()
+        self.head?.header()
     }
 
     /// Appends what HEADER.FIELDS gives for `fields`; false if that is not
     /// known.
     pub fn append_fields(&self, fields: &WantedFields, out: &mut Vec<u8>) -> bool {
-        let head = &self.head;
+        let Some(head) = &self.head else {
+            return false;
+        };
         match (head.header(), fields.known) {
             (_, Some(known)) if head.knows_all(known) => head.append_fields(known, out),
             (Some(header), _) => filter::append(header, &fields.keep, out),

@@ -59,6 +59,13 @@ impl Mailbox {
             internal_date: UnixTime(stat.mtime_sec),
         })
     }
+
+    /// Takes down RFC822.SIZE as somebody has measured it.
+    pub fn note_size(&self, uid: Uid, size: u64) {
+        if let Some(cold) = self.snapshot().cold(uid.get()) {
+            cold.set_size(size);
+        }
+    }
 }
 
 /// Reads until `buf` is full or the stream ends.

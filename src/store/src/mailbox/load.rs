@@ -78,6 +78,7 @@ impl Mailbox {
             history: Mutex::new(History::new(snapshot.highest_modseq().0)),
             guid: OnceLock::new(),
             index: OnceLock::new(),
+            pieces: OnceLock::new(),
             core: Mutex::new(Core {
                 list,
                 letters,
@@ -111,7 +112,7 @@ impl Mailbox {
         };
         let _ = self.guid.set(guid);
         match folder.map(|folder| folder.claim(guid)) {
-            Some(Some(place)) => drop(self.index.set(place)),
+            Some(Some(place)) => drop(self.index.set(Arc::new(place))),
             Some(None) => log::warn!(
                 "{}: another open mailbox has its GUID {guid}: working without an index",
                 self.dir.path().display()

@@ -28,6 +28,7 @@ mod replace;
 mod resolve;
 mod scan;
 
+use crate::cache::Pieces;
 use crate::error::Error;
 use crate::events::News;
 use crate::format::perm::Perm;
@@ -94,7 +95,8 @@ pub struct Mailbox {
     changes: watch::Sender<u64>,
     history: Mutex<History>,
     guid: OnceLock<Guid>,
-    index: OnceLock<IndexPlace>,
+    pub(crate) index: OnceLock<Arc<IndexPlace>>,
+    pub(crate) pieces: OnceLock<Option<Arc<Pieces>>>,
 }
 
 /// Where the mailbox is; RENAME changes it.
@@ -190,7 +192,7 @@ impl Mailbox {
     /// Where files about this mailbox may be kept; `None` without an index.
     #[allow(dead_code)]
     pub(crate) fn index_place(&self) -> Option<&IndexPlace> {
-        self.index.get()
+        self.index.get().map(|place| &**place)
     }
 
     /// Receives the generation ([`Snapshot::generation`]) of each new picture,

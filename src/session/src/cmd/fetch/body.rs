@@ -89,12 +89,9 @@ impl Body {
     /// What the section is found by, or answered out of.
     pub fn wants(&self) -> Option<Wants> {
         match (self.path.is_empty(), self.kind) {
-            (true, Kind::Header) => Some(Wants::default()),
+            (true, Kind::Header) => Some(Wants::HEAD),
             (true, Kind::Body) => None,
-            _ => Some(Wants {
-                structure: true,
-                ..Wants::default()
-            }),
+            _ => Some(Wants::STRUCTURE),
         }
     }
 

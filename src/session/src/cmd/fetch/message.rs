@@ -218,7 +218,7 @@ impl Message {
     fn write_date(&mut self, context: &mut Context<'_>, out: &mut Vec<u8>) -> Result<(), Error> {
         let uid = self.uid();
         let snapshot = context.session.selected()?.view().snapshot();
-        let kept = || context.facts.known(uid).map(|facts| facts.internal_date());
+        let kept = || context.facts.known(uid, Wants::HEAD)?.internal_date();
         let date = snapshot.known_internal_date(uid).or_else(kept).or_else(|| {
             let asked = context.mailbox.internal_date(uid);
             context.trouble.note(asked.map_err(Error::from))
@@ -239,12 +239,20 @@ impl Message {
             false => None,
         };
         if size.is_none() && context.plan.uses_facts() {
-            size = context.facts.known(uid).and_then(|facts| facts.size());
+            let facts = context.trouble.note(context.facts.get(uid));
+            size = facts.and_then(|facts| facts.size());
         }
         let snapshot = context.session.selected()?.view().snapshot();
         let size = size.or_else(|| snapshot.known_size(uid)).or_else(|| {
-            let facts = context.trouble.note(context.facts.get(uid))?;
-            facts.size()
+            let wants = context.plan.wants();
+            let facts = context.facts.get_wanting(
+                uid,
+                Wants {
+                    size: true,
+                    ..wants
+                },
+            );
+            context.trouble.note(facts)?.size()
         });
         if let Some(size) = size {
             self.line.item(out, "RFC822.SIZE");
@@ -299,7 +307,7 @@ impl Message {
     /// NIL only where it may be: the client asks again then.
     fn write_preview(&mut self, lazy: bool, context: &mut Context<'_>, out: &mut Vec<u8>) {
         let facts = match lazy {
-            true => context.facts.known(self.uid()),
+            true => context.facts.known(self.uid(), Wants::STRUCTURE),
             false => match context.trouble.note(context.facts.get(self.uid())) {
                 Some(facts) => Some(facts),
                 None => return,
@@ -403,11 +411,7 @@ fn open(uid: Uid, context: &mut Context<'_>) -> Result<Source, Error> {
     let mut source = Source::read(context.mailbox, uid, context.plan.need())?;
     let wants = context.plan.wants();
     if wants.structure || source.on_disk() {
-        let wants = Wants {
-            structure: true,
-            ..wants
-        };
-        let facts = context.facts.get_wanting(uid, wants)?;
+        let facts = context.facts.get_wanting(uid, Wants::STRUCTURE)?;
         if let Some(places) = facts.places() {
             source.set_places(places);
         }

@@ -64,8 +64,6 @@ pub(super) struct Fetch {
     dialect: Dialect,
     mailbox: Arc<Mailbox>,
     facts: FactsReader,
-    /// Messages of the present batch of which facts may be missing.
-    prefetch: Vec<Uid>,
     scratch: Vec<u8>,
     /// Told before any message.
     vanished: Vanished,
@@ -97,11 +95,6 @@ impl Job for Fetch {
                     return Ok(Step::More);
                 }
                 self.changes = None;
-            } else if !self.prefetch.is_empty() {
-                if !self.facts.prefetch(&self.prefetch) {
-                    return Ok(Step::More);
-                }
-                self.prefetch.clear();
             } else if self.current.is_some() {
                 self.go_on(session, out)?;
             } else if begun.elapsed() >= STEP_TIME {
@@ -130,7 +123,6 @@ impl Fetch {
         let mailbox = Arc::clone(session.selected()?.mailbox());
         Ok(Self {
             facts: FactsReader::with(&mailbox, plan.wants()),
-            prefetch: Vec::new(),
             scratch: Vec::new(),
             style: session.style(uid),
             dialect: session.dialect(),
@@ -194,7 +186,8 @@ impl Fetch {
         }
         if self.plan.uses_facts() {
             let view = session.selected()?.view();
-            self.prefetch = seqs.iter().filter_map(|seq| view.uid_at(seq)).collect();
+            let uids: Vec<Uid> = seqs.iter().filter_map(|seq| view.uid_at(seq)).collect();
+            self.facts.prefetch(&uids);
         }
         Ok(true)
     }

@@ -89,7 +89,6 @@ impl Item {
 
     /// Whether the item is answered out of facts, and which.
     fn wants(&self) -> Option<Wants> {
-        let wants = Wants::default();
         match self {
             Self::Uid
             | Self::Flags
@@ -100,17 +99,11 @@ impl Item {
             | Self::EmailId
             | Self::ThreadId => None,
             Self::Preview { lazy: true } => None,
-            Self::Envelope => Some(Wants {
-                envelope: true,
-                ..wants
-            }),
+            Self::Envelope => Some(Wants::ENVELOPE),
             Self::Structure { .. }
             | Self::Preview { lazy: false }
             | Self::Binary(_)
-            | Self::BinarySize(_) => Some(Wants {
-                structure: true,
-                ..wants
-            }),
+            | Self::BinarySize(_) => Some(Wants::STRUCTURE),
             Self::Body(body) => body.wants(),
         }
     }
@@ -134,15 +127,12 @@ impl Plan {
             items.insert(0, item);
         }
         let need = items.iter().map(Item::need).max().unwrap_or(Need::Nothing);
-        let mut wants: Option<Wants> = None;
-        for more in items.iter().filter_map(Item::wants) {
-            let wants = wants.get_or_insert_default();
-            wants.envelope |= more.envelope;
-            wants.structure |= more.structure;
-        }
-        if let Some(wants) = &mut wants {
-            wants.size = items.contains(&Item::Size);
-        }
+        let wants = items.iter().filter_map(Item::wants).reduce(Wants::and);
+        let sized = items.contains(&Item::Size);
+        let wants = wants.map(|wants| Wants {
+            size: sized,
+            ..wants
+        });
         Self {
             need,
             wants,
@@ -166,10 +156,11 @@ impl Plan {
 
     /// What facts are to hold.
     pub fn wants(&self) -> Wants {
-        self.wants.unwrap_or(Wants {
+        let size = Wants {
             size: true,
             ..Wants::default()
-        })
+        };
+        self.wants.unwrap_or(size)
     }
 
     pub fn sets_seen(&self) -> bool {

@@ -18,6 +18,9 @@ const STEP_TIME: Duration = Duration::from_millis(20);
 /// Messages whose facts are asked for together.
 const BATCH: usize = 256;
 
+/// The clock is looked at after so many messages.
+const CLOCK: usize = 16;
+
 pub(crate) struct Loader {
     mailbox: Arc<Mailbox>,
     reader: Option<FactsReader>,
@@ -60,11 +63,7 @@ impl Loader {
                 return true;
             }
             match &mut self.reader {
-                Some(reader) => {
-                    if !reader.prefetch(batch) {
-                        return false;
-                    }
-                }
+                Some(reader) => reader.prefetch(batch),
                 None => self.look_at_files(batch, snapshot),
             }
             for &uid in batch {
@@ -75,10 +74,10 @@ impl Loader {
                     facts,
                     uid,
                 });
-            }
-            self.next += batch.len();
-            if Instant::now() >= deadline {
-                return self.next >= self.uids.len();
+                self.next += 1;
+                if self.next.is_multiple_of(CLOCK) && Instant::now() >= deadline {
+                    return self.next >= self.uids.len();
+                }
             }
         }
     }
@@ -99,7 +98,7 @@ impl Loaded<'_> {
     pub fn internal_date(&self) -> UnixTime {
         self.snapshot
             .known_internal_date(self.uid)
-            .or_else(|| self.facts.map(|f| f.internal_date()))
+            .or_else(|| self.facts.and_then(|f| f.internal_date()))
             .or_else(|| self.mailbox.internal_date(self.uid).ok())
             .unwrap_or_default()
     }

@@ -1,0 +1,190 @@
+//! Pieces: what was once found out about messages, kept in the index folder
+//! as `<guid>.cache`. To this crate they are octets, in a few columns by UID.
+//!
+//! What must stay true:
+//! - whatever is lost, torn, damaged, foreign or of another version is as if
+//!   it had never been: a piece that is given out is one that was put in;
+//! - memory follows from how many blocks there are, some octets for each
+//!   hundred messages, never from the size of the file;
+//! - nothing waits for pieces to be written, and nothing fails because they
+//!   cannot be: a full disk only means that they are made again;
+//! - one process writes, since the index folder is locked.
+
+mod block;
+mod bytes;
+mod compact;
+mod file;
+mod pending;
+mod reader;
+mod table;
+#[cfg(test)]
+mod tests;
+
+pub use reader::{Piece, PieceReader};
+
+use crate::format::Dir;
+use crate::index::IndexPlace;
+use crate::mailbox::{Mailbox, lock};
+use file::{Owner, PiecesFile};
+use pending::Pending;
+use roost_types::{Uid, UidValidity};
+use std::fs::File;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use table::BlockRef;
+
+/// How many records a message may have.
+pub const COLUMNS: usize = 3;
+
+/// A larger record is not kept.
+pub const MAX_RECORD: usize = 256 * 1024;
+
+/// Records are written when there are so many octets of them.
+const BATCH: usize = 128 * 1024;
+
+/// A group in more blocks than this is written anew as one.
+const MAX_BLOCKS: usize = 8;
+
+/// The pieces of one mailbox.
+pub struct Pieces {
+    dir: Dir,
+    name: String,
+    owner: Owner,
+    /// Nobody else opens the file before this one is closed.
+    _place: Option<Arc<IndexPlace>>,
+    /// `None` once the file cannot be written any more.
+    inner: Mutex<Option<Inner>>,
+    /// Rises with every change, so that readers know when to look again.
+    version: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Inner {
+    file: PiecesFile,
+    pending: Pending,
+}
+
+impl Mailbox {
+    /// The pieces of this mailbox; `None` without an index.
+    pub fn pieces(&self) -> Option<&Arc<Pieces>> {
+        let open = || {
+            let pieces = Arc::new(Pieces::open(
+                self.index.get()?,
+                self.snapshot().uid_validity(),
+            )?);
+            compact::begin(&pieces, self.snapshot());
+            Some(pieces)
+        };
+        let pieces = self.pieces.get_or_init(open).as_ref()?;
+        Some(pieces)
+    }
+}
+
+impl Pieces {
+    fn open(place: &Arc<IndexPlace>, uid_validity: UidValidity) -> Option<Self> {
+        let owner = Owner {
+            guid: place.guid(),
+            uid_validity,
+        };
+        let mut pieces = Self::open_in(place.dir(), place.file("cache"), owner)?;
+        pieces._place = Some(Arc::clone(place));
+        Some(pieces)
+    }
+
+    fn open_in(dir: &Dir, name: String, owner: Owner) -> Option<Self> {
+        match PiecesFile::open(dir, &name, owner) {
+            Ok(file) => Some(Self {
+                dir: dir.clone(),
+                name,
+                owner,
+                _place: None,
+                inner: Mutex::new(Some(Inner {
+                    file,
+                    pending: Pending::default(),
+                })),
+                version: AtomicU64::new(0),
+            }),
+            Err(e) => {
+                log::info!("{}: {e}", dir.entry(name.as_bytes()).display());
+                None
+            }
+        }
+    }
+
+    pub fn reader(self: &Arc<Self>) -> PieceReader {
+        PieceReader::new(Arc::clone(self))
+    }
+
+    /// Keeps the records of a message, each by its column.
+    pub fn put(&self, uid: Uid, records: [Option<&[u8]>; COLUMNS]) {
+        let mut inner = lock(&self.inner);
+        let Some(open) = inner.as_mut() else {
+            return;
+        };
+        for (column, record) in (0..).zip(records) {
+            if let Some(record) = record.filter(|r| r.len() <= MAX_RECORD) {
+                open.pending.put(column, uid.get(), record);
+            }
+        }
+        self.version.fetch_add(1, Ordering::AcqRel);
+        if open.pending.len() >= BATCH {
+            self.write(&mut inner);
+        }
+    }
+
+    /// Writes what is waiting.
+    pub fn flush(&self) {
+        self.write(&mut lock(&self.inner));
+    }
+
+    fn write(&self, inner: &mut Option<Inner>) {
+        let Some(open) = inner else {
+            return;
+        };
+        let blocks = open.pending.take();
+        let written = open
+            .file
+            .append(&blocks)
+            .and_then(|()| compact::merge(&mut open.file, &blocks));
+        if let Err(e) = written {
+            log::info!("{}: {e}", self.dir.entry(self.name.as_bytes()).display());
+            *inner = None;
+        }
+        self.version.fetch_add(1, Ordering::AcqRel);
+    }
+
+    fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    /// A block of `file` turned out to be no good.
+    fn damaged(&self, column: u8, block: BlockRef, file: Option<&Arc<File>>) {
+        if let Some(inner) = lock(&self.inner).as_mut()
+            && file.is_some_and(|file| Arc::ptr_eq(file, &inner.file.file))
+        {
+            let path = self.dir.entry(self.name.as_bytes());
+            log::info!("{}: damaged at octet {}", path.display(), block.offset);
+            inner.file.table.drop_block(column, block.offset);
+        }
+    }
+}
+
+impl std::fmt::Debug for Pieces {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pieces")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for Pieces {
+    fn drop(&mut self) {
+        let mut inner = lock(&self.inner);
+        self.write(&mut inner);
+        if let Some(inner) = inner.as_mut()
+            && let Err(e) = inner.file.close()
+        {
+            log::info!("{}: {e}", self.dir.entry(self.name.as_bytes()).display());
+        }
+    }
+}

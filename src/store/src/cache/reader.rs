@@ -20,7 +20,7 @@ const SMALL: u32 = 16 << 10;
 #[derive(Debug)]
 pub struct PieceReader {
     pieces: Arc<Pieces>,
-    windows: [Window; COLUMNS],
+    windows: Box<[Window; COLUMNS]>,
 }
 
 /// A record that was found; holds until the next is looked for in its column.

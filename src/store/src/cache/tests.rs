@@ -36,7 +36,10 @@ fn fill(pieces: &Pieces, uids: impl IntoIterator<Item = u32>) {
     for n in uids {
         let records = [0, 1, 2].map(|column| record(column, n));
         let [a, b, c] = &records;
-        pieces.put(uid(n), [Some(a), Some(b), (n % 3 == 0).then_some(c)]);
+        pieces.put(
+            uid(n),
+            [Some(a), Some(b), (n.is_multiple_of(3)).then_some(c)],
+        );
     }
 }
 
@@ -48,8 +51,11 @@ fn get(reader: &mut PieceReader, column: u8, n: u32) -> Option<Vec<u8>> {
 fn check(reader: &mut PieceReader, n: u32) {
     assert_eq!(get(reader, 0, n), Some(record(0, n)), "UID {n}");
     assert_eq!(get(reader, 1, n), Some(record(1, n)), "UID {n}");
-    assert_eq!(get(reader, 2, n), (n % 3 == 0).then(|| record(2, n)));
-    assert!(reader.has(0, uid(n)) && reader.has(2, uid(n)) == (n % 3 == 0));
+    assert_eq!(
+        get(reader, 2, n),
+        (n.is_multiple_of(3)).then(|| record(2, n))
+    );
+    assert!(reader.has(0, uid(n)) && reader.has(2, uid(n)) == (n.is_multiple_of(3)));
 }
 
 fn path(dir: &TempDir) -> std::path::PathBuf {

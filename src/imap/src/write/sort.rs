@@ -5,6 +5,7 @@ use super::search::open_partial;
 use super::string::{Dialect, string};
 use super::{crlf, data::named_number};
 use crate::command::{PartialRange, Tag};
+use roost_types::ModSeq;
 
 /// The data of an ESEARCH response to SORT; `None` for what was not asked for.
 #[derive(Clone, Debug, Default)]
@@ -18,6 +19,8 @@ pub struct Esort<'a> {
     pub all: Option<&'a [u32]>,
     /// A window and what is in it.
     pub partial: Option<(PartialRange, &'a [u32])>,
+    /// The highest of what is told (RFC 7162 §3.1.10).
+    pub modseq: Option<ModSeq>,
 }
 
 /// Appends `* ESEARCH (TAG "tag") …` with results in the order of SORT.
@@ -49,6 +52,9 @@ pub fn esort(out: &mut Vec<u8>, tag: &Tag, data: &Esort<'_>) {
     if let Some(all) = data.all.filter(|all| !all.is_empty()) {
         out.extend_from_slice(b" ALL ");
         runs(out, all.iter().copied());
+    }
+    if let Some(modseq) = data.modseq {
+        named_number(out, "MODSEQ", modseq.0);
     }
     crlf(out);
 }

@@ -15,6 +15,9 @@ use std::sync::Arc;
 
 /// The message to be replaced, before its successor is asked for.
 pub(super) fn target(session: &Session, replaced: &Replaced) -> Result<Uid, Error> {
+    if session.enabled().uid_only && !replaced.uid {
+        return Err(Error::UidRequired);
+    }
     let selected = session.selected()?;
     let set = SequenceSet::Ranges(vec![(replaced.message, replaced.message)]);
     let seqs = selected.resolve(&set, replaced.uid)?;

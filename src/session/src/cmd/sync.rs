@@ -43,6 +43,8 @@ fn has_numbers(command: &Command) -> bool {
         Command::Store(args) => !args.uid,
         Command::Copy(args) | Command::Move(args) => !args.uid,
         Command::Search(args) => !args.uid || has_sequence(&args.key),
+        Command::Sort(args) => !args.uid || has_sequence(&args.key),
+        Command::Thread(args) => !args.uid || has_sequence(&args.key),
         Command::Select(args) => args
             .params
             .iter()
@@ -75,6 +77,8 @@ fn uses_modseqs(command: &Command) -> bool {
         Command::Fetch(args) => args.items.contains(&FetchItem::ModSeq),
         Command::Store(args) => args.unchanged_since.is_some(),
         Command::Search(args) => searches_modseq(&args.key),
+        Command::Sort(args) => searches_modseq(&args.key),
+        Command::Thread(args) => searches_modseq(&args.key),
         _ => false,
     }
 }

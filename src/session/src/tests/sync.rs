@@ -80,6 +80,8 @@ fn every_enabling_command_enables() {
             "STORE 1 (UNCHANGEDSINCE 9223372036854775807) +FLAGS ($x)",
             1,
         ),
+        ("SORT (DATE) UTF-8 MODSEQ 1", 1),
+        ("THREAD REFERENCES UTF-8 MODSEQ 1", 1),
         ("ENABLE CONDSTORE", 1),
         ("ENABLE QRESYNC", 1),
         ("SELECT INBOX (CONDSTORE)", 1),
@@ -279,6 +281,16 @@ fn searches_tell_the_highest_modseq() {
     assert_eq!(
         tail(&a.say(&format!("a SEARCH RETURN (MAX COUNT) {entry} {third}"))),
         format!("* ESEARCH (TAG \"a\") MAX 3 COUNT 2 MODSEQ {second}")
+    );
+    assert_eq!(
+        tail(&a.say("a SORT (REVERSE SUBJECT) UTF-8 MODSEQ 1")),
+        format!("* SORT 3 2 1 (MODSEQ {second})")
+    );
+    assert_eq!(
+        tail(&a.say(&format!(
+            "a UID SORT RETURN (ALL) (SUBJECT) UTF-8 MODSEQ {third}"
+        ))),
+        format!("* ESEARCH (TAG \"a\") UID ALL 2:3 MODSEQ {second}")
     );
     // Of the messages that are told (RFC 4731 §3.2).
     assert_eq!(

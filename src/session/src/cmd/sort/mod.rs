@@ -14,6 +14,7 @@ mod tests;
 use crate::cmd::search::collect::Collector;
 use crate::cmd::search::forget_saved;
 use crate::cmd::search::result::{Found, Order};
+use crate::cmd::sync::searches_modseq;
 use crate::error::Error;
 use crate::job::{Job, Reply, Step};
 use crate::memory::{Memory, What};
@@ -52,6 +53,8 @@ struct Wants {
     uid: bool,
     /// `None`: by the SORT response.
     returns: Option<SearchReturn>,
+    /// MODSEQ is among the keys (RFC 7162 §3.1.9).
+    modseq: bool,
 }
 
 enum State {
@@ -68,6 +71,7 @@ impl Sort {
     fn new(session: &Session, tag: &Tag, args: SortArgs) -> Result<Self, Error> {
         let selected = session.selected()?;
         let orders = vec![Order::ALL];
+        let modseq = searches_modseq(&args.key);
         Ok(Self {
             collector: Collector::new(selected, args.key, Some(&args.charset), orders)?,
             what: What::Sort(args.criteria),
@@ -75,6 +79,7 @@ impl Sort {
                 tag: tag.clone(),
                 uid: args.uid,
                 returns: args.returns,
+                modseq,
             },
             state: State::Collecting,
         })

@@ -6,16 +6,22 @@ use crate::job::STEP_OCTETS;
 use roost_imap::Tag;
 use roost_imap::command::{PartialRange, SearchReturn};
 use roost_imap::write::{self, Esort};
+use roost_types::ModSeq;
 
 pub(super) enum Results {
     /// The SORT response, from the number at this place on.
-    Plain { numbers: Vec<u32>, next: usize },
+    Plain {
+        numbers: Vec<u32>,
+        next: usize,
+        modseq: Option<ModSeq>,
+    },
     Extended {
         numbers: Vec<u32>,
         count: u32,
         returns: SearchReturn,
         tag: Tag,
         uid: bool,
+        modseq: Option<ModSeq>,
     },
     /// SAVE alone has no response.
     Silent,
@@ -32,8 +38,13 @@ impl Results {
         let count = u32::try_from(numbers.len()).unwrap_or(u32::MAX);
         let at = |&place: &u32| numbers.get(place as usize).copied();
         let numbers: Vec<u32> = order.iter().filter_map(at).collect();
+        let modseq = found.modseq().filter(|_| wants.modseq);
         let Some(returns) = wants.returns else {
-            return Self::Plain { numbers, next: 0 };
+            return Self::Plain {
+                numbers,
+                next: 0,
+                modseq,
+            };
         };
         let save_only = SearchReturn {
             save: true,
@@ -48,6 +59,7 @@ impl Results {
             returns,
             tag: wants.tag.clone(),
             uid: wants.uid,
+            modseq,
         }
     }
 
@@ -60,7 +72,11 @@ impl Results {
     pub fn write(&mut self, out: &mut Vec<u8>) -> bool {
         match self {
             Self::Silent => {}
-            Self::Plain { numbers, next } => {
+            Self::Plain {
+                numbers,
+                next,
+                modseq,
+            } => {
                 let start = out.len();
                 if *next == 0 {
                     out.extend_from_slice(b"* SORT");
@@ -72,6 +88,9 @@ impl Results {
                         return false;
                     }
                 }
+                if let Some(modseq) = *modseq {
+                    write::search_modseq(out, modseq);
+                }
                 write::crlf(out);
                 *next = 0;
             }
@@ -81,6 +100,7 @@ impl Results {
                 returns,
                 tag,
                 uid,
+                modseq,
             } => {
                 let data = Esort {
                     uid: *uid,
@@ -89,6 +109,7 @@ impl Results {
                     count: returns.count.then_some(*count),
                     all: returns.all.then_some(numbers.as_slice()),
                     partial: returns.partial.map(|range| (range, window(numbers, range))),
+                    modseq: *modseq,
                 };
                 write::esort(out, tag, &data);
             }

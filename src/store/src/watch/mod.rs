@@ -28,8 +28,13 @@ use std::sync::{Arc, Mutex, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// A burst of events is waited out for this long before looking.
+/// A burst of events is waited out for this long before looking; the first
+/// event after some quiet is no burst yet, and looked after at once.
 const COALESCE: Duration = Duration::from_millis(8);
+const QUIET: Duration = Duration::from_millis(50);
+/// After events of our own there are more to come: who changes thousands of
+/// files must not wake this thread for each of them.
+const OWN_PAUSE: Duration = Duration::from_millis(2);
 /// How many polling intervals pass between looks at a watched mailbox.
 const WATCHED_INTERVALS: u32 = 3;
 /// The longest sleep, and how often accounts are tidied.
@@ -72,6 +77,17 @@ struct Entry {
     watches: Option<[Watch; 2]>,
     /// When to look at the mailbox.
     due: Option<Instant>,
+    looked: Option<Instant>,
+}
+
+impl Entry {
+    /// How long to wait after an event.
+    fn patience(&self) -> Duration {
+        match self.looked {
+            Some(at) if at.elapsed() < QUIET => COALESCE,
+            _ => Duration::ZERO,
+        }
+    }
 }
 
 /// Owns the thread: dropping it ends the thread.
@@ -138,6 +154,7 @@ impl Shared {
             mailbox: Arc::downgrade(mailbox),
             watches,
             due: Some(Instant::now() + self.interval(mailbox)),
+            looked: None,
         };
         table.entries.insert(id, entry);
         drop(table);
@@ -236,11 +253,14 @@ impl Shared {
             self.sleep(&woken);
             let mut drain = [0; 64];
             while woken.read(&mut drain).is_ok_and(|n| n > 0) {}
-            self.read_events(&mut buffer);
+            let own = self.read_events(&mut buffer);
             for id in self.take_due() {
                 self.look(id);
             }
             self.tick_hubs();
+            if own {
+                thread::sleep(OWN_PAUSE);
+            }
             if tidied.elapsed() >= MAX_SLEEP {
                 tidied = Instant::now();
                 self.tidy();
@@ -270,13 +290,17 @@ impl Shared {
         }
     }
 
-    fn read_events(&self, buffer: &mut EventBuffer) {
-        let Some(inotify) = &self.inotify else { return };
+    /// True if some were of our own changes.
+    fn read_events(&self, buffer: &mut EventBuffer) -> bool {
+        let mut own = false;
+        let Some(inotify) = &self.inotify else {
+            return own;
+        };
         loop {
             let events = match inotify.read(buffer) {
                 Ok(events) => events,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
-                Err(_) => return,
+                Err(_) => return own,
             };
             let mut table = lock(&self.table);
             // Kept until the table is free: dropping a mailbox needs it.
@@ -289,7 +313,7 @@ impl Shared {
                     }
                     (kind, Some(watch)) => {
                         let name = (kind != EventKind::DirectoryGone).then_some(event.name);
-                        self.on_change(&mut table, watch, name, &mut held);
+                        own |= self.on_change(&mut table, watch, name, &mut held);
                     }
                 }
             }
@@ -297,15 +321,16 @@ impl Shared {
         }
     }
 
+    /// True if the change was our own.
     fn on_change(
         &self,
         table: &mut Table,
         watch: Watch,
         name: Option<&[u8]>,
         held: &mut Vec<Arc<Mailbox>>,
-    ) {
+    ) -> bool {
         let Some(users) = table.watches.get(&watch).cloned() else {
-            return;
+            return false;
         };
         let mut ours = false;
         for &user in &users {
@@ -319,7 +344,8 @@ impl Shared {
             ours |= own;
             if !own {
                 mailbox.mark_dirty(Some(sub));
-                self.schedule(table, id, COALESCE);
+                let patience = table.entries.get(&id).map_or(COALESCE, Entry::patience);
+                self.schedule(table, id, patience);
             }
             if !held.iter().any(|h| Arc::ptr_eq(h, &mailbox)) {
                 held.push(mailbox);
@@ -329,6 +355,7 @@ impl Shared {
         if !ours {
             table.mark_hubs(&users, name);
         }
+        ours
     }
 
     fn on_overflow(&self, table: &mut Table, held: &mut Vec<Arc<Mailbox>>) {
@@ -374,6 +401,7 @@ impl Shared {
             .filter(|(_, e)| e.due.is_some_and(|d| d <= now));
         due.map(|(&id, entry)| {
             entry.due = None;
+            entry.looked = Some(now);
             id
         })
         .collect()

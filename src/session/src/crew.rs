@@ -44,15 +44,26 @@ pub(crate) fn in_parallel<T: Send>(
     deadline: Instant,
     work: impl Fn(usize) -> T + Sync,
 ) -> Vec<T> {
+    in_parallel_with(count, deadline, || (), |(), at| work(at))
+}
+
+/// The same, each core with tools of its own that `begin` makes.
+pub(crate) fn in_parallel_with<S, T: Send>(
+    count: usize,
+    deadline: Instant,
+    begin: impl Fn() -> S + Sync,
+    work: impl Fn(&mut S, usize) -> T + Sync,
+) -> Vec<T> {
     let next = AtomicUsize::new(0);
     let shift = || {
         let mut done = Vec::new();
+        let mut tools = begin();
         loop {
             let at = next.fetch_add(1, Ordering::Relaxed);
             if at >= count || at > 0 && Instant::now() >= deadline {
                 return done;
             }
-            done.push((at, work(at)));
+            done.push((at, work(&mut tools, at)));
         }
     };
     let places = (0..count / WORTH_A_HELPER).map_while(|_| Place::take());

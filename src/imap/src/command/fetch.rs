@@ -1,5 +1,6 @@
 //! Arguments of FETCH (RFC 9051 §6.4.5, RFC 3501 §6.4.5, RFC 3516, RFC 7162).
 
+use super::partial::PartialRange;
 use roost_types::{ModSeq, SequenceSet};
 use std::num::NonZeroU32;
 
@@ -20,6 +21,9 @@ pub struct FetchModifiers {
     /// What has been expunged since as well (RFC 7162 §3.2.6); only with UIDs
     /// and `changed_since`.
     pub vanished: bool,
+    /// Only messages at these places of the set (RFC 9394 §3.3); only with
+    /// UIDs. Counts before `changed_since` does.
+    pub partial: Option<PartialRange>,
 }
 
 /// A `fetch-att`.

@@ -2,6 +2,7 @@
 
 use super::cursor::{Cursor, MAX_FETCH_ITEMS, MAX_HEADER_NAMES, MAX_SECTION_DEPTH, Result, Syntax};
 use super::modseq::mod_sequence_valzer;
+use super::partial::partial_range;
 use super::set::sequence_set;
 use crate::command::{
     Command, FetchArgs, FetchItem, FetchModifiers, Partial, Section, SectionPart, SectionText,
@@ -58,6 +59,11 @@ fn fetch_modifiers(c: &mut Cursor<'_>, uid: bool) -> Result<FetchModifiers> {
             }
             "VANISHED" if uid => modifiers.vanished = true,
             "VANISHED" => return Err(Syntax("VANISHED needs UID FETCH")),
+            "PARTIAL" if uid && modifiers.partial.is_none() => {
+                c.sp()?;
+                modifiers.partial = Some(partial_range(c)?);
+            }
+            "PARTIAL" => return Err(Syntax("PARTIAL needs UID FETCH, once")),
             _ => return Err(Syntax("Unknown FETCH modifier")),
         }
         Ok(())

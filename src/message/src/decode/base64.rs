@@ -30,6 +30,25 @@ const fn table() -> [u8; 256] {
     table
 }
 
+impl Base64Reader<&[u8]> {
+    /// Appends all of `raw` decoded.
+    pub fn decode(raw: &[u8], out: &mut Vec<u8>) {
+        let mut reader = Self {
+            inner: &[],
+            raw: Vec::new(),
+            ready: Ready {
+                bytes: std::mem::take(out),
+                at: 0,
+            },
+            bits: 0,
+            sextets: 0,
+        };
+        reader.feed(raw);
+        reader.flush();
+        *out = reader.ready.bytes;
+    }
+}
+
 impl<R: Read> Base64Reader<R> {
     pub fn new(inner: R) -> Self {
         Self {
@@ -58,12 +77,38 @@ impl<R: Read> Base64Reader<R> {
         self.ready.clear();
         let n = read_some(&mut self.inner, &mut self.raw)?;
         let raw = std::mem::take(&mut self.raw);
-        for &b in raw.get(..n).unwrap_or_default() {
+        self.feed(raw.get(..n).unwrap_or_default());
+        self.raw = raw;
+        if n == 0 {
+            self.flush();
+        }
+        Ok(n > 0)
+    }
+
+    fn feed(&mut self, raw: &[u8]) {
+        let mut rest = raw;
+        while let Some((&b, after)) = rest.split_first() {
+            if self.sextets == 0
+                && let Some((quantum, behind)) = rest.split_first_chunk::<4>()
+            {
+                let [a, b, c, d] = quantum.map(sextet);
+                if [a, b, c, d].iter().all(|&v| v != NONE) {
+                    let bits = u32::from_be_bytes([0, 0, 0, a]) << 18
+                        | u32::from(b) << 12
+                        | u32::from(c) << 6
+                        | u32::from(d);
+                    let [_, x, y, z] = bits.to_be_bytes();
+                    self.ready.bytes.extend([x, y, z]);
+                    rest = behind;
+                    continue;
+                }
+            }
+            rest = after;
             if b == b'=' {
                 self.flush();
                 continue;
             }
-            let value = TABLE.get(usize::from(b)).copied().unwrap_or(NONE);
+            let value = sextet(b);
             if value == NONE {
                 continue;
             }
@@ -75,12 +120,11 @@ impl<R: Read> Base64Reader<R> {
                 (self.bits, self.sextets) = (0, 0);
             }
         }
-        self.raw = raw;
-        if n == 0 {
-            self.flush();
-        }
-        Ok(n > 0)
     }
+}
+
+fn sextet(b: u8) -> u8 {
+    TABLE.get(usize::from(b)).copied().unwrap_or(NONE)
 }
 
 impl<R: Read> Read for Base64Reader<R> {

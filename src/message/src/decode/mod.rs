@@ -66,6 +66,18 @@ impl<R: Read> Decoded<R> {
     }
 }
 
+/// A whole body without its transfer encoding, in `scratch` where there is
+/// one. Line ends stay as they are.
+pub fn decode_whole<'a>(raw: &'a [u8], encoding: Encoding, scratch: &'a mut Vec<u8>) -> &'a [u8] {
+    scratch.clear();
+    match encoding {
+        Encoding::Identity | Encoding::Unknown => return raw,
+        Encoding::Base64 => Base64Reader::decode(raw, scratch),
+        Encoding::QuotedPrintable => QuotedReader::decode(raw, scratch),
+    }
+    scratch
+}
+
 impl<R: Read> Read for Decoded<R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         match self {

@@ -18,6 +18,24 @@ pub struct QuotedReader<R> {
 /// Blanks held back; a longer run is text.
 const MAX_HELD: usize = 1000;
 
+impl QuotedReader<&[u8]> {
+    /// Appends all of `raw` decoded; line ends stay as they are.
+    pub fn decode(raw: &[u8], out: &mut Vec<u8>) {
+        let mut reader = Self {
+            inner: &[],
+            raw: Vec::new(),
+            ready: Ready {
+                bytes: std::mem::take(out),
+                at: 0,
+            },
+            held: Vec::new(),
+        };
+        reader.feed(raw);
+        reader.end();
+        *out = reader.ready.bytes;
+    }
+}
+
 impl<R: Read> QuotedReader<R> {
     pub fn new(inner: R) -> Self {
         Self {
@@ -32,14 +50,38 @@ impl<R: Read> QuotedReader<R> {
         self.ready.clear();
         let n = read_some(&mut self.inner, &mut self.raw)?;
         let raw = std::mem::take(&mut self.raw);
-        for &b in raw.get(..n).unwrap_or_default() {
-            self.push(b);
-        }
+        self.feed(raw.get(..n).unwrap_or_default());
         self.raw = raw;
         if n == 0 {
             self.end();
         }
         Ok(n > 0)
+    }
+
+    fn feed(&mut self, raw: &[u8]) {
+        let mut rest = raw;
+        while let Some((&b, after)) = rest.split_first() {
+            if !self.held.is_empty() {
+                self.push(b);
+                rest = after;
+                continue;
+            }
+            // Up to the next mark or line end nothing has a meaning, but for
+            // blanks in front of that.
+            let end = memchr::memchr2(b'=', b'\n', rest).unwrap_or(rest.len());
+            let (run, behind) = rest.split_at_checked(end).unwrap_or((rest, &[]));
+            let blanks = run.iter().rev().take_while(|&&b| is_blank(b)).count();
+            let (text, blanks) = run
+                .split_at_checked(run.len() - blanks)
+                .unwrap_or((run, &[]));
+            self.ready.bytes.extend_from_slice(text);
+            blanks.iter().for_each(|&b| self.push(b));
+            rest = behind;
+            if let Some((&b, after)) = behind.split_first() {
+                self.push(b);
+                rest = after;
+            }
+        }
     }
 
     fn push(&mut self, b: u8) {
@@ -164,6 +206,19 @@ mod tests {
                 if i % 20 == 19 { text += "=\r\n"; }
             }
             prop_assert_eq!(decode(text.as_bytes()), data);
+        }
+
+        #[test]
+        fn at_once_or_octet_by_octet(text in "[=3Dz \t\r\n]{0,40}", step in 1usize..4) {
+            let mut whole = Vec::new();
+            QuotedReader::decode(text.as_bytes(), &mut whole);
+            prop_assert_eq!(&whole, &decode(text.as_bytes()));
+            let mut reader = QuotedReader::new(&b""[..]);
+            for piece in text.as_bytes().chunks(step) {
+                piece.iter().for_each(|&b| reader.push(b));
+            }
+            reader.end();
+            prop_assert_eq!(&whole, &reader.ready.bytes);
         }
 
         #[test]

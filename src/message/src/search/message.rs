@@ -1,11 +1,12 @@
 //! BODY, TEXT and HEADER keys over one message.
 
+use super::bytes::is_text;
 use super::fold::{Haystack, Needle};
 use crate::decode::{Decoded, Encoding, TextReader, decode_header};
 use crate::header::{self, read_block};
 use crate::limits::Limits;
 use crate::span::Span;
-use crate::structure::{Content, Part, Structure};
+use crate::structure::{Part, Structure};
 use std::io::{self, Read};
 
 /// Gives the raw bytes of a message by their place.
@@ -25,9 +26,10 @@ impl Source for &[u8] {
 /// True if a field called `name` holds `needle` in its decoded text; an empty
 /// needle asks for the field alone (RFC 9051 §6.4.4).
 pub fn in_header(block: &[u8], name: &[u8], needle: &Needle) -> bool {
+    let mut scratch = Vec::new();
     header::fields(block)
         .filter(|f| f.is(name))
-        .any(|f| needle.is_empty() || needle.is_in(&decode_header(f.value)))
+        .any(|f| needle.is_empty() || needle.is_in_field(f.value, &mut scratch))
 }
 
 /// Looks for the needles of BODY keys in the decoded text of a message, and
@@ -85,8 +87,7 @@ fn search_body(
     haystacks: &mut [&mut Haystack<'_>],
 ) -> io::Result<()> {
     let media = part.media_type();
-    let is_leaf = matches!(part.content, Content::Leaf);
-    if !is_leaf || !media.is_text() || part.body.is_empty() {
+    if !is_text(part) {
         return Ok(());
     }
     let encoding = match part.encoding() {
@@ -146,7 +147,7 @@ mod tests {
         ] {
             assert_eq!(search(inside), (true, true), "{inside}");
         }
-        for header in ["GRÜSSE", "subject: gr"] {
+        for header in ["GRÜßE", "subject: gr"] {
             assert_eq!(search(header), (false, true), "{header}");
         }
         for absent in ["hidden", "preamble", "aGVs", "breakhello", "xyz"] {

@@ -1,11 +1,13 @@
-//! Searching: true substrings without regard to case, over decoded text.
+//! Searching: true substrings by `i;unicode-casemap`, over decoded text.
 //!
 //! Text streams through; only as much is kept as a needle is long. Parts and
 //! header fields are searched one by one, so that nothing matches across the
 //! border of two.
 
+mod bytes;
 mod fold;
 mod message;
 
-pub use fold::{Haystack, Needle};
+pub use bytes::{Scratch, in_bytes};
+pub use fold::{Haystack, Needle, fold_field};
 pub use message::{Source, in_header, in_message};

@@ -30,6 +30,8 @@ pub const CAPABILITIES: &[&str] = &[
     "CREATE-SPECIAL-USE",
     "STATUS=SIZE",
     "WITHIN",
+    "PARTIAL",
+    "I18NLEVEL=1",
     "SORT",
     "SORT=DISPLAY",
     "ESORT",

@@ -23,6 +23,20 @@ fn fetch_modifiers() {
     let both = fetch("UID FETCH 300:500 (MODSEQ FLAGS) (VANISHED CHANGEDSINCE 12345 )");
     assert_eq!(both.items, [FetchItem::ModSeq, FetchItem::Flags]);
     assert!(both.modifiers.vanished);
+    let window = fetch("UID FETCH 25900:26600 (UID FLAGS) (PARTIAL -1:-30 CHANGEDSINCE 98305)");
+    let range = window.modifiers.partial.unwrap();
+    assert_eq!(
+        (range.first.get(), range.last.get(), range.from_end),
+        (1, 30, true)
+    );
+    assert!(window.modifiers.changed_since.is_some());
+    for bad in [
+        "FETCH 1:9 (UID FLAGS) (PARTIAL 1:2)",
+        "UID FETCH 1:9 FLAGS (PARTIAL)",
+        "UID FETCH 1:9 FLAGS (PARTIAL 1:2 PARTIAL 3:4)",
+    ] {
+        super::err(bad);
+    }
     // Macros may have modifiers too.
     assert_eq!(fetch("FETCH 1 FAST (CHANGEDSINCE 0)").items.len(), 4);
     for bad in [

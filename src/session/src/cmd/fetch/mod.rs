@@ -47,6 +47,9 @@ const STEP_TIME: Duration = Duration::from_millis(20);
 pub(crate) fn start(session: &mut Session, args: FetchArgs) -> Result<Box<dyn Job>, Error> {
     let selected = session.selected()?;
     let mut seqs = selected.resolve(&args.set, args.uid)?;
+    if let Some(range) = args.modifiers.partial {
+        seqs = seqs.at_places(range.window(seqs.len()));
+    }
     let mut vanished = UidSet::new();
     if let Some(since) = args.modifiers.changed_since {
         seqs = seqs.intersection(&selected.view().changed_since(since));

@@ -593,3 +593,44 @@ fn many_messages_take_many_small_steps() {
     let text = String::from_utf8(answer).unwrap();
     assert_eq!(text.matches(" FETCH (UID ").count(), 3000);
 }
+
+#[test]
+fn windows_of_messages() {
+    let small: &[u8] = b"A: b\n\n";
+    let mut bench = Bench::new(&[("", small); 7]);
+    let mut uids = |command: &str| {
+        let answer = bench.run(command);
+        assert!(answer.contains("a OK "), "{answer}");
+        let lines = answer.lines().filter(|l| l.contains(" FETCH "));
+        lines
+            .map(|l| l.split(' ').nth(1).unwrap().parse().unwrap())
+            .collect::<Vec<u32>>()
+    };
+    assert_eq!(uids("a UID FETCH 2:6 (UID) (PARTIAL -1:-3)"), [4, 5, 6]);
+    assert_eq!(uids("a UID FETCH 2:* FLAGS (PARTIAL 2:1)"), [2, 3]);
+    assert_eq!(uids("a UID FETCH 1:* UID (PARTIAL 8:9)"), [0u32; 0]);
+    let all: Vec<u32> = (0..4)
+        .flat_map(|n| {
+            uids(&format!(
+                "a UID FETCH 1:* UID (PARTIAL {}:{})",
+                n * 2 + 1,
+                n * 2 + 2
+            ))
+        })
+        .collect();
+    assert_eq!(all, [1, 2, 3, 4, 5, 6, 7]);
+    // The window is of the set, and what has changed is asked of the window.
+    bench.run("b STORE 1,7 +FLAGS.SILENT (x)");
+    let answer = bench.run("c FETCH 7 MODSEQ");
+    let modseq: u64 = answer
+        .split(['(', ')'])
+        .nth(2)
+        .and_then(|n| n.parse().ok())
+        .unwrap();
+    let command = format!(
+        "a UID FETCH 1:* UID (PARTIAL -1:-2 CHANGEDSINCE {})",
+        modseq - 1
+    );
+    let mut uids = |command: &str| bench.run(command).matches(" FETCH ").count();
+    assert_eq!(uids(&command), 1);
+}

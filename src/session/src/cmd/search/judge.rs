@@ -3,13 +3,13 @@
 use super::key::{Known, Missing, Program};
 use crate::cmd::fetch::plan::Need;
 use crate::cmd::fetch::source::Source;
-use crate::crew::in_parallel;
+use crate::crew::in_parallel_with;
 use crate::error::Error;
 use crate::object_id;
-use roost_message::search::{Needle, in_header, in_message};
-use roost_message::{date, fields};
+use roost_message::search::{Needle, Scratch, in_bytes, in_header, in_message};
+use roost_message::{date, fields, header};
 use roost_store::{Mailbox, Row, Snapshot};
-use roost_types::{Keyword, ObjectId, SeqNum, UnixTime};
+use roost_types::{Keyword, ObjectId, SeqNum, Uid, UnixTime};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -86,11 +86,22 @@ impl Judge<'_> {
         pending: &[Pending],
         deadline: Instant,
     ) -> impl Iterator<Item = Result<bool, Error>> + use<> {
-        let judge = |at: usize| pending.get(at).map_or(Ok(false), |p| self.matches(p));
-        in_parallel(pending.len(), deadline, judge).into_iter()
+        let most = match self.program.file_need() {
+            Need::Structure => IN_MEMORY,
+            _ => HEADER_AT_ONCE,
+        };
+        let tools = || Tools {
+            octets: vec![0; most],
+            scratch: Scratch::default(),
+        };
+        let judge = |tools: &mut Tools, at: usize| match pending.get(at) {
+            Some(pending) => self.matches(pending, tools),
+            None => Ok(false),
+        };
+        in_parallel_with(pending.len(), deadline, tools, judge).into_iter()
     }
 
-    fn matches(&self, pending: &Pending) -> Result<bool, Error> {
+    fn matches(&self, pending: &Pending, tools: &mut Tools) -> Result<bool, Error> {
         let Some(key) = self.program.key().filter(|_| !pending.sure) else {
             return Ok(true);
         };
@@ -108,13 +119,13 @@ impl Judge<'_> {
             header: None,
             texts: None,
         };
-        let mut source = None;
+        let mut file = File::Closed;
         loop {
             let missing = match key.eval(&facts) {
                 Ok(verdict) => return Ok(verdict),
                 Err(missing) => missing,
             };
-            match self.look(missing, &mut facts, &mut source) {
+            match self.look(missing, &mut facts, &mut file, tools) {
                 Ok(()) => {}
                 Err(Error::Store(roost_store::Error::Expunged)) => return Ok(false),
                 // One message that cannot be read spoils no search.
@@ -133,7 +144,8 @@ impl Judge<'_> {
         &self,
         missing: Missing,
         facts: &mut Facts<'_>,
-        source: &mut Option<Source>,
+        file: &mut File,
+        tools: &mut Tools,
     ) -> Result<(), Error> {
         let uid = facts.glance.row.uid;
         match missing {
@@ -142,33 +154,74 @@ impl Judge<'_> {
             Missing::Saved => facts.saved = Some(self.mailbox.save_date(uid)?),
             Missing::Size => facts.size = Some(self.mailbox.size(uid)?),
             Missing::Header => {
-                let source = self.source(source, uid, self.program.file_need())?;
-                facts.header = Some(source.header()?.into_owned());
+                let block = match self.open(file, uid, &mut tools.octets)? {
+                    Opened::Octets(octets) => octets.get(..header::len(octets)).map(<[u8]>::to_vec),
+                    Opened::Large(source) => Some(source.header()?.into_owned()),
+                };
+                facts.header = Some(block.unwrap_or_default());
             }
             Missing::Text => {
-                let source = self.source(source, uid, Need::Structure)?;
                 let (body, text) = (self.program.body(), self.program.text());
-                facts.texts = Some(match source.structure().map(Arc::clone) {
-                    Some(structure) => in_message(&structure, source, body, text)?,
-                    None => Default::default(),
+                facts.texts = Some(match self.open(file, uid, &mut tools.octets)? {
+                    Opened::Octets(octets) => in_bytes(octets, body, text, &mut tools.scratch),
+                    Opened::Large(source) => match source.structure().map(Arc::clone) {
+                        Some(structure) => in_message(&structure, source, body, text)?,
+                        None => Default::default(),
+                    },
                 });
             }
         }
         Ok(())
     }
 
-    fn source<'s>(
+    /// Reads a message once: into memory if it is small.
+    fn open<'f>(
         &self,
-        kept: &'s mut Option<Source>,
-        uid: roost_types::Uid,
-        need: Need,
-    ) -> Result<&'s mut Source, Error> {
-        let source = match kept.take() {
-            Some(source) if need != Need::Structure || source.structure().is_some() => source,
-            _ => Source::load(self.mailbox, uid, need)?,
-        };
-        Ok(kept.insert(source))
+        file: &'f mut File,
+        uid: Uid,
+        buffer: &'f mut [u8],
+    ) -> Result<Opened<'f>, Error> {
+        let need = self.program.file_need();
+        if matches!(file, File::Closed) {
+            let read = self.mailbox.read_beginning(uid, buffer)?;
+            let octets = buffer.get(..read.len).unwrap_or_default();
+            // A header that is followed by something is there as a whole.
+            let enough = read.whole || need == Need::Header && header::len(octets) < read.len;
+            *file = match enough {
+                true => File::Octets(read.len),
+                false => File::Large(Box::new(Source::load(self.mailbox, uid, need)?)),
+            };
+        }
+        Ok(match file {
+            File::Closed => Opened::Octets(&[]),
+            File::Octets(len) => Opened::Octets(buffer.get(..*len).unwrap_or_default()),
+            File::Large(source) => Opened::Large(source),
+        })
     }
+}
+
+/// Messages up to so many octets are searched in memory.
+const IN_MEMORY: usize = 256 << 10;
+/// Nearly all headers end within so many.
+const HEADER_AT_ONCE: usize = 8 << 10;
+
+/// What one core needs for one message after the other.
+struct Tools {
+    octets: Vec<u8>,
+    scratch: Scratch,
+}
+
+/// How far a message's file has been read.
+enum File {
+    Closed,
+    /// So many octets are in the buffer, as many as are needed.
+    Octets(usize),
+    Large(Box<Source>),
+}
+
+enum Opened<'a> {
+    Octets(&'a [u8]),
+    Large(&'a mut Source),
 }
 
 /// What has been found out about a message.

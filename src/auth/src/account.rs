@@ -11,6 +11,7 @@ use roost_os::identity::{self, Credentials, User};
 use roost_os::{GroupId, UserId};
 use roost_types::SessionId;
 
+use crate::directory;
 use crate::passwd::{Entry, Id};
 use crate::settings::Settings;
 
@@ -55,10 +56,14 @@ impl AccountError {
 impl Account {
     /// The Unix account `name`.
     pub fn of_unix(name: &str) -> Result<Self, AccountError> {
-        let user = identity::user_by_name(name)?
+        let user = directory::user_by_name(name)?
             .ok_or_else(|| AccountError::NoUnixAccount(name.to_owned()))?;
         Ok(Self {
-            credentials: user.credentials()?,
+            credentials: Credentials {
+                uid: user.uid,
+                gid: user.gid,
+                groups: directory::groups_of(&user.name, user.gid)?,
+            },
             name: user.name,
             home: absolute(user.home)?,
             maildir: None,
@@ -69,7 +74,7 @@ impl Account {
     /// name may stand for, which fills what the line leaves out.
     pub fn of_entry(entry: &Entry, unix: Option<&str>) -> Result<Self, AccountError> {
         let user = match &entry.uid {
-            Some(Id::Number(n)) => identity::user_by_id(UserId(*n))?,
+            Some(Id::Number(n)) => directory::user_by_id(UserId(*n))?,
             Some(Id::Name(name)) => Some(by_name(name)?),
             None => Some(by_name(unix.ok_or(AccountError::NoUid)?)?),
         };
@@ -80,13 +85,13 @@ impl Account {
         };
         let gid = match (&entry.gid, &user) {
             (Some(Id::Number(n)), _) => GroupId(*n),
-            (Some(Id::Name(name)), _) => identity::group_by_name(name)?
+            (Some(Id::Name(name)), _) => directory::group_by_name(name)?
                 .ok_or_else(|| AccountError::NoUnixGroup(name.clone()))?,
             (None, Some(user)) => user.gid,
             (None, None) => return Err(AccountError::NoUid),
         };
         let groups = match &user {
-            Some(user) => identity::groups_of(&user.name, gid)?,
+            Some(user) => directory::groups_of(&user.name, gid)?,
             None => vec![gid],
         };
         let home = entry.home.clone().or(user.map(|u| u.home));
@@ -126,7 +131,7 @@ impl Account {
 
     fn is_in_any(&self, groups: &[String]) -> io::Result<bool> {
         for name in groups {
-            let id = identity::group_by_name(name)?;
+            let id = directory::group_by_name(name)?;
             let held = &self.credentials;
             if id.is_some_and(|id| id == held.gid || held.groups.contains(&id)) {
                 return Ok(true);
@@ -148,7 +153,7 @@ impl Account {
 }
 
 fn by_name(name: &str) -> Result<User, AccountError> {
-    identity::user_by_name(name)?.ok_or_else(|| AccountError::NoUnixAccount(name.to_owned()))
+    directory::user_by_name(name)?.ok_or_else(|| AccountError::NoUnixAccount(name.to_owned()))
 }
 
 fn absolute(home: PathBuf) -> Result<PathBuf, AccountError> {

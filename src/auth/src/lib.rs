@@ -9,6 +9,7 @@
 
 pub mod account;
 pub mod attempt;
+pub mod directory;
 pub mod name;
 pub mod pam;
 pub mod passwd;
@@ -51,6 +52,7 @@ pub fn run(arguments: impl Iterator<Item = String>) -> Result<(), Error> {
     if arguments.skip(1).eq([pam::CHILD_ARGUMENT]) {
         return Ok(pam::run_child()?);
     }
+    roost_os::memory::share_arenas();
     let control = spawn::inherited(CONTROL)?;
     let log_socket = spawn::inherited(LOG)?;
     let gate = spawn::inherited(GATE)?;
@@ -61,8 +63,8 @@ pub fn run(arguments: impl Iterator<Item = String>) -> Result<(), Error> {
     roost_ipc::log::init_child_logger(log_socket, setup.log_level)?;
     identity::set_undumpable()?;
     let settings = first_settings(setup, &mut control)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+    // One thread passes messages on; whatever takes time blocks others.
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     runtime.block_on(async {

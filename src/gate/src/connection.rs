@@ -70,6 +70,7 @@ pub async fn serve(accepted: Accepted, admitted: Admitted, shared: Arc<Shared>) 
         Some(reason) => connection.history.log(&reason),
         None => connection.history.log_failures(),
     }
+    connection.shared.quiet.disturb();
 }
 
 struct Connection {

@@ -18,6 +18,7 @@ pub mod registry;
 pub mod relay;
 pub mod report;
 pub mod settings;
+pub mod tidy;
 pub mod tls;
 
 use std::io;
@@ -71,6 +72,7 @@ pub struct Shared {
     pub auth: mpsc::Sender<GateToAuth>,
     pub supervisor: mpsc::Sender<ToSupervisor>,
     pub farewells: Arc<Semaphore>,
+    pub quiet: tidy::Quiet,
     tls_memory: TlsMemory,
     auth_queue: Queue,
     auth_link: Mutex<Option<Link>>,
@@ -87,6 +89,7 @@ impl Shared {
             auth,
             supervisor,
             farewells: Arc::new(Semaphore::new(FAREWELLS)),
+            quiet: tidy::Quiet::default(),
             tls_memory,
             auth_queue: Arc::new(tokio::sync::Mutex::new(auth_queue)),
             auth_link: Mutex::new(None),
@@ -111,6 +114,7 @@ impl Shared {
 
 /// Runs the role.
 pub fn run() -> Result<(), Error> {
+    roost_os::memory::share_arenas();
     let control = spawn::inherited(CONTROL)?;
     let log_socket = spawn::inherited(LOG)?;
     let auth = spawn::inherited(AUTH)?;
@@ -166,6 +170,7 @@ async fn serve(
     let (to_supervisor, orders) = control.into_async()?.split();
     let (shared, queue) = Shared::new(settings, memory);
     let writing = tokio::spawn(control::write_all(queue, to_supervisor));
+    tokio::spawn(tidy::run(Arc::clone(&shared)));
     if let Some(block) = &setup.sessions {
         shared.registry.add_numbers(block.clone());
     }

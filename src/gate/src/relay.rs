@@ -8,6 +8,10 @@
 //! A client that takes nothing of what waits for it is given up after a while:
 //! its worker has long gone on, and nobody else would notice.
 //!
+//! What came from a client is acknowledged at once: one that sends a literal
+//! and the line end behind it apart waits for that before the second, some
+//! 40 ms if the kernel has its way.
+//!
 //! Each direction ends by itself: the client's end becomes the end of the
 //! worker's input, the worker's end a close_notify for the client.
 
@@ -18,12 +22,14 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep, timeout};
+use tokio_rustls::server::TlsStream;
 
-/// One TLS record's worth of plain text.
-const SCRATCH: usize = 16 * 1024;
+/// Four TLS records' worth of plain text, which leave in one write.
+const SCRATCH: usize = 64 * 1024;
 /// Turns of one wake-up before other tasks get theirs.
-const TURNS: usize = 16;
+const TURNS: usize = 8;
 /// How long a client may take to close after the worker has.
 const LINGER: Duration = Duration::from_secs(2);
 /// A client that takes nothing for so long is gone. Longer than the worker's
@@ -32,6 +38,19 @@ const PATIENCE: Duration = Duration::from_secs(70);
 
 thread_local! {
     static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH].into_boxed_slice());
+}
+
+/// A client's side of a relay.
+pub trait Client: AsyncRead + AsyncWrite + Unpin {
+    /// Tells the client that what it sent has come.
+    fn acknowledge(&self);
+}
+
+impl Client for TlsStream<TcpStream> {
+    fn acknowledge(&self) {
+        // Failing that, the kernel does it when it thinks fit.
+        let _ = roost_os::net::acknowledge_now(self.get_ref().0);
+    }
 }
 
 /// One direction.
@@ -183,12 +202,13 @@ impl Stall {
 /// Relays until the worker has ended its side and the client has heard it.
 pub async fn relay<C, W>(mut client: C, mut worker: W) -> io::Result<()>
 where
-    C: AsyncRead + AsyncWrite + Unpin,
+    C: Client,
     W: AsyncRead + AsyncWrite + Unpin,
 {
     let mut inward = Way::default();
     let mut outward = Way::default();
     let mut stall = Stall::default();
+    let mut acknowledged = 0;
     std::future::poll_fn(|cx| {
         // A client that is gone is seen when the worker's end comes.
         if let Poll::Ready(Err(_)) = inward.poll(cx, &mut client, &mut worker) {
@@ -199,6 +219,10 @@ where
             inward.pending = Vec::new();
             inward.taken = 0;
             cx.waker().wake_by_ref();
+        }
+        if acknowledged != inward.moved {
+            acknowledged = inward.moved;
+            client.acknowledge();
         }
         let end = outward.poll(cx, &mut worker, &mut client);
         if end.is_pending() {
@@ -224,7 +248,11 @@ pub async fn linger(client: &mut (impl AsyncRead + Unpin)) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tokio::io::{AsyncWriteExt, duplex};
+    use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
+
+    impl Client for DuplexStream {
+        fn acknowledge(&self) {}
+    }
 
     #[tokio::test]
     async fn bytes_pass_both_ways_in_order() {

@@ -23,10 +23,15 @@ struct Site {
 }
 
 fn site() -> Site {
+    site_with(Vec::new())
+}
+
+fn site_with(settings: Vec<(&'static str, String)>) -> Site {
     let dir = tempfile::tempdir().unwrap();
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let setup = Setup {
         users: vec![USER.into()],
+        settings,
         ..Setup::default()
     };
     let roost = Roost::start(dir.path(), &setup).unwrap();
@@ -250,6 +255,34 @@ fn python_imaplib_does_its_whole_round() {
         PASSWORD,
     ]));
     assert!(String::from_utf8_lossy(&said.stdout).ends_with("done\n"));
+}
+
+#[test]
+fn a_client_that_compresses() {
+    if !have("python3") {
+        return;
+    }
+    let site = site();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients/deflate.py");
+    let said = run(Command::new("python3").arg(script).args([
+        &site.roost.port().to_string(),
+        &site.roost.tls_port().to_string(),
+        USER,
+        PASSWORD,
+    ]));
+    assert!(String::from_utf8_lossy(&said.stdout).ends_with("done\n"));
+}
+
+#[test]
+fn mbsync_compresses() {
+    if !have("mbsync") {
+        return;
+    }
+    let site = site_with(vec![("server", "log_level = low-level".into())]);
+    site.fill(20);
+    mbsync(&mbsync_config(&site, false));
+    assert_eq!(files(&site.path("local/INBOX")).len(), 20);
+    assert!(site.roost.logged("COMPRESS: OK"));
 }
 
 #[test]

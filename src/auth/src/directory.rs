@@ -66,11 +66,10 @@ impl<K: Hash + Eq, V: Clone> Memory<K, V> {
         let value = ask()?;
         let mut known = lock();
         if known.len() >= MOST {
-            known.retain(|_, (_, at)| at.elapsed() < LIFE);
+            // Cheaper than to look for those that are too old.
+            known.clear();
         }
-        if known.len() < MOST {
-            known.insert(key, (value.clone(), Instant::now()));
-        }
+        known.insert(key, (value.clone(), Instant::now()));
         Ok(value)
     }
 }
@@ -97,8 +96,8 @@ mod tests {
         let memory = Memory::default();
         for n in 0..2 * MOST {
             assert_eq!(memory.ask(n, || Ok(n)).unwrap(), n);
+            assert!(memory.0.lock().unwrap().len() <= MOST);
         }
-        assert_eq!(memory.0.lock().unwrap().len(), MOST);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use nix::sys::socket::{
 };
 
 /// The kernel cuts this down to `net.core.somaxconn`.
-const BACKLOG: i32 = 1024;
+const BACKLOG: i32 = 4096;
 
 /// A non-blocking TCP listener on `address` alone (port 0: any free port).
 pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {

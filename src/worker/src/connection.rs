@@ -220,3 +220,21 @@ async fn ended(ending: &mut Ending) -> EndReason {
         Err(_) => EndReason::Shutdown,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn future_size<A, B, F: Future>(_: impl Fn(A, B) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// What a session holds besides its mailbox, however long it idles.
+    #[test]
+    fn an_idle_session_is_small() {
+        let task = future_size(|connection: Connection, tag| connection.run(tag));
+        assert!(task <= 1024, "{task}");
+        let client = size_of::<Client>();
+        assert!(client <= 1024, "{client}");
+    }
+}

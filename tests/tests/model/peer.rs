@@ -2,8 +2,10 @@
 
 use super::reference::{Flags, Reference, flags};
 use roost_tests::client::{Answer, Client};
+use roost_tests::process::eventually;
 use roost_tests::roost::{PASSWORD, Roost};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
@@ -47,7 +49,7 @@ impl Peer {
         if self.connection.is_some() {
             return;
         }
-        let mut client = Client::login(roost.addr(), user, PASSWORD).unwrap();
+        let mut client = login(roost, user);
         if self.kind == Kind::QResync {
             client.ok("ENABLE QRESYNC").unwrap();
         }
@@ -249,6 +251,12 @@ impl Peer {
             change(flags, sign, flag);
         }
     }
+}
+
+/// Logs in; where a worker has just been killed, as soon as there is another.
+pub fn login(roost: &Roost, user: &str) -> Client {
+    let try_once = || Client::login(roost.addr(), user, PASSWORD).ok();
+    eventually(Duration::from_secs(10), try_once).expect("login")
 }
 
 /// What STORE does to flags.

@@ -2,12 +2,12 @@
 
 use super::Random;
 use super::outside;
-use super::peer::{Kind, Peer, change, number_after, set, text_of};
+use super::peer::{Kind, Peer, change, login, number_after, set, text_of};
 use super::reference::{Flags, Reference, flags};
 use roost_tests::client::Client;
 use roost_tests::mail;
 use roost_tests::process::eventually;
-use roost_tests::roost::{PASSWORD, Roost, Setup, mail_owner};
+use roost_tests::roost::{Roost, Setup, mail_owner};
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -72,7 +72,7 @@ impl World {
     }
 
     fn checker(&self) -> Client {
-        Client::login(self.roost().addr(), USER, PASSWORD).unwrap()
+        login(self.roost(), USER)
     }
 
     /// A client, connected and up to date.

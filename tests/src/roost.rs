@@ -212,7 +212,10 @@ fn settings(dir: &Path, port: u16, tls_port: u16, setup: &Setup) -> String {
     let mut sections: Vec<(&str, String)> = vec![
         (
             "server",
-            format!("log_target = stderr\nlog_level = low-level\nchroot_dir = {dir}/empty"),
+            format!(
+                "log_target = stderr\nlog_level = low-level\nchroot_dir = {dir}/empty\n\
+                 control_socket = {dir}/control"
+            ),
         ),
         (
             "listen",

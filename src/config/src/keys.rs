@@ -173,6 +173,8 @@ pub const KEYS: &[Key] = &[
         "An empty directory, the only one that the process facing the network can see."),
     key(Server, "libexec_dir", Kind::OptionalPath, "",
         "Where roost-gate, roost-auth and roost-worker are. Empty: beside roostd."),
+    key(Server, "control_socket", Kind::OptionalPath, "/run/roost/control",
+        "Where roostctl reaches the server. Empty: nowhere."),
     key(Server, "log_level", Kind::Choice(&["failures", "major", "problems", "low-level", "all-info"]), "problems",
         "How much is logged: failures, major, problems, low-level or all-info."),
     key(Server, "log_target", Kind::Choice(&["syslog", "stderr"]), "syslog",

@@ -70,6 +70,8 @@ pub struct Server {
     pub chroot_dir: PathBuf,
     /// Where the role executables are; `None`: beside `roostd`.
     pub libexec_dir: Option<PathBuf>,
+    /// Where local programs reach the server; `None`: nowhere.
+    pub control_socket: Option<PathBuf>,
     pub log_level: LogLevel,
     pub log_target: LogTarget,
     pub syslog_facility: Facility,

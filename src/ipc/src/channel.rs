@@ -297,6 +297,14 @@ impl<Tx: Message, Rx: Message> Channel<Tx, Rx> {
 }
 
 impl<Tx: Message> Sender<Tx> {
+    /// A sender alone, as for one answer.
+    pub fn new(socket: OwnedFd) -> io::Result<Self> {
+        Ok(Self {
+            socket: Arc::new(watch(socket)?),
+            kind: PhantomData,
+        })
+    }
+
     /// Sends one message, waiting for room. Given up half-way, a message of
     /// one packet (all but large setups) is either sent or not; a larger one
     /// leaves the channel unusable.

@@ -12,6 +12,7 @@ pub mod file;
 pub mod identity;
 pub mod inotify;
 pub mod limits;
+pub mod local;
 pub mod memory;
 pub mod net;
 pub mod spawn;

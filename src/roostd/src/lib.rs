@@ -8,6 +8,7 @@
 mod args;
 mod backoff;
 mod certs;
+mod control;
 mod demo;
 mod exit;
 mod link;

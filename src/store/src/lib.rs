@@ -17,6 +17,7 @@
 
 pub mod account;
 pub mod cache;
+pub mod check;
 pub mod error;
 pub mod events;
 pub mod format;
@@ -31,6 +32,7 @@ mod watch;
 pub use account::Account;
 pub use account::folders::{Folder, Folders};
 pub use account::status::{Sizes, Status};
+pub use check::{Finding, Indexed};
 pub use error::Error;
 pub use events::{Interest, Listener};
 pub use format::uidlist::Guid;

@@ -52,6 +52,17 @@ impl Store {
         Ok(account)
     }
 
+    /// The account whose Maildir is at `maildir`, if anybody has it open.
+    pub fn opened(&self, maildir: &Path) -> Option<Arc<Account>> {
+        let same = |path: &Path| match (path.canonicalize(), maildir.canonicalize()) {
+            (Ok(a), Ok(b)) => a == b,
+            _ => path == maildir,
+        };
+        let accounts = lock(&self.accounts);
+        let open = accounts.iter().filter(|(path, _)| same(path));
+        open.filter_map(|(_, account)| account.upgrade()).next()
+    }
+
     pub(crate) fn shared_options(&self) -> &Arc<Options> {
         &self.options
     }

@@ -1,6 +1,7 @@
 //! What the supervisor says, and the sessions that come of it.
 
 use crate::Error;
+use crate::maintain;
 use crate::serve;
 use crate::setup::{Setup, store_options};
 use crate::turns::Turns;
@@ -25,11 +26,16 @@ type Sender = ipc::Sender<WorkerToSupervisor>;
 /// supervisor's patience; then the process ends under them.
 const GRACE: Duration = Duration::from_millis(200);
 
+/// For a local program's request when there is no session any more: the
+/// supervisor waits longer.
+const PATIENCE: Duration = Duration::from_secs(4);
+
 /// What sessions report to the control task.
 enum Report {
     Started(SessionId),
     Refused(SessionRefusal),
     Ended(SessionEnd),
+    Maintained,
 }
 
 struct Worker {
@@ -40,6 +46,8 @@ struct Worker {
     reports: mpsc::Sender<Report>,
     /// How to end each session, from its message to its last report.
     sessions: HashMap<SessionId, watch::Sender<Option<EndReason>>>,
+    /// Requests of local programs under way.
+    maintaining: usize,
     /// Since when there is no session.
     idle_since: Instant,
     /// `Idle` has been said since then.
@@ -65,6 +73,7 @@ pub async fn run(control: Control) -> Result<(), Error> {
         sender,
         reports,
         sessions: HashMap::new(),
+        maintaining: 0,
         idle_since: Instant::now(),
         idle_said: false,
         stopping: None,
@@ -124,7 +133,13 @@ impl Worker {
             }
             SupervisorToWorker::Kick(id) => self.end(id, EndReason::Kicked),
             SupervisorToWorker::Shutdown(within) => self.stop(within),
+            SupervisorToWorker::Stop if self.maintaining > 0 => self.stop(PATIENCE),
             SupervisorToWorker::Stop => return Ok(self.sessions.is_empty()),
+            SupervisorToWorker::Maintain(maintenance) => {
+                if let Some(fd) = fds.pop() {
+                    self.maintain(maintenance, fd);
+                }
+            }
         }
         Ok(false)
     }
@@ -154,6 +169,17 @@ impl Worker {
         });
     }
 
+    fn maintain(&mut self, maintenance: ipc::Maintenance, fd: OwnedFd) {
+        self.maintaining += 1;
+        let (store, reports) = (self.store.clone(), self.reports.clone());
+        tokio::spawn(async move {
+            let work = move || maintain::run(&store, &maintenance, fd);
+            // A panic there is logged, and ends only this request.
+            let _ = tokio::task::spawn_blocking(work).await;
+            let _ = reports.send(Report::Maintained).await;
+        });
+    }
+
     fn end(&self, id: SessionId, reason: EndReason) {
         if let Some(end) = self.sessions.get(&id) {
             end.send_replace(Some(reason));
@@ -169,6 +195,11 @@ impl Worker {
 
     async fn reported(&mut self, report: Report) -> Result<(), Error> {
         let (ended, message) = match report {
+            Report::Maintained => {
+                self.maintaining -= 1;
+                self.idle_since = Instant::now();
+                return Ok(());
+            }
             Report::Started(id) => (None, WorkerToSupervisor::SessionStarted(id)),
             Report::Refused(refusal) => (
                 Some(refusal.session),
@@ -192,15 +223,13 @@ impl Worker {
     fn deadline(&self) -> Instant {
         match self.stopping {
             Some(at) => at,
-            None if self.sessions.is_empty() && !self.idle_said => {
-                self.idle_since + self.setup.worker_idle
-            }
+            None if self.is_idle() && !self.idle_said => self.idle_since + self.setup.worker_idle,
             None => Instant::now() + Duration::from_secs(3600),
         }
     }
 
     async fn time_is_up(&mut self) -> Result<(), Error> {
-        if self.stopping.is_none() && self.sessions.is_empty() && !self.idle_said {
+        if self.stopping.is_none() && self.is_idle() && !self.idle_said {
             self.idle_said = true;
             self.sender.send(&WorkerToSupervisor::Idle, &[]).await?;
         }
@@ -209,6 +238,10 @@ impl Worker {
 
     fn is_over(&self) -> bool {
         self.stopping
-            .is_some_and(|at| self.sessions.is_empty() || Instant::now() >= at)
+            .is_some_and(|at| self.is_idle() || Instant::now() >= at)
+    }
+
+    fn is_idle(&self) -> bool {
+        self.sessions.is_empty() && self.maintaining == 0
     }
 }

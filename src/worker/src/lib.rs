@@ -22,6 +22,7 @@ mod client;
 mod connection;
 mod control;
 mod deflate;
+mod maintain;
 mod serve;
 mod setup;
 mod stream;

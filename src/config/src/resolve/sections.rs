@@ -25,6 +25,7 @@ impl Values {
             user: self.read(s, "user", value::word),
             chroot_dir: self.read(s, "chroot_dir", value::path),
             libexec_dir: self.read(s, "libexec_dir", value::optional_path),
+            control_socket: self.read(s, "control_socket", value::optional_path),
             log_level: LogLevel::by_name(level).unwrap_or(LogLevel::Problems),
             log_target: match self.read(s, "log_target", value::choice) {
                 "stderr" => LogTarget::Stderr,

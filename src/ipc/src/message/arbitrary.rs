@@ -51,7 +51,8 @@ any_choice!(
     TlsVersion,
     Refusal,
     AuthFailure,
-    EndReason
+    EndReason,
+    Task
 );
 any_choice!(Fsync, DirectoryEncoding, SpecialUse);
 
@@ -156,6 +157,9 @@ any_struct! {
     SessionCounts { (bytes_in, bytes_out, deleted, expunged, header_count, header_bytes, body_count, body_bytes) }
     SessionEnd { (session, reason, counts) }
     SessionRefusal { (session, reason) }
+    Maintenance { (task, uid, maildir, mailboxes) }
+    Finding { (mailbox, file, text, mended) }
+    Indexed { (mailbox, messages) }
 }
 
 /// Variants that hold one value or none, from constructors.
@@ -224,6 +228,19 @@ any_enum! {
         any_of().prop_map(Self::Kick),
         any_of().prop_map(Self::Shutdown),
         Just(Self::Stop),
+        any_of().prop_map(Self::Maintain),
+    }
+    ControlRequest {
+        any_of().prop_map(Self::Maintain),
+    }
+    ControlReply {
+        any_of().prop_map(Self::Finding),
+        any_of().prop_map(Self::Indexed),
+        Just(Self::Done),
+        Just(Self::NotServed),
+        Just(Self::Refused),
+        any_of().prop_map(Self::Failed),
+        Just(Self::NoSuchMailbox),
     }
     WorkerToSupervisor {
         Just(Self::Ready),

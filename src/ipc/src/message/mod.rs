@@ -8,10 +8,14 @@
 //!          supervisor ─ Session + fd ──► worker
 //!          supervisor ◄─ SessionStarted ─ worker
 //! gate ◄─ HandoverDone ── supervisor
+//!
+//! roostctl ─ Maintain ────────────► supervisor ─ Maintain + fd ──► worker
+//! roostctl ◄─ Finding, Indexed, Done ────────────────────────── worker
 //! ```
 
 mod auth;
 mod common;
+mod control;
 mod gate;
 mod worker;
 
@@ -23,5 +27,6 @@ mod tests;
 pub use crate::codec::Bytes;
 pub use auth::*;
 pub use common::*;
+pub use control::*;
 pub use gate::*;
 pub use worker::*;

@@ -75,6 +75,8 @@ for_each_direction! {
     auth_to_supervisor: AuthToSupervisor;
     supervisor_to_worker: SupervisorToWorker;
     worker_to_supervisor: WorkerToSupervisor;
+    control_request: ControlRequest;
+    control_reply: ControlReply;
     log_record: LogRecord;
 }
 
@@ -117,7 +119,10 @@ fn descriptors_go_with_the_messages_that_need_them() {
         prop_assert_eq!(message.descriptors(), expected);
     });
     proptest!(|(message in SupervisorToWorker::any())| {
-        let expected = usize::from(matches!(message, SupervisorToWorker::Session(_)));
+        let expected = usize::from(matches!(
+            message,
+            SupervisorToWorker::Session(_) | SupervisorToWorker::Maintain(_)
+        ));
         prop_assert_eq!(message.descriptors(), expected);
     });
     assert_eq!(SupervisorToAuth::GatePeer.descriptors(), 1);

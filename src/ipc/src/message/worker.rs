@@ -11,6 +11,7 @@ use std::time::Duration;
 use roost_types::{DirectoryEncoding, Fsync, LogLevel, SessionId, SpecialUse};
 
 use super::common::{Endpoints, TlsInfo};
+use super::control::Maintenance;
 use super::gate::Refusal;
 use crate::codec::Bytes;
 use crate::wire::{wire_choice, wire_messages, wire_struct};
@@ -158,6 +159,8 @@ wire_messages! {
         Shutdown(Duration) = 3,
         /// End: the answer to `Idle`, never sent while a session is left.
         Stop = 4,
+        /// With the connection of who asked for it, which is answered there.
+        Maintain(Maintenance) = 5 [|_| 1],
     }
 }
 

@@ -154,6 +154,7 @@ fn configuration(dir: &Path, args: &DemoArgs) -> String {
 hostname = localhost
 log_target = stderr
 log_level = problems
+control_socket = {dir}/control
 
 [listen]
 imap = {HOST}:{}

@@ -12,6 +12,7 @@ use roost_os::spawn::{Child, Spawn};
 use roost_os::{UserId, fdpass};
 use tokio::sync::mpsc;
 
+use crate::control::Asked;
 use crate::link::{Inbound, Link, collect_log};
 use crate::logger::Log;
 use crate::roles::Role;
@@ -19,13 +20,15 @@ use crate::roles::Role;
 /// What a dead process sent last may still be on its way to us.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
-/// Something from a child; `generation` tells a process from the one that
+/// Something from outside, mostly from a child; `generation` tells a process from the one that
 /// had its place before.
 #[derive(Debug)]
 pub enum Event {
     Gate(u64, Inbound<GateToSupervisor>),
     Auth(u64, Inbound<AuthToSupervisor>),
     Worker(UserId, u64, Inbound<WorkerToSupervisor>),
+    /// From a local program.
+    Control(Asked),
 }
 
 /// What to start.

@@ -3,6 +3,7 @@
 //! does or fails to do can stop it from serving the others.
 
 mod child;
+mod control;
 mod reload;
 mod services;
 mod sessions;
@@ -20,6 +21,7 @@ use roost_os::UserId;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
+use crate::control::ControlSocket;
 use crate::listen::Listeners;
 use crate::logger::Log;
 use crate::registry::Registry;
@@ -28,7 +30,8 @@ use crate::settings::{Privilege, Settings};
 use crate::watch::CertificateWatch;
 use crate::{exit, systemd};
 
-use child::{Event, Retired};
+pub use child::Event;
+use child::Retired;
 use services::Service;
 use stop::Phase;
 use workers::Worker;
@@ -63,6 +66,7 @@ pub struct Supervisor {
     auth: Service<SupervisorToAuth>,
     workers: HashMap<UserId, Worker>,
     retired: Vec<Retired>,
+    control: Option<ControlSocket>,
     /// Counts processes started.
     generation: u64,
     /// The first session number that no gate was given.
@@ -101,6 +105,7 @@ pub async fn run(parts: Parts) -> io::Result<u8> {
     let mut supervisor = Supervisor::new(parts, events);
     let mut certificates = CertificateChanges::watch(&supervisor.settings);
     supervisor.start()?;
+    supervisor.open_control();
     loop {
         let wake = supervisor.next_wake();
         tokio::select! {
@@ -143,6 +148,7 @@ impl Supervisor {
             auth: Service::default(),
             workers: HashMap::new(),
             retired: Vec::new(),
+            control: None,
             generation: 0,
             next_session: 1,
             announced: false,
@@ -155,6 +161,7 @@ impl Supervisor {
             Event::Gate(generation, inbound) => self.on_gate(generation, inbound),
             Event::Auth(generation, inbound) => self.on_auth(generation, inbound),
             Event::Worker(uid, generation, inbound) => self.on_worker(uid, generation, inbound),
+            Event::Control(asked) => self.on_control(asked),
         }
     }
 

@@ -52,8 +52,12 @@ impl Supervisor {
         if config.server.user != old.config.server.user
             || config.server.chroot_dir != old.config.server.chroot_dir
             || config.server.libexec_dir != old.config.server.libexec_dir
+            || config.server.control_socket != old.config.server.control_socket
         {
-            log::warn!("[server] user, chroot_dir and libexec_dir hold from the next start on");
+            log::warn!(
+                "[server] user, chroot_dir, libexec_dir and control_socket hold from the next \
+                 start on"
+            );
         }
         if let Err(error) = self.send_gate_setup(None) {
             log::error!("the gate cannot be told its new settings: {error}");

@@ -78,6 +78,19 @@ impl Worker {
         }
     }
 
+    /// It runs and has not been let go.
+    pub fn takes_messages(&self) -> bool {
+        matches!(self.state, State::Running(_))
+    }
+
+    /// As [`Worker::send`], with descriptors.
+    pub fn send_with(&self, message: SupervisorToWorker, descriptors: Vec<OwnedFd>) -> bool {
+        match &self.state {
+            State::Running(running) => running.link.send(message, descriptors).is_ok(),
+            State::Stopping(..) | State::Waiting(_) => true,
+        }
+    }
+
     pub fn is_alive(&self) -> bool {
         self.running().is_some()
     }

@@ -3,11 +3,14 @@
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+use roost_ipc::{BlockingChannel, ControlReply, ControlRequest, Maintenance, Task};
+use roost_os::UserId;
+
 use crate::host::{Host, connect, free_address, until};
 
 type Case = (&'static str, fn(&mut Host));
 
-const CASES: [Case; 13] = [
+const CASES: [Case; 14] = [
     ("a login reaches its worker and is logged", login),
     (
         "a handover without a grant is refused",
@@ -23,6 +26,7 @@ const CASES: [Case; 13] = [
     ("a renewed certificate is taken up", new_certificate),
     ("systemd is told how far it is", systemd),
     ("an idle worker ends and loses no login", idle_worker),
+    ("local programs are heard for their own mail", control),
     ("stopping says BYE, and kills what hangs", stop),
 ];
 
@@ -52,6 +56,37 @@ fn login(host: &mut Host) {
     ));
     let other = host.login("bob");
     assert_eq!(other.worker, pid, "one worker for each uid");
+}
+
+fn control(host: &mut Host) {
+    let own = roost_os::identity::current_user();
+    let ask = |host: &Host, uid| {
+        let socket = roost_os::local::connect(&host.control()).unwrap();
+        let mut channel = BlockingChannel::<ControlRequest, ControlReply>::new(socket).unwrap();
+        let request = ControlRequest::Maintain(Maintenance {
+            task: Task::Reindex,
+            uid,
+            maildir: "/nowhere".into(),
+            mailboxes: vec![],
+        });
+        channel.send(&request, &[]).unwrap();
+        channel.recv().unwrap().map(|(reply, _)| reply)
+    };
+    assert_eq!(ask(host, own), Some(ControlReply::NotServed));
+    let _client = host.login("alice");
+    assert_eq!(ask(host, own), Some(ControlReply::Done));
+    let foreign = match own.is_root() {
+        // Root may; there is no worker for it.
+        true => ControlReply::NotServed,
+        false => ControlReply::Refused,
+    };
+    assert_eq!(ask(host, UserId(own.0 + 1)), Some(foreign));
+    // What is no request is not answered.
+    let socket = roost_os::local::connect(&host.control()).unwrap();
+    roost_os::fdpass::send(&socket, &[0, 99], &[]).unwrap();
+    let mut buffer = [0; 8];
+    assert_eq!(roost_os::fdpass::recv(&socket, &mut buffer).unwrap().len, 0);
+    assert_eq!(ask(host, own), Some(ControlReply::Done));
 }
 
 fn handover_without_grant(host: &mut Host) {

@@ -77,6 +77,10 @@ impl Host {
         self.dir.path().join("demo/roost.conf")
     }
 
+    pub fn control(&self) -> PathBuf {
+        self.dir.path().join("demo/control")
+    }
+
     /// Adds to the configuration and has it read.
     pub fn reconfigure(&self, text: &str) {
         let mut file = fs::File::options()

@@ -250,8 +250,27 @@ impl Account {
         )
     }
 
+    /// This process may write the account's index.
+    pub fn owns_index(&self) -> bool {
+        self.index.open().is_some()
+    }
+
+    /// Opens a mailbox without keeping it open afterwards.
+    pub(crate) fn open_for_a_moment(&self, name: &MailboxName) -> Result<Arc<Mailbox>, Error> {
+        self.open_unlisted(name)
+    }
+
+    pub(crate) fn root(&self) -> &Dir {
+        &self.root
+    }
+
+    /// How directory names are encoded here; never `Detect`.
+    pub(crate) fn encoding(&self) -> Result<crate::options::Encoding, Error> {
+        Ok(self.tree()?.encoding)
+    }
+
     /// Where a mailbox that exists is stored.
-    fn directory_of(&self, name: &MailboxName) -> Result<std::path::PathBuf, Error> {
+    pub(crate) fn directory_of(&self, name: &MailboxName) -> Result<std::path::PathBuf, Error> {
         if name.is_inbox() {
             return Ok(self.root.path().to_path_buf());
         }

@@ -137,6 +137,22 @@ impl Pieces {
         self.write(&mut lock(&self.inner));
     }
 
+    /// Throws all of them away; they are made again when they are wanted.
+    pub(crate) fn reset(&self) {
+        let mut inner = lock(&self.inner);
+        *inner = match PiecesFile::create(&self.dir, &self.name, self.owner) {
+            Ok(file) => Some(Inner {
+                file,
+                pending: Pending::default(),
+            }),
+            Err(e) => {
+                log::info!("{}: {e}", self.dir.entry(self.name.as_bytes()).display());
+                None
+            }
+        };
+        self.version.fetch_add(1, Ordering::AcqRel);
+    }
+
     fn write(&self, inner: &mut Option<Inner>) {
         let Some(open) = inner else {
             return;

@@ -18,7 +18,7 @@ mod error;
 pub mod extra_keywords;
 pub mod folders;
 pub mod keywords;
-mod lines;
+pub(crate) mod lines;
 pub mod name;
 pub mod open;
 pub mod perm;

@@ -32,6 +32,12 @@ pub fn read(root: &Dir, encoding: Encoding) -> Result<Vec<MailboxName>, FormatEr
     Ok(names.into_iter().collect())
 }
 
+/// How many lines are no names.
+pub fn strange_lines(root: &Dir, encoding: Encoding) -> Result<usize, FormatError> {
+    let file = Subscriptions::load(root, encoding)?;
+    Ok(file.lines.iter().filter(|l| l.name.is_none()).count())
+}
+
 /// True if the account has a subscription file, Dovecot's or Courier's.
 pub fn present(root: &Dir) -> Result<bool, FormatError> {
     Ok(root.stat(FILE)?.is_some() || root.stat(courier::SUBSCRIBED)?.is_some())

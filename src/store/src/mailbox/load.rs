@@ -156,7 +156,7 @@ impl Mailbox {
         }
     }
 
-    fn rewrite_lists(
+    pub(super) fn rewrite_lists(
         &self,
         core: &mut Core,
         list_lock: &mut UidListLock,

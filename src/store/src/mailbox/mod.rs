@@ -19,6 +19,7 @@ mod expunge;
 pub mod flags;
 mod keywords;
 mod load;
+mod order;
 mod own;
 mod read;
 mod recent;

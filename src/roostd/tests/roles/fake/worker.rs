@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use roost_ipc::{
-    Channel, EndReason, Session, SessionCounts, SessionEnd, SupervisorToWorker, WorkerToSupervisor,
+    Channel, ControlReply, EndReason, Sender, Session, SessionCounts, SessionEnd,
+    SupervisorToWorker, WorkerToSupervisor,
 };
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
@@ -46,6 +47,10 @@ pub fn run() {
                             if sessions == 0 && !HANGS.load(Ordering::Relaxed) { return }
                         }
                         Some((SupervisorToWorker::Kick(_), _)) => {}
+                        Some((SupervisorToWorker::Maintain(_), mut fds)) => {
+                            let mut asker = Sender::new(fds.remove(0)).unwrap();
+                            asker.send(&ControlReply::Done, &[]).await.unwrap();
+                        }
                         Some((SupervisorToWorker::Stop, _)) | None => return,
                     },
                     Some(report) = inbox.recv() => {

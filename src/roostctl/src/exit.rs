@@ -1,0 +1,23 @@
+//! Exit codes of sysexits.h.
+
+pub const OK: u8 = 0;
+/// The command line was used wrongly.
+pub const USAGE: u8 = 64;
+/// What was looked at is not in order.
+pub const DATAERR: u8 = 65;
+/// There is no such Maildir or mailbox.
+pub const NOINPUT: u8 = 66;
+/// There is no such account.
+pub const NOUSER: u8 = 67;
+/// The server ended or does not understand us.
+pub const UNAVAILABLE: u8 = 69;
+/// An error of the operating system.
+pub const OSERR: u8 = 71;
+/// Reading or writing failed.
+pub const IOERR: u8 = 74;
+/// Another process is at work there: try again later.
+pub const TEMPFAIL: u8 = 75;
+/// Not allowed for this user.
+pub const NOPERM: u8 = 77;
+/// The configuration is wrong.
+pub const CONFIG: u8 = 78;

@@ -1,0 +1,50 @@
+//! The running server, over its control socket.
+
+use std::io;
+use std::path::Path;
+
+use roost_ipc::{BlockingChannel, ControlReply, ControlRequest};
+
+use crate::{Failure, exit};
+
+/// A request on its way.
+pub struct Asked(BlockingChannel<ControlRequest, ControlReply>);
+
+/// Asks the server; `None` if none runs.
+pub fn ask(socket: Option<&Path>, request: &ControlRequest) -> Result<Option<Asked>, Failure> {
+    let Some(path) = socket else {
+        return Ok(None);
+    };
+    let connection = match roost_os::local::connect(path) {
+        Ok(connection) => connection,
+        Err(e) if is_down(&e) => return Ok(None),
+        Err(e) => {
+            let text = format!("{}: {e}", path.display());
+            return Err(Failure::new(exit::UNAVAILABLE, text));
+        }
+    };
+    let mut channel = BlockingChannel::new(connection).map_err(|e| Failure::new(exit::OSERR, e))?;
+    channel.send(request, &[]).map_err(lost)?;
+    Ok(Some(Asked(channel)))
+}
+
+/// Nobody listens, or the folder of the socket is not there.
+fn is_down(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused
+    )
+}
+
+fn lost(error: impl std::fmt::Display) -> Failure {
+    Failure::new(exit::UNAVAILABLE, format!("server: {error}"))
+}
+
+impl Asked {
+    pub fn reply(&mut self) -> Result<ControlReply, Failure> {
+        match self.0.recv().map_err(lost)? {
+            Some((reply, _)) => Ok(reply),
+            None => Err(lost("it closed the connection")),
+        }
+    }
+}

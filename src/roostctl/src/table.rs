@@ -1,0 +1,109 @@
+//! What commands print: lines for people, or JSON for programs.
+
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+
+/// A value of a row.
+#[derive(Clone, Debug)]
+pub enum Cell {
+    Text(String),
+    Number(u64),
+    Bool(bool),
+    /// `null`
+    None,
+}
+
+/// Rows as they come: each is printed at once.
+pub struct Table {
+    json: bool,
+    columns: &'static [&'static str],
+    rows: usize,
+}
+
+impl Table {
+    pub fn new(json: bool, columns: &'static [&'static str]) -> Self {
+        Self {
+            json,
+            columns,
+            rows: 0,
+        }
+    }
+
+    /// Prints a row: `line` for people, `cells` under the columns' names.
+    pub fn row(&mut self, line: &str, cells: &[Cell]) {
+        let mut out = String::new();
+        match self.json {
+            false => {
+                out.push_str(line);
+                out.push('\n');
+            }
+            true => {
+                out.push_str(if self.rows == 0 { "[\n" } else { ",\n" });
+                write_object(&mut out, self.columns, cells);
+            }
+        }
+        self.rows += 1;
+        print(&out);
+    }
+
+    /// Must be called when all rows are printed.
+    pub fn end(self) {
+        if self.json {
+            print(if self.rows == 0 { "[]\n" } else { "\n]\n" });
+        }
+    }
+}
+
+/// A reader that has gone away wants no more.
+fn print(text: &str) {
+    let _ = io::stdout().write_all(text.as_bytes());
+}
+
+fn write_object(out: &mut String, columns: &[&str], cells: &[Cell]) {
+    for (i, (column, cell)) in columns.iter().zip(cells).enumerate() {
+        out.push_str(if i == 0 { "{" } else { ", " });
+        write_text(out, column);
+        out.push_str(": ");
+        match cell {
+            Cell::Text(text) => write_text(out, text),
+            // Writing to a string cannot fail.
+            Cell::Number(n) => drop(write!(out, "{n}")),
+            Cell::Bool(b) => drop(write!(out, "{b}")),
+            Cell::None => out.push_str("null"),
+        }
+    }
+    out.push('}');
+}
+
+fn write_text(out: &mut String, text: &str) {
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            c if c.is_control() => drop(write!(out, "\\u{:04x}", c as u32)),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn objects_are_json() {
+        let mut out = String::new();
+        let cells = [
+            Cell::Text("a\"b\\c\n\u{7f}é".into()),
+            Cell::Number(7),
+            Cell::Bool(true),
+            Cell::None,
+        ];
+        write_object(&mut out, &["text", "n", "b", "none"], &cells);
+        assert_eq!(
+            out,
+            "{\"text\": \"a\\\"b\\\\c\\u000a\\u007fé\", \"n\": 7, \"b\": true, \"none\": null}"
+        );
+    }
+}

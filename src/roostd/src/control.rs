@@ -1,0 +1,117 @@
+//! The control socket: where `roostctl` of this host reaches the supervisor.
+//!
+//! Anyone may connect; who it is comes from the kernel. A connection has one
+//! request, read under the limits of all our messages and within a short time,
+//! and is then the business of whoever answers it.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use roost_ipc::{ControlReply, ControlRequest, Receiver, Sender};
+use roost_os::{UserId, identity, local};
+use tokio::io::Interest;
+use tokio::net::UnixDatagram;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinHandle;
+
+use crate::supervisor::Event;
+
+/// Every user of the host may ask; the answer depends on who it is.
+const MODE: u32 = 0o666;
+/// Connections whose request is awaited.
+const AT_ONCE: usize = 32;
+/// For the request to come.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A request, and the connection that waits for the answer.
+#[derive(Debug)]
+pub struct Asked {
+    pub by: UserId,
+    pub request: ControlRequest,
+    pub connection: OwnedFd,
+}
+
+/// Listens until dropped.
+pub struct ControlSocket {
+    path: PathBuf,
+    task: JoinHandle<()>,
+}
+
+impl ControlSocket {
+    pub fn open(path: &Path, events: mpsc::Sender<Event>) -> io::Result<Self> {
+        let listener = local::listen(path, MODE)?;
+        roost_os::fdpass::set_nonblocking(&listener, true)?;
+        // Tokio has no type for `SOCK_SEQPACKET`; that for datagrams serves,
+        // for only its readiness is asked.
+        let listener = UnixDatagram::from_std(listener.into())?;
+        Ok(Self {
+            path: path.to_owned(),
+            task: tokio::spawn(accept_all(listener, events)),
+        })
+    }
+}
+
+impl Drop for ControlSocket {
+    fn drop(&mut self) {
+        self.task.abort();
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+async fn accept_all(listener: UnixDatagram, events: mpsc::Sender<Event>) {
+    let room = Arc::new(Semaphore::new(AT_ONCE));
+    loop {
+        let Ok(permit) = Arc::clone(&room).acquire_owned().await else {
+            return;
+        };
+        let accepted = listener.async_io(Interest::READABLE, || local::accept(&listener));
+        let connection = match accepted.await {
+            Ok(connection) => connection,
+            Err(error) => {
+                // Out of descriptors, perhaps; not for ever.
+                log::error!("control socket: {error}");
+                tokio::time::sleep(Duration::from_millis(200)).await;
+                continue;
+            }
+        };
+        let events = events.clone();
+        tokio::spawn(async move {
+            let asked = tokio::time::timeout(PATIENCE, read(connection)).await;
+            drop(permit);
+            match asked {
+                Ok(Ok(Some(asked))) => {
+                    let _ = events.send(Event::Control(asked)).await;
+                }
+                Ok(Ok(None)) => {}
+                Ok(Err(error)) => log::info!("control socket: {error}"),
+                Err(_) => log::info!("control socket: a connection without a request"),
+            }
+        });
+    }
+}
+
+async fn read(connection: OwnedFd) -> Result<Option<Asked>, roost_ipc::Error> {
+    let by = identity::peer_credentials(&connection)?.uid;
+    let mut receiver = Receiver::<ControlRequest>::new(connection.try_clone()?)?;
+    Ok(receiver.recv().await?.map(|(request, _)| Asked {
+        by,
+        request,
+        connection,
+    }))
+}
+
+/// Answers a connection that no one else will answer.
+pub fn answer(connection: OwnedFd, reply: ControlReply) {
+    tokio::spawn(async move {
+        let sent = match Sender::<ControlReply>::new(connection) {
+            Ok(mut sender) => sender.send(&reply, &[]).await,
+            Err(error) => Err(error.into()),
+        };
+        if let Err(error) = sent {
+            log::debug!("control socket: {error}");
+        }
+    });
+}

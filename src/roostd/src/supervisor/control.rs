@@ -1,0 +1,45 @@
+//! What local programs ask for.
+
+use super::*;
+use crate::control::{Asked, ControlSocket, answer};
+use roost_ipc::{ControlReply, ControlRequest, Maintenance, SupervisorToWorker};
+
+impl Supervisor {
+    /// Opens the control socket; there is service without it.
+    pub(super) fn open_control(&mut self) {
+        let Some(path) = &self.settings.config.server.control_socket else {
+            return;
+        };
+        match ControlSocket::open(path, self.events.clone()) {
+            Ok(socket) => self.control = Some(socket),
+            Err(error) => log::warn!("no control socket {}: {error}", path.display()),
+        }
+    }
+
+    pub(super) fn on_control(&mut self, asked: Asked) {
+        match asked.request {
+            ControlRequest::Maintain(maintenance) => {
+                self.maintain(asked.by, maintenance, asked.connection);
+            }
+        }
+    }
+
+    /// Root may ask for everybody's mail to be looked after, others for their
+    /// own. The worker of that mail does it, where there is one.
+    fn maintain(&mut self, by: UserId, maintenance: Maintenance, connection: OwnedFd) {
+        let uid = maintenance.uid;
+        if !by.is_root() && by != uid {
+            log::warn!("uid {by} asked for the mail of uid {uid}: refused");
+            return answer(connection, ControlReply::Refused);
+        }
+        let message = SupervisorToWorker::Maintain(maintenance);
+        match self.workers.get(&uid) {
+            Some(worker) if worker.takes_messages() => {
+                if !worker.send_with(message, vec![connection]) {
+                    self.lose_worker(uid, Some("it does not read its messages"));
+                }
+            }
+            _ => answer(connection, ControlReply::NotServed),
+        }
+    }
+}

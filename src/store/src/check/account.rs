@@ -1,0 +1,48 @@
+//! Files of the account as a whole.
+
+use super::{Cure, Finding, Problem, quota};
+use crate::account::Account;
+use crate::error::Error;
+use crate::format::{FolderFile, subscriptions};
+
+impl Account {
+    pub(super) fn check_account(
+        &self,
+        mend: bool,
+        tell: &mut dyn FnMut(Finding),
+    ) -> Result<(), Error> {
+        for problem in self.account_problems()? {
+            let mended = mend && self.mend_account(&problem)?;
+            tell(problem.finding(None, mended));
+        }
+        Ok(())
+    }
+
+    fn account_problems(&self) -> Result<Vec<Problem>, Error> {
+        let mut found = Vec::new();
+        let encoding = self.encoding()?;
+        match subscriptions::strange_lines(self.root(), encoding) {
+            Ok(0) => {}
+            Ok(lines) => {
+                let text = format!("{lines} lines are no mailbox names (kept, not used)");
+                found.push(Problem::new(subscriptions::FILE, Cure::None, text));
+            }
+            Err(e) => found.push(Problem::new(subscriptions::FILE, Cure::None, e.to_string())),
+        }
+        if let Err(e) = FolderFile::load(self.root()) {
+            found.push(Problem::new("roost-folders", Cure::None, e.to_string()));
+        }
+        found.extend(quota::look(self.root())?);
+        Ok(found)
+    }
+
+    fn mend_account(&self, problem: &Problem) -> Result<bool, Error> {
+        if problem.cure != Cure::SetAside {
+            return Ok(false);
+        }
+        self.root().set_aside(&problem.file, "wrong")?;
+        let removed = roost_os::file::unlink(self.root(), problem.file.as_bytes());
+        removed.map_err(|e| Error::io(&self.root().entry(problem.file.as_bytes()), e))?;
+        Ok(true)
+    }
+}

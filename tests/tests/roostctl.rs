@@ -1,0 +1,295 @@
+//! `roostctl check` and `reindex`: on Maildirs that nobody serves, and beside
+//! sessions that have their mailboxes open.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
+
+use roost_tests::client::Client;
+use roost_tests::mail;
+use roost_tests::process::{executables, is_root};
+use roost_tests::roost::{PASSWORD, Roost, Setup};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+const OK: i32 = 0;
+const DATAERR: i32 = 65;
+const NOINPUT: i32 = 66;
+const NOUSER: i32 = 67;
+const NOPERM: i32 = 77;
+
+struct Site {
+    dir: tempfile::TempDir,
+    setup: Setup,
+}
+
+impl Site {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let setup = Setup {
+            users: vec!["u".into(), "v".into()],
+            ..Setup::default()
+        };
+        Self { dir, setup }
+    }
+
+    fn start(&self) -> Roost {
+        Roost::start(self.dir.path(), &self.setup).unwrap()
+    }
+
+    fn maildir(&self) -> PathBuf {
+        self.dir.path().join("homes/u/Maildir")
+    }
+
+    fn ctl(&self, args: &[&str]) -> (i32, String) {
+        told(
+            Command::new(executables().join("roostctl"))
+                .arg("-c")
+                .arg(self.dir.path().join("roost.conf"))
+                .args(["-u", "u"])
+                .args(args)
+                .output(),
+        )
+    }
+
+    /// With five messages and a keyword, and a mailbox `Work` with one.
+    fn furnish(&self) -> Vec<String> {
+        let roost = self.start();
+        let mut client = login(&roost);
+        for n in 1..=5 {
+            assert!(client.append("INBOX", "", &mail::small(n)).unwrap().ok());
+        }
+        client.ok("CREATE Work").unwrap();
+        assert!(client.append("Work", "", &mail::small(6)).unwrap().ok());
+        client.ok("SELECT INBOX").unwrap();
+        client.ok("STORE 2 +FLAGS (Alpha \\Flagged)").unwrap();
+        let seen = state(&mut client);
+        drop(client);
+        roost.stop();
+        seen
+    }
+
+    /// What a client sees after the server was started anew.
+    fn seen(&self) -> Vec<String> {
+        let roost = self.start();
+        let mut client = login(&roost);
+        client.ok("SELECT INBOX").unwrap();
+        let seen = state(&mut client);
+        drop(client);
+        roost.stop();
+        seen
+    }
+}
+
+/// Exit code and output.
+fn told(output: std::io::Result<Output>) -> (i32, String) {
+    let output = output.unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8(text).unwrap();
+    (output.status.code().unwrap_or(-1), text)
+}
+
+fn login(roost: &Roost) -> Client {
+    Client::login(roost.addr(), "u", PASSWORD).unwrap()
+}
+
+/// UIDs and flags of the selected mailbox.
+fn state(client: &mut Client) -> Vec<String> {
+    let answer = client.ok("UID FETCH 1:* (UID FLAGS)").unwrap();
+    let lines = answer
+        .lines()
+        .map(|l| l.replace(" \\Recent", "").replace("\\Recent", ""));
+    lines.collect()
+}
+
+fn files(dir: &Path, part: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(dir).into_iter().flatten();
+    let paths = entries.map(|e| e.unwrap().path());
+    paths
+        .filter(|p| p.file_name().unwrap().to_string_lossy().contains(part))
+        .collect()
+}
+
+#[test]
+fn what_is_in_order_has_no_findings() {
+    let site = Site::new();
+    let seen = site.furnish();
+    assert_eq!(site.ctl(&["check"]), (OK, String::new()));
+    assert_eq!(site.ctl(&["check", "--json"]), (OK, "[]\n".into()));
+    assert_eq!(site.ctl(&["check", "Work"]), (OK, String::new()));
+    let (code, text) = site.ctl(&["check", "None"]);
+    assert_eq!(code, NOINPUT, "{text}");
+    let missing = site.dir.path().join("nowhere");
+    let missing = missing.to_str().unwrap();
+    let program = executables().join("roostctl");
+    let (code, text) = told(
+        Command::new(&program)
+            .args(["check", "--maildir", missing])
+            .output(),
+    );
+    assert_eq!(code, NOINPUT, "{text}");
+    let maildir = site.maildir();
+    let alone = Command::new(&program)
+        .arg("check")
+        .arg("--maildir")
+        .arg(&maildir)
+        .output();
+    assert_eq!(told(alone), (OK, String::new()));
+    let (code, text) = told(
+        Command::new(&program)
+            .args(["check", "-u", "no such"])
+            .output(),
+    );
+    assert_eq!(code, NOUSER, "{text}");
+    assert_eq!(site.seen(), seen);
+}
+
+#[test]
+fn a_damaged_list_is_found_and_mended() {
+    let site = Site::new();
+    let seen = site.furnish();
+    let list = site.maildir().join("dovecot-uidlist");
+    let mut damaged = fs::read(&list).unwrap();
+    let at = damaged.iter().position(|&b| b == b'\n').unwrap() + 1;
+    damaged.splice(at..at, *b"\0garbage\n");
+    fs::write(&list, &damaged).unwrap();
+    let (code, text) = site.ctl(&["check"]);
+    assert_eq!(code, DATAERR, "{text}");
+    assert!(text.contains("INBOX: dovecot-uidlist: damaged"), "{text}");
+    assert_eq!(fs::read(&list).unwrap(), damaged, "looking changes nothing");
+    let (code, text) = site.ctl(&["check", "--fix", "--json", "INBOX"]);
+    assert_eq!(code, OK, "{text}");
+    assert!(text.contains("\"file\": \"dovecot-uidlist\""), "{text}");
+    assert!(text.contains("\"mended\": true"), "{text}");
+    assert_eq!(site.ctl(&["check"]), (OK, String::new()));
+    let aside = files(&site.maildir(), "dovecot-uidlist.");
+    let kept = aside.iter().any(|path| fs::read(path).unwrap() == damaged);
+    assert!(kept, "nothing is set aside: {aside:?}");
+    assert_eq!(site.seen(), seen);
+}
+
+#[test]
+fn missing_sidecars_are_told() {
+    let site = Site::new();
+    site.furnish();
+    fs::remove_file(site.maildir().join("dovecot-keywords")).unwrap();
+    let (code, text) = site.ctl(&["check"]);
+    assert_eq!(code, DATAERR, "{text}");
+    assert!(text.contains("dovecot-keywords: letter a, on 1 messages, has no name"));
+    fs::write(site.maildir().join("dovecot-keywords"), "0 Alpha\n").unwrap();
+    assert_eq!(site.ctl(&["check"]), (OK, String::new()));
+    fs::remove_file(site.maildir().join("dovecot-uidlist")).unwrap();
+    let (code, text) = site.ctl(&["check"]);
+    assert_eq!(code, DATAERR, "{text}");
+    assert!(text.contains("INBOX: dovecot-uidlist: missing"), "{text}");
+    let (code, text) = site.ctl(&["check", "--fix"]);
+    assert_eq!(code, OK, "{text}");
+    assert_eq!(site.ctl(&["check"]), (OK, String::new()));
+    assert_eq!(site.seen().len(), 5, "all messages are there");
+}
+
+#[test]
+fn a_wrong_quota_file_is_set_aside() {
+    let site = Site::new();
+    site.furnish();
+    let file = site.maildir().join("maildirsize");
+    fs::write(&file, "0S\n12 1\n").unwrap();
+    let (code, text) = site.ctl(&["check"]);
+    assert_eq!(code, DATAERR, "{text}");
+    assert!(
+        text.starts_with("(account): maildirsize: says 12 octets"),
+        "{text}"
+    );
+    let (code, text) = site.ctl(&["check", "--fix"]);
+    assert_eq!(code, OK, "{text}");
+    assert!(!file.exists());
+    assert_eq!(files(&site.maildir(), "maildirsize.").len(), 1);
+    assert_eq!(site.ctl(&["check"]), (OK, String::new()));
+}
+
+#[test]
+fn others_mail_is_nobodys_business() {
+    if !is_root() {
+        eprintln!("left out (roostctl for others): needs root");
+        return;
+    }
+    let site = Site::new();
+    site.furnish();
+    let _roost = site.start();
+    // Readable for everybody, to come as far as the question whose it is.
+    let passwd = site.dir.path().join("passwd");
+    fs::set_permissions(passwd, fs::Permissions::from_mode(0o644)).unwrap();
+    let (code, text) = told(
+        Command::new("setpriv")
+            .args(["--reuid", "65534", "--regid", "65534", "--clear-groups"])
+            .arg(executables().join("roostctl"))
+            .arg("-c")
+            .arg(site.dir.path().join("roost.conf"))
+            .args(["check", "-u", "u"])
+            .output(),
+    );
+    assert!([NOPERM, NOINPUT].contains(&code), "{code} {text}");
+}
+
+fn highest_modseq(client: &mut Client) -> u64 {
+    let answer = client.ok("STATUS INBOX (HIGHESTMODSEQ)").unwrap();
+    let text: String = answer.lines().collect();
+    let (_, rest) = text.split_once("HIGHESTMODSEQ ").expect("HIGHESTMODSEQ");
+    let end = rest
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(rest.len());
+    rest[..end].parse().unwrap()
+}
+
+#[test]
+fn an_index_is_built_anew_beside_a_session() {
+    let site = Site::new();
+    let seen = site.furnish();
+    let roost = site.start();
+    let mut client = login(&roost);
+    client.ok("SELECT INBOX").unwrap();
+    client.ok("FETCH 1:* (ENVELOPE)").unwrap();
+    let before = highest_modseq(&mut client);
+    let (code, text) = site.ctl(&["reindex"]);
+    assert_eq!(
+        (code, text.as_str()),
+        (OK, "INBOX: 5 messages\nWork: 1 messages\n")
+    );
+    assert_eq!(state(&mut client), seen);
+    assert!(highest_modseq(&mut client) >= before);
+    let answer = client.ok("STORE 3 +FLAGS (Beta)").unwrap();
+    assert!(answer.lines().any(|l| l.contains("Beta")), "{answer:?}");
+    assert!(highest_modseq(&mut client) > before);
+    assert!(client.append("INBOX", "", &mail::small(7)).unwrap().ok());
+    client.ok("FETCH 1:* (ENVELOPE)").unwrap();
+    let (code, text) = site.ctl(&["reindex", "--json", "INBOX"]);
+    let table = "[\n{\"mailbox\": \"INBOX\", \"messages\": 6}\n]\n";
+    assert_eq!((code, text.as_str()), (OK, table));
+    assert_eq!(site.ctl(&["check"]), (OK, String::new()));
+    let now = state(&mut client);
+    let highest = highest_modseq(&mut client);
+    drop(client);
+    roost.stop();
+    assert_eq!(site.ctl(&["reindex"]).0, OK);
+    assert_eq!(site.seen(), now);
+    let roost = site.start();
+    assert!(highest_modseq(&mut login(&roost)) >= highest);
+}
+
+#[test]
+fn what_disagrees_is_found_beside_a_session() {
+    let site = Site::new();
+    site.furnish();
+    let roost = site.start();
+    let mut client = login(&roost);
+    client.ok("SELECT INBOX").unwrap();
+    let file = site.maildir().join("maildirsize");
+    fs::write(&file, "0S\n12 1\n").unwrap();
+    let (code, text) = site.ctl(&["check"]);
+    assert_eq!(code, DATAERR, "{text}");
+    assert!(text.contains("maildirsize"), "{text}");
+    let (code, text) = site.ctl(&["check", "None"]);
+    assert_eq!(code, NOINPUT, "{text}");
+    client.ok("NOOP").unwrap();
+}

@@ -6,8 +6,9 @@
 //! from the picture alone.
 //!
 //! Lock order: `assign`, then the lock file of `dovecot-uidlist`, then `core`.
-//! Whoever holds `core` may try for the first two, never wait for them. No
-//! call holds the locks of two mailboxes.
+//! Whoever holds `core` may try for the first two, never wait for them. MOVE
+//! alone holds locks of two mailboxes: it waits for the destination's and only
+//! tries for the `core` of the source.
 
 mod adopt;
 pub mod append;

@@ -14,9 +14,9 @@ const CONNECTIONS: usize = 20;
 
 pub fn run(b: &mut Bench) -> Result<()> {
     b.account("scratch", 10)?;
-    let one = if b.options.quick { 100 } else { 300 };
-    let each = if b.options.quick { 10 } else { 40 };
-    let many = if b.options.quick { 200 } else { 1000 };
+    let one = if b.options.quick { 100 } else { 200 };
+    let each = if b.options.quick { 10 } else { 25 };
+    let many = if b.options.quick { 200 } else { 500 };
     let rows = vec![
         row(
             "append.one",

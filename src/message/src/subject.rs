@@ -63,14 +63,18 @@ fn trim_leaders<'a>(text: &'a str, is_reply: &mut bool) -> &'a str {
             rest = after;
         } else if let Some(after) = rest.strip_prefix(' ') {
             rest = after;
-        } else if let Some(after) = blob(rest)
-            && !after.is_empty()
-        {
-            rest = after;
         } else {
-            return rest;
+            break;
         }
     }
+    // No mark follows these, however many there are: looking for one behind
+    // each would take quadratic time.
+    while let Some(after) = blob(rest)
+        && !after.is_empty()
+    {
+        rest = after;
+    }
+    rest
 }
 
 /// Behind `*subj-blob subj-refwd`.
@@ -138,6 +142,13 @@ mod tests {
                 "{subject:?}"
             );
         }
+    }
+
+    #[test]
+    fn many_brackets_take_no_time() {
+        let many = "[x]".repeat(500_000);
+        assert_eq!(base_subject(&many).text, "[x]");
+        assert_eq!(base_subject(&format!("{many} re: {many}a")).text, "a");
     }
 
     proptest! {

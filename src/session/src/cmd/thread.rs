@@ -79,14 +79,16 @@ impl Thread {
     }
 }
 
-impl Job for Thread {
-    fn step(&mut self, session: &mut Session, out: &mut Vec<u8>) -> Result<Step, Error> {
+impl Thread {
+    /// Goes on with the present state; `None` when the next one has begun.
+    fn go_on(&mut self, session: &mut Session, out: &mut Vec<u8>) -> Result<Option<Step>, Error> {
         match &mut self.state {
             State::Collecting => {
-                if self.collector.step(session.selected()?)? {
-                    let found = self.collector.take_found();
-                    self.state = self.begin(found, session)?;
+                if !self.collector.step(session.selected()?)? {
+                    return Ok(Some(Step::More));
                 }
+                let found = self.collector.take_found();
+                self.state = self.begin(found, session)?;
             }
             State::Loading {
                 found,
@@ -95,21 +97,33 @@ impl Job for Thread {
             } => {
                 let selected = session.selected()?;
                 let snapshot = selected.view().snapshot();
-                if loader.step(snapshot, |message| builder.add(&message)) {
-                    let found = std::mem::take(found);
-                    let forest = Arc::new(std::mem::take(builder).finish(self.algorithm));
-                    let mailbox = selected.mailbox();
-                    Memory::keep_forest(mailbox, &self.what(), found.uids(), &forest);
-                    self.state = self.answer(&found, forest);
+                if !loader.step(snapshot, |message| builder.add(&message)) {
+                    return Ok(Some(Step::More));
                 }
+                let found = std::mem::take(found);
+                let forest = Arc::new(std::mem::take(builder).finish(self.algorithm));
+                let mailbox = selected.mailbox();
+                Memory::keep_forest(mailbox, &self.what(), found.uids(), &forest);
+                self.state = self.answer(&found, forest);
             }
             State::Writing(results) => {
-                if results.write(out) {
-                    return Ok(Step::Done(Reply::ok("Thread completed")));
-                }
+                return Ok(Some(match results.write(out) {
+                    true => Step::Done(Reply::ok("Thread completed")),
+                    false => Step::More,
+                }));
             }
         }
-        Ok(Step::More)
+        Ok(None)
+    }
+}
+
+impl Job for Thread {
+    fn step(&mut self, session: &mut Session, out: &mut Vec<u8>) -> Result<Step, Error> {
+        loop {
+            if let Some(step) = self.go_on(session, out)? {
+                return Ok(step);
+            }
+        }
     }
 
     fn mid_response(&self) -> bool {

@@ -81,31 +81,31 @@ impl Search {
 
 impl Job for Search {
     fn step(&mut self, session: &mut Session, out: &mut Vec<u8>) -> Result<Step, Error> {
-        if let Output::Writing(results) = &mut self.output {
-            return Ok(match results.write(out) {
-                true => Step::Done(Reply::ok("Search completed")),
-                false => Step::More,
-            });
-        }
-        match self.collector.step(session.selected()?) {
-            Ok(true) => {}
-            Ok(false) => return Ok(Step::More),
-            Err(error) => {
-                if self.returns.save {
-                    forget_saved(session)?;
-                }
-                return Err(error);
-            }
-        }
-        let found = self.collector.take_found();
-        if let Some(refusal) = found.save(session, self.returns)? {
-            return Ok(Step::Done(refusal));
-        }
         if let Output::Collecting(asked) = &self.output {
+            match self.collector.step(session.selected()?) {
+                Ok(true) => {}
+                Ok(false) => return Ok(Step::More),
+                Err(error) => {
+                    if self.returns.save {
+                        forget_saved(session)?;
+                    }
+                    return Err(error);
+                }
+            }
+            let found = self.collector.take_found();
+            if let Some(refusal) = found.save(session, self.returns)? {
+                return Ok(Step::Done(refusal));
+            }
             let results = Results::new(found, self.returns, asked);
             self.output = Output::Writing(results);
         }
-        Ok(Step::More)
+        let Output::Writing(results) = &mut self.output else {
+            return Ok(Step::More);
+        };
+        Ok(match results.write(out) {
+            true => Step::Done(Reply::ok("Search completed")),
+            false => Step::More,
+        })
     }
 
     fn mid_response(&self) -> bool {

@@ -111,18 +111,20 @@ impl Sort {
     }
 }
 
-impl Job for Sort {
-    fn step(&mut self, session: &mut Session, out: &mut Vec<u8>) -> Result<Step, Error> {
+impl Sort {
+    /// Goes on with the present state; `None` when the next one has begun.
+    fn go_on(&mut self, session: &mut Session, out: &mut Vec<u8>) -> Result<Option<Step>, Error> {
         match &mut self.state {
             State::Collecting => {
-                if self.collector.step(session.selected()?)? {
-                    let found = self.collector.take_found();
-                    let returns = self.wants.returns.unwrap_or_default();
-                    if let Some(refusal) = found.save(session, returns)? {
-                        return Ok(Step::Done(refusal));
-                    }
-                    self.state = self.begin(found, session)?;
+                if !self.collector.step(session.selected()?)? {
+                    return Ok(Some(Step::More));
                 }
+                let found = self.collector.take_found();
+                let returns = self.wants.returns.unwrap_or_default();
+                if let Some(refusal) = found.save(session, returns)? {
+                    return Ok(Some(Step::Done(refusal)));
+                }
+                self.state = self.begin(found, session)?;
             }
             State::Loading {
                 found,
@@ -131,20 +133,39 @@ impl Job for Sort {
             } => {
                 let selected = session.selected()?;
                 let snapshot = selected.view().snapshot();
-                if loader.step(snapshot, |message| keys.add(&message)) {
-                    let order = Arc::new(keys.sorted());
-                    Memory::keep_order(selected.mailbox(), &self.what, found.uids(), &order);
-                    let found = std::mem::take(found);
-                    self.state = self.answer(&found, &order);
+                if !loader.step(snapshot, |message| keys.add(&message)) {
+                    return Ok(Some(Step::More));
                 }
+                let order = Arc::new(keys.sorted());
+                Memory::keep_order(selected.mailbox(), &self.what, found.uids(), &order);
+                let found = std::mem::take(found);
+                self.state = self.answer(&found, &order);
             }
             State::Writing(results) => {
-                if results.write(out) {
-                    return Ok(Step::Done(Reply::ok("Sort completed")));
+                return Ok(Some(match results.write(out) {
+                    true => Step::Done(Reply::ok("Sort completed")),
+                    false => Step::More,
+                }));
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Job for Sort {
+    fn step(&mut self, session: &mut Session, out: &mut Vec<u8>) -> Result<Step, Error> {
+        loop {
+            match self.go_on(session, out) {
+                Ok(Some(step)) => return Ok(step),
+                Ok(None) => {}
+                Err(error) => {
+                    if self.wants.returns.is_some_and(|r| r.save) {
+                        forget_saved(session)?;
+                    }
+                    return Err(error);
                 }
             }
         }
-        Ok(Step::More)
     }
 
     fn mid_response(&self) -> bool {

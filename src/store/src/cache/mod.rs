@@ -69,7 +69,7 @@ impl Mailbox {
     pub fn pieces(&self) -> Option<&Arc<Pieces>> {
         let open = || {
             let pieces = Arc::new(Pieces::open(
-                self.index.get()?,
+                self.index.as_ref().filter(|place| place.is_sole())?,
                 self.snapshot().uid_validity(),
             )?);
             compact::begin(&pieces, self.snapshot());

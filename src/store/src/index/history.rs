@@ -1,6 +1,7 @@
 //! Which messages went when: what a client that comes back must forget
 //! (RFC 7162 §3.2.5.2).
 
+use super::bytes::Put;
 use roost_types::{ModSeq, Uid, UidSet};
 use std::collections::VecDeque;
 
@@ -58,6 +59,16 @@ impl History {
         let floor = self.floor;
         let keep = self.gone.partition_point(|g| g.modseq <= floor);
         self.gone.drain(..keep);
+    }
+
+    pub fn put(&self, out: &mut Vec<u8>) {
+        out.u64(self.floor);
+        out.count(self.gone.len());
+        for gone in &self.gone {
+            out.u32(gone.first);
+            out.u32(gone.last);
+            out.u64(gone.modseq);
+        }
     }
 
     /// See [`crate::Mailbox::vanished_since`].

@@ -8,28 +8,37 @@
 //!   number that was ever given out;
 //! - one process writes an index, and one mailbox at a time.
 
+mod bytes;
+mod change;
+mod file;
 pub(crate) mod folder;
 pub(crate) mod history;
+mod keeper;
+mod log;
+mod write;
 
+pub(crate) use change::OddNames;
+pub(crate) use file::Block;
 pub(crate) use folder::{Folder, IndexFolder, IndexPlace};
+pub(crate) use keeper::{Index, Kept};
+pub(crate) use log::Settled;
+pub(crate) use write::{Rest, Writer};
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
-/// Change numbers follow the clock at a million a second, so that a history
-/// that starts anew starts above all that came before.
+/// Change numbers follow the clock, so that a history that starts anew starts
+/// above all that came before: seconds since 1970, and in the lower bits
+/// microseconds, of which there are fewer than 2^20.
 const PER_SECOND: u32 = 20;
 
 /// The number for a change after `last`.
 pub(crate) fn next_modseq(last: u64) -> u64 {
-    last.saturating_add(1).max(clock_modseq())
+    last.saturating_add(1).max(first_modseq())
 }
 
 /// The number for a history that begins now.
-pub(crate) fn clock_modseq() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    // Microseconds fit below a second's bits: what begins anew within a second
-    // is above what was given out in it, too.
-    now.map_or(0, |t| {
-        t.as_secs() << PER_SECOND | u64::from(t.subsec_micros())
-    })
+pub(crate) fn first_modseq() -> u64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let now = now.unwrap_or_default();
+    now.as_secs() << PER_SECOND | u64::from(now.subsec_micros())
 }

@@ -175,6 +175,7 @@ impl Mailbox {
                 keywords: keywords.unwrap_or(KeywordSetId::EMPTY),
                 state,
                 base: found.base(),
+                guid: core.list.message_guid(uid),
                 stored: name.size(),
                 size: name.virtual_size(),
             });

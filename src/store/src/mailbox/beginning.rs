@@ -35,7 +35,7 @@ impl Mailbox {
             return Err(damaged(io::ErrorKind::InvalidData.into()));
         }
         let cold = picture.cold(row.uid);
-        let stored = cold.and_then(|c| c.stored());
+        let stored = cold.as_ref().and_then(|c| c.stored());
         if let Some(cold) = cold {
             cold.set_dates(stat.mtime_sec, stat.ctime_sec);
         }

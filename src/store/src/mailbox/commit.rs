@@ -314,6 +314,7 @@ impl Mailbox {
                 keywords: placed.keywords.unwrap_or_default(),
                 state,
                 base: name.base(),
+                guid: message.guid.as_deref(),
                 stored: name.size().or(message.stored),
                 size: name.virtual_size().or(message.size),
             });

@@ -17,7 +17,6 @@ use super::repair::rebased;
 use super::resolve::Location;
 use super::{Mailbox, lock};
 use crate::error::Error;
-use crate::format::UidList;
 use crate::format::name::{FileName, unique};
 use crate::snapshot::{Draft, HotRow, Snapshot};
 use roost_os::file;
@@ -117,13 +116,9 @@ impl Mailbox {
         if !self.links_fit(to) || !missing_of(&picture, uids).is_empty() {
             return Ok(None);
         }
-        let core = self.core();
-        let Some((sources, incoming)) =
-            self.take_along(&picture, &core.list, uids, to, CopyMode::Copy)
-        else {
+        let Some((sources, incoming)) = self.take_along(&picture, uids, to, CopyMode::Copy) else {
             return Ok(None);
         };
-        drop(core);
         match to.commit(incoming) {
             Ok((uid_validity, new)) => Ok(Some(CopyOutcome {
                 uid_validity,
@@ -155,8 +150,7 @@ impl Mailbox {
             Err(TryLockError::WouldBlock) => return Ok(None),
         };
         let picture = Arc::clone(&here.snapshot);
-        let Some((sources, mut incoming)) =
-            self.take_along(&picture, &here.list, uids, to, CopyMode::Move)
+        let Some((sources, mut incoming)) = self.take_along(&picture, uids, to, CopyMode::Move)
         else {
             return Ok(None);
         };
@@ -196,7 +190,6 @@ impl Mailbox {
     fn take_along(
         self: &Arc<Self>,
         picture: &Snapshot,
-        list: &UidList,
         uids: &UidSet,
         to: &Arc<Mailbox>,
         mode: CopyMode,
@@ -206,10 +199,9 @@ impl Mailbox {
         for row in rows_of(picture, uids) {
             let uid = Uid::new(row.uid)?;
             let from = self.known_location(picture, row)?;
-            let guid = list.message_guid(uid).map(<[u8]>::to_vec);
             let name = from.name.clone();
             let origin = Origin::Message(Arc::clone(self), from, mode);
-            incoming.push(describe(picture, row, &name, guid, to, origin));
+            incoming.push(describe(picture, row, &name, to, origin));
             sources.push(uid);
         }
         Some((sources, incoming))
@@ -242,12 +234,8 @@ impl Mailbox {
         // As it is now, a change by another session meanwhile included.
         let newest = self.snapshot();
         let row = newest.hot(row.uid).unwrap_or(row);
-        let guid = match Uid::new(row.uid) {
-            Some(uid) => lock(&self.core).list.message_guid(uid).map(<[u8]>::to_vec),
-            None => None,
-        };
         let origin = Origin::Temporary(temporary);
-        Ok(Some(describe(&newest, row, &name, guid, to, origin)))
+        Ok(Some(describe(&newest, row, &name, to, origin)))
     }
 
     /// A file linked into another mailbox keeps its mode and group, so both
@@ -293,12 +281,12 @@ fn describe(
     picture: &Snapshot,
     row: &HotRow,
     name: &[u8],
-    guid: Option<Vec<u8>>,
     to: &Arc<Mailbox>,
     origin: Origin,
 ) -> Incoming {
     let cold = picture.cold(row.uid);
     let base = FileName::parse(name).base();
+    let guid = cold.as_ref().and_then(|c| c.guid());
     let info = name.get(base.len()..).unwrap_or_default();
     let foreign = info.strip_prefix(b":2,").is_none_or(|letters| {
         letters
@@ -312,11 +300,11 @@ fn describe(
         // mean two messages to those who remember the first. Of the info
         // part only what we do not write ourselves has to be carried over.
         name: rebased(if foreign { name } else { base }),
-        guid: guid.or_else(|| Some(base.to_vec())),
+        guid: Some(guid.unwrap_or(base).to_vec()),
         flags: row.flags,
         keywords: picture.keyword_names(row.keywords).to_vec(),
-        stored: cold.and_then(|c| c.stored()),
-        size: cold.and_then(|c| c.size()),
+        stored: cold.as_ref().and_then(|c| c.stored()),
+        size: cold.as_ref().and_then(|c| c.size()),
         moved: false,
     }
 }

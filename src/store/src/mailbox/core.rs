@@ -3,11 +3,16 @@
 use super::{LOCK_RETRY, Mailbox, lock};
 use crate::error::Error;
 use crate::format::{ExtraKeywords, KeywordFile, UidList};
+use crate::index::{Index, Writer};
 use crate::snapshot::{Draft, Snapshot};
 use roost_os::dir::DirStamp;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
+
+/// How long after a change of ours it is made sure that nothing hides behind
+/// it.
+const SETTLE: Duration = Duration::from_millis(80);
 
 pub(super) struct Core {
     pub list: UidList,
@@ -22,10 +27,19 @@ pub(super) struct Core {
     pub racy: bool,
     /// New messages wait for the lock of the UID list.
     pub pending: bool,
-    /// The last listing was authoritative and found every message.
+    /// Every message was in the last listing, and nothing changed meanwhile.
     pub complete: bool,
     /// The first look is over: what appears now is new.
     pub opened: bool,
+    /// No change of `new`, `cur` can hide behind the stamps that are known.
+    pub settled: [bool; 2],
+    /// The list's records were wanted since somebody last looked here.
+    pub list_used: bool,
+    pub index: Option<Index>,
+    /// While the first picture is made, its facts go here.
+    pub writer: Option<Writer>,
+    /// Chunks that had learnt something when they were last counted.
+    pub learnt: usize,
 }
 
 /// Both directories of a mailbox at one moment.
@@ -36,9 +50,10 @@ pub(super) struct Stamps {
 }
 
 impl Stamps {
-    /// No change since can hide behind an equal mtime.
-    pub fn settled(&self, tick: Duration) -> bool {
-        self.new.is_settled(tick) && self.cur.is_settled(tick)
+    /// For each directory, that no change from `at` on can hide behind an
+    /// equal mtime.
+    pub fn settled_at(&self, at: SystemTime, tick: Duration) -> [bool; 2] {
+        [self.new, self.cur].map(|stamp| stamp.age(at) > tick)
     }
 }
 
@@ -77,9 +92,16 @@ impl Core {
             Some(LOCK_RETRY)
         } else if self.racy {
             Some(tick + Duration::from_millis(2))
+        } else if self.settled != [true; 2] {
+            Some(tick + SETTLE)
         } else {
             None
         }
+    }
+
+    /// What the picture does not have is not there.
+    pub fn is_complete(&self) -> bool {
+        self.complete && self.settled == [true; 2] && self.known.is_some() && !self.pending
     }
 
     /// The highest UID that the list has given out.
@@ -127,13 +149,17 @@ impl Mailbox {
     }
 
     /// Makes the draft the newest picture, and wakes who waits for changes.
-    pub(super) fn publish(&self, core: &mut Core, draft: Draft) {
+    pub(super) fn publish(&self, core: &mut Core, mut draft: Draft) {
         if !draft.touched() {
             return;
         }
         let tell = draft.changed();
         let removed = draft.removed().clone();
+        if let Some(writer) = draft.take_writer() {
+            core.writer = Some(writer);
+        }
         let snapshot = Arc::new(draft.finish());
+        self.note_change(core, &snapshot);
         if !removed.is_empty() {
             // Before the picture, so that who sees it finds its history.
             lock(&self.history).add(snapshot.highest_modseq().0, &removed);
@@ -162,6 +188,7 @@ impl Mailbox {
             // in the listing past the clock's tick.
             core.racy |= after != before && !self.is_watched();
             core.known = Some(after);
+            self.unsettle(core, [after.new != before.new, after.cur != before.cur]);
         }
         Ok(result)
     }

@@ -1,17 +1,18 @@
 //! Opening a mailbox: its sidecars read, its directories listed for the first
 //! time.
 
-use super::core::Core;
+use super::core::{Core, Stamps};
 use super::own::OwnEvents;
 use super::{Mailbox, Place, lock};
 use crate::error::Error;
 use crate::events::News;
 use crate::format::perm::Perm;
+use crate::format::uidlist::{Guid, Head};
 use crate::format::{
     Dir, ExtraKeywords, FormatError, KeywordFile, UidList, UidListLock, open, tmpclean,
 };
 use crate::index::history::History;
-use crate::index::{IndexFolder, clock_modseq};
+use crate::index::{Index, IndexFolder, IndexPlace, Kept, OddNames, Writer, first_modseq};
 use crate::options::{Fsync, Options};
 use crate::snapshot::Draft;
 use crate::watch::Shared as Watcher;
@@ -20,7 +21,6 @@ use nix::sys::statfs::{self, FsType};
 use nix::unistd::{AccessFlags, access};
 use roost_os::dir::DirStamp;
 use roost_types::{MailboxName, Uid, UidValidity};
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
@@ -42,19 +42,107 @@ pub(crate) struct Opening<'a> {
     pub new_validity: &'a dyn Fn() -> Result<UidValidity, FormatError>,
 }
 
+/// A mailbox's list and index, as they are found.
+struct Begin {
+    list: UidList,
+    place: Option<Arc<IndexPlace>>,
+    index: Option<Index>,
+    kept: Option<Kept>,
+    /// The directories as they were when the index had all of them, if the
+    /// list is still the same too.
+    known: Option<Stamps>,
+    inodes: [u64; 3],
+}
+
+impl Begin {
+    /// With an index that is right, the list is not read but for its header.
+    fn find(dir: &Dir, inodes: [u64; 3], opening: &Opening<'_>) -> Result<Self, Error> {
+        let head = Head::read(dir)?;
+        let mut begin = Self {
+            list: UidList::empty(dir, UidValidity::MIN),
+            place: None,
+            index: None,
+            kept: None,
+            known: None,
+            inodes,
+        };
+        if let Some(head) = head {
+            let (guid, uid_validity) = (head.guid, head.uid_validity);
+            begin.claim(dir, opening, guid, uid_validity);
+            if let Some(settled) = begin.kept.as_ref().and_then(|k| k.settled)
+                && let Some(list) = UidList::unread(dir, head, &settled.list)?
+            {
+                begin.list = list;
+                begin.known = Some(Stamps {
+                    new: settled.new,
+                    cur: settled.cur,
+                });
+                return Ok(begin);
+            }
+        }
+        begin.list = open_list(dir, opening.options, opening.new_validity)?;
+        begin.check(dir, opening);
+        Ok(begin)
+    }
+
+    /// The list was read whole: whether the index is its own.
+    fn check(&mut self, dir: &Dir, opening: &Opening<'_>) {
+        let (guid, uid_validity) = (self.list.guid(), self.list.uid_validity());
+        let kept = self.kept.as_ref();
+        let other = kept.is_some_and(|k| k.picture.uid_validity() != uid_validity);
+        if other || self.place.as_ref().is_some_and(|p| Some(p.guid()) != guid) {
+            // Replaced while we looked.
+            (self.place, self.index, self.kept) = (None, None, None);
+        }
+        if let Some(guid) = guid.filter(|_| self.place.is_none()) {
+            self.claim(dir, opening, guid, uid_validity);
+        }
+    }
+
+    fn claim(&mut self, dir: &Dir, opening: &Opening<'_>, guid: Guid, validity: UidValidity) {
+        let Some(folder) = opening.folder else { return };
+        let Some(place) = folder.claim(guid).map(Arc::new) else {
+            let path = dir.path().display();
+            log::warn!("{path}: another open mailbox has its GUID {guid}: no index");
+            return;
+        };
+        let sync = opening.options.fsync != Fsync::Never;
+        let mut index = Index::new(Arc::clone(&place), dir, self.inodes, sync);
+        self.kept = index.load(validity);
+        self.index = Some(index);
+        self.place = Some(place);
+    }
+
+    /// Where the first picture's facts go while it is made.
+    fn writer(&mut self) -> Option<Writer> {
+        let index = self.index.as_mut().filter(|_| self.kept.is_none())?;
+        index.writer().map_err(|e| index.postpone(&e)).ok()
+    }
+}
+
 impl Mailbox {
     /// Opens the mailbox in `dir` and looks at it once.
     pub(crate) fn load(dir: Dir, opening: Opening<'_>) -> Result<Arc<Self>, Error> {
         let sub = |name: &[u8]| dir.open_sub(name).map_err(Error::from);
         let (cur, new, tmp) = (sub(b"cur")?, sub(b"new")?, sub(b"tmp")?);
         let options = opening.options;
-        let list = open_list(&dir, options, opening.new_validity)?;
-        let letters = KeywordFile::load(&dir)?;
-        let extra = ExtraKeywords::load(&dir, list.uid_validity())?;
-        let first = Draft::first(list.uid_validity(), Uid::MIN, clock_modseq());
-        let snapshot = Arc::new(first.finish());
         let stamp = |d: &Dir| DirStamp::of(d).map_err(|e| Error::io(d.path(), e));
         let ids = [stamp(&new)?, stamp(&cur)?].map(|s| (s.dev, s.ino));
+        let inodes = [stamp(&dir)?.ino, ids[0].1, ids[1].1];
+        let mut begin = Begin::find(&dir, inodes, &opening)?;
+        let writer = begin.writer();
+        let letters = KeywordFile::load(&dir)?;
+        let extra = ExtraKeywords::load(&dir, begin.list.uid_validity())?;
+        let has_index = begin.kept.is_some();
+        let (picture, history, odd) = match begin.kept {
+            Some(kept) => (kept.picture, kept.history, kept.odd),
+            None => {
+                let modseq = first_modseq();
+                let first = Draft::first(begin.list.uid_validity(), Uid::MIN, modseq);
+                (first.finish(), History::new(modseq), OddNames::new())
+            }
+        };
+        let snapshot = Arc::new(picture);
         let local = is_local(&cur);
         let mailbox = Arc::new(Self {
             options: Arc::clone(options),
@@ -75,53 +163,46 @@ impl Mailbox {
             queue: Default::default(),
             current: ArcSwap::new(Arc::clone(&snapshot)),
             changes: watch::Sender::new(snapshot.generation()),
-            history: Mutex::new(History::new(snapshot.highest_modseq().0)),
-            guid: OnceLock::new(),
-            index: OnceLock::new(),
+            history: Mutex::new(history),
+            guid: begin.list.guid().map_or_else(OnceLock::new, OnceLock::from),
+            index: begin.place,
             pieces: OnceLock::new(),
+            saving: Mutex::new(()),
             core: Mutex::new(Core {
-                list,
+                settled: [begin.known.is_some(); 2],
+                list: begin.list,
+                list_used: true,
                 letters,
                 extra,
                 snapshot,
-                known: None,
+                known: begin.known,
                 racy: false,
                 pending: false,
-                complete: false,
+                complete: begin.known.is_some(),
                 opened: false,
+                index: begin.index,
+                writer,
+                learnt: 0,
             }),
-            odd: Mutex::new(HashMap::new()),
+            odd: Mutex::new(odd),
+            renamed: Mutex::default(),
             dir,
             cur,
             new,
             tmp,
         });
+        if let Some(place) = &mailbox.index {
+            place.set_holder(&mailbox);
+        }
         // Watched before the first listing, so that no change falls between.
         let id = mailbox.watcher.add(&mailbox);
         mailbox.watch_id.store(id, Ordering::Release);
-        mailbox.first_look()?;
-        mailbox.identify(opening.folder);
+        mailbox.first_look(has_index)?;
         Ok(mailbox)
     }
 
-    /// A list without GUID has got one by the first look, if it can be
-    /// written.
-    fn identify(&self, folder: Option<&Arc<IndexFolder>>) {
-        let Some(guid) = self.core().list.guid() else {
-            return;
-        };
-        let _ = self.guid.set(guid);
-        match folder.map(|folder| folder.claim(guid)) {
-            Some(Some(place)) => drop(self.index.set(Arc::new(place))),
-            Some(None) => log::warn!(
-                "{}: another open mailbox has its GUID {guid}: working without an index",
-                self.dir.path().display()
-            ),
-            None => {}
-        }
-    }
-
-    fn first_look(&self) -> Result<(), Error> {
+    /// Brings the picture up to date; `has_index`: it is not the first one.
+    fn first_look(&self, has_index: bool) -> Result<(), Error> {
         if let Err(e) = tmpclean::clean(&self.dir) {
             log::info!("{}: cleaning tmp: {e}", self.dir.path().display());
         }
@@ -129,9 +210,22 @@ impl Mailbox {
         let mut draft = Draft::of(&core.snapshot);
         self.name_keywords(&core, &mut draft);
         self.publish(&mut core, draft);
+        if has_index && core.known.is_none() {
+            self.check_replaced(&mut core)?;
+        }
         self.refresh_core(&mut core, None)?;
+        if has_index {
+            self.check_extras(&mut core);
+        }
         core.opened = true;
         self.tidy_lists(&mut core);
+        // A list of an old version has got its GUID by now.
+        if let Some(guid) = core.list.guid() {
+            let _ = self.guid.set(guid);
+        }
+        if !has_index {
+            self.save(&mut core);
+        }
         Ok(())
     }
 
@@ -140,7 +234,8 @@ impl Mailbox {
     pub(super) fn tidy_lists(&self, core: &mut Core) {
         let live = core.snapshot.len() as usize;
         let wanted = core.list.needs_rewrite()
-            || core.complete && (core.list.wants_compaction(live) || core.extra.wants_compaction());
+            || core.is_complete()
+                && (core.list.wants_compaction(live) || core.extra.wants_compaction());
         if !wanted || self.read_only {
             return;
         }
@@ -162,7 +257,7 @@ impl Mailbox {
         list_lock: &mut UidListLock,
     ) -> Result<(), FormatError> {
         let picture = Arc::clone(&core.snapshot);
-        let (shown, complete) = (core.shown(), core.complete);
+        let (shown, complete) = (core.shown(), core.is_complete());
         let keep =
             |uid: Uid, _: &[u8]| !complete || uid.get() > shown || picture.hot(uid.get()).is_some();
         core.list.rewrite(list_lock, self.options.fsync, keep)?;

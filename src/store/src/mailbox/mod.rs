@@ -28,6 +28,7 @@ mod refresh;
 mod repair;
 mod replace;
 mod resolve;
+mod save;
 mod scan;
 
 use crate::cache::Pieces;
@@ -36,8 +37,8 @@ use crate::events::News;
 use crate::format::perm::Perm;
 use crate::format::uidlist::Guid;
 use crate::format::{Dir, UidListLock};
-use crate::index::IndexPlace;
 use crate::index::history::History;
+use crate::index::{IndexPlace, OddNames};
 use crate::options::Options;
 use crate::snapshot::Snapshot;
 use crate::watch::Shared as Watcher;
@@ -49,7 +50,6 @@ pub(crate) use load::Opening;
 use own::OwnEvents;
 pub(crate) use own::Sub;
 use roost_types::{MailboxName, ModSeq, Uid, UidSet};
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -93,12 +93,16 @@ pub struct Mailbox {
     core: Mutex<Core>,
     current: ArcSwap<Snapshot>,
     /// File names that do not follow from base name, flags and letters.
-    odd: Mutex<HashMap<u32, Box<[u8]>>>,
+    odd: Mutex<OddNames>,
     changes: watch::Sender<u64>,
     history: Mutex<History>,
     guid: OnceLock<Guid>,
-    pub(crate) index: OnceLock<Arc<IndexPlace>>,
     pub(crate) pieces: OnceLock<Option<Arc<Pieces>>>,
+    /// Odd names that are new since the last picture.
+    renamed: Mutex<Vec<u32>>,
+    pub(crate) index: Option<Arc<IndexPlace>>,
+    /// One thread at a time writes a snapshot of the index.
+    saving: Mutex<()>,
 }
 
 /// Where the mailbox is; RENAME changes it.
@@ -176,25 +180,16 @@ impl Mailbox {
     /// The message's own identity, kept by COPY and MOVE: the `G` field of
     /// its record, or else its base name.
     pub fn message_guid(&self, uid: Uid) -> Result<Vec<u8>, Error> {
-        let core = self.core();
-        if let Some(guid) = core.list.message_guid(uid) {
-            return Ok(guid.to_vec());
-        }
-        let cold = core.snapshot.cold(uid.get()).ok_or(Error::Expunged)?;
-        Ok(cold.base().to_vec())
+        let picture = self.snapshot();
+        let cold = picture.cold(uid.get()).ok_or(Error::Expunged)?;
+        Ok(cold.guid().unwrap_or(cold.base()).to_vec())
     }
 
     /// Change numbers are this process's alone to give out, so that they hold
     /// when it has ended. Without an index another process may number changes
     /// as well, and in another order. Does not block.
     pub fn keeps_modseqs(&self) -> bool {
-        self.index.get().is_some()
-    }
-
-    /// Where files about this mailbox may be kept; `None` without an index.
-    #[allow(dead_code)]
-    pub(crate) fn index_place(&self) -> Option<&IndexPlace> {
-        self.index.get().map(|place| &**place)
+        self.index.is_some()
     }
 
     /// Receives the generation ([`Snapshot::generation`]) of each new picture,
@@ -212,9 +207,17 @@ impl Mailbox {
         lock(&self.place)
     }
 
+    /// Looks whether its directories are still where they were.
+    pub(crate) fn is_in_place(&self) -> bool {
+        self.stamps().is_ok()
+    }
+
     /// The mailbox is there no more: sessions see it by [`Mailbox::exists`].
     pub(crate) fn mark_gone(&self) {
         if !self.gone.swap(true, Ordering::AcqRel) {
+            if let Some(place) = &self.index {
+                place.release();
+            }
             self.changes.send_replace(u64::MAX);
             self.news.tree_changed();
         }
@@ -271,6 +274,7 @@ impl Mailbox {
 impl Drop for Mailbox {
     fn drop(&mut self) {
         self.watcher.forget(self.watch_id.load(Ordering::Acquire));
+        self.close();
     }
 }
 

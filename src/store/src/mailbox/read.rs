@@ -24,7 +24,7 @@ impl Mailbox {
         let opened = opened.ok_or(Error::Expunged)?;
         let cold = picture.cold(row.uid);
         let limit = self.options.max_message_size;
-        let size = cold.and_then(|c| c.stored());
+        let size = cold.as_ref().and_then(|c| c.stored());
         let message = Message::new(opened, size, limit).map_err(|e| self.damaged(uid, e))?;
         if let Some(cold) = cold {
             cold.set_dates(message.internal_date().0, message.save_date().0);

@@ -71,6 +71,7 @@ impl Mailbox {
         let mut survey = self.survey(core, &scan);
         let (gone, moved) = self.confirm_missing(core, &scan, &survey)?;
         let mut draft = Draft::of(&core.snapshot);
+        draft.set_writer(core.writer.take());
         self.refresh_keywords(core, &mut draft)?;
         if list_lock.is_none() {
             self.restore_keywords(core);
@@ -82,9 +83,16 @@ impl Mailbox {
             self.apply_name(&mut draft, &core.snapshot, *uid, location.found());
         }
         self.drop_rows(&mut draft, &gone);
-        core.complete = scan.authoritative && scan.due == Due::BOTH;
+        core.complete = scan.stable && (scan.due == Due::BOTH || core.complete);
         core.known = Some(scan.stamps);
-        core.racy = !scan.stamps.settled(self.tick) && !self.is_watched();
+        core.racy = scan.settled != [true; 2] && !self.is_watched();
+        for (at, listed) in [scan.due.new, scan.due.cur].into_iter().enumerate() {
+            if let (true, Some(to), Some(now)) =
+                (listed, core.settled.get_mut(at), scan.settled.get(at))
+            {
+                *to = *now;
+            }
+        }
         let listing = Listed {
             comparable,
             trusted: scan.stable && scan.due == Due::BOTH || last,
@@ -102,6 +110,7 @@ impl Mailbox {
 
     /// Reads what others have written to the UID list.
     pub(super) fn refresh_list(&self, core: &mut Core) -> Result<(), Error> {
+        core.list_used = true;
         match core.list.refresh()? {
             Refresh::Unchanged | Refresh::Appended { .. } => Ok(()),
             Refresh::Replaced => self.check_replaced(core),
@@ -115,21 +124,25 @@ impl Mailbox {
 
     /// False if the list has the message's file under another UID by now.
     fn has_record(&self, core: &Core, uid: Uid) -> bool {
-        let base = core.snapshot.cold(uid.get()).map(|c| c.base());
-        base.is_some_and(|b| core.list.uid_of(b) == Some(uid))
+        let cold = core.snapshot.cold(uid.get());
+        cold.is_some_and(|c| core.list.uid_of(c.base()) == Some(uid))
     }
 
     /// After the list was replaced: a new UIDVALIDITY makes this another
     /// mailbox; messages that have got other UIDs leave the picture and come
     /// back as new ones.
-    fn check_replaced(&self, core: &mut Core) -> Result<(), Error> {
+    pub(super) fn check_replaced(&self, core: &mut Core) -> Result<(), Error> {
         self.check_validity(core)?;
-        let moved: UidSet = core
-            .snapshot
-            .hot_rows()
-            .filter_map(|row| Uid::new(row.uid))
-            .filter(|&uid| !self.has_record(core, uid))
-            .collect();
+        let mut moved = UidSet::new();
+        for chunk in core.snapshot.chunks() {
+            let data = chunk.cold_data();
+            for uid in chunk.rows().iter().filter_map(|row| Uid::new(row.uid)) {
+                let base = data.facts(uid.get()).map(|f| f.base);
+                if base.is_none() || core.list.base_of(uid) != base {
+                    moved.insert(uid);
+                }
+            }
+        }
         if !moved.is_empty() {
             log::warn!(
                 "{}: {} messages have other UIDs now",
@@ -243,6 +256,7 @@ impl Mailbox {
         let mut odd = lock(&self.odd);
         if is_odd {
             odd.insert(uid, found.name.into());
+            lock(&self.renamed).push(uid);
         } else if !odd.is_empty() {
             odd.remove(&uid);
         }

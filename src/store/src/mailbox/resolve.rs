@@ -46,7 +46,8 @@ impl Mailbox {
             let name = name.to_vec();
             return Some(Location { sub, name });
         }
-        let base = picture.cold(row.uid)?.base();
+        let cold = picture.cold(row.uid)?;
+        let base = cold.base();
         let mut name = Vec::with_capacity(base.len() + 12);
         match sub {
             Sub::New => name.extend_from_slice(base),
@@ -65,7 +66,8 @@ impl Mailbox {
         if self.is_there(&known) {
             return Some(known);
         }
-        let base = picture.cold(row.uid)?.base();
+        let cold = picture.cold(row.uid)?;
+        let base = cold.base();
         let bare = |sub| Location {
             sub,
             name: base.to_vec(),

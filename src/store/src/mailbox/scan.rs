@@ -12,6 +12,7 @@ use crate::format::name::{FileName, Letters, is_message_name};
 use crate::snapshot::{HotRow, IN_NEW, ODD_NAME, Snapshot};
 use roost_os::dir::{Entry, FileKind, Listing};
 use roost_types::{SystemFlags, Uid};
+use std::time::SystemTime;
 
 /// How often a listing is repeated to get one between equal stamps.
 const TRIES: usize = 3;
@@ -24,7 +25,10 @@ pub(super) struct Scan {
     pub stamps: Stamps,
     /// The stamps were the same afterwards.
     pub stable: bool,
-    /// Stable, and no change can hide behind an equal mtime.
+    /// For each directory, that no change since it was listed can hide behind
+    /// an equal mtime.
+    pub settled: [bool; 2],
+    /// Stable, and both settled.
     pub authoritative: bool,
 }
 
@@ -110,9 +114,11 @@ impl Mailbox {
             cur: Listing::default(),
             stamps,
             stable: false,
+            settled: [false; 2],
             authoritative: false,
         };
         for _ in 0..TRIES {
+            let begun = SystemTime::now();
             if scan.due.new {
                 scan.new
                     .read(&self.new)
@@ -127,7 +133,8 @@ impl Mailbox {
             scan.stamps = stamps;
             scan.stable = stamps == after;
             if scan.stable {
-                scan.authoritative = stamps.settled(self.tick);
+                scan.settled = stamps.settled_at(begun, self.tick);
+                scan.authoritative = scan.settled == [true; 2];
                 break;
             }
             // What was not due before is so now if it has changed.

@@ -1,6 +1,6 @@
 //! A run of about a thousand messages: the unit that pictures share.
 
-use super::cold::{Cold, ColdRow};
+use super::cold::{Cold, ColdData, ColdRow, Facts};
 use super::keywords::KeywordSetId;
 use roost_types::SystemFlags;
 use std::sync::Arc;
@@ -128,7 +128,27 @@ impl Chunk {
     }
 
     pub fn cold(&self, uid: u32) -> Option<ColdRow<'_>> {
-        self.cold.row(uid)
+        self.cold.row(&self.rows, uid)
+    }
+
+    pub fn cold_side(&self) -> &Cold {
+        &self.cold
+    }
+
+    /// The cold facts of all rows.
+    pub fn cold_data(&self) -> Arc<ColdData> {
+        self.cold.data(&self.rows)
+    }
+
+    /// Adds a row behind the others where no other picture can see it.
+    pub fn push_unshared(&mut self, row: HotRow, facts: &Facts<'_>) -> bool {
+        let unshared = Arc::get_mut(&mut self.cold).is_some_and(|cold| cold.push_unshared(facts));
+        if unshared {
+            self.rows.push(row);
+            self.counts.add(Counts::of(&row));
+            self.highest = self.highest.max(row.modseq);
+        }
+        unshared
     }
 
     /// Changes one row and the counts with it.
@@ -146,18 +166,26 @@ impl Chunk {
         *self = Self::new(std::mem::take(&mut self.rows), Arc::clone(&self.cold));
     }
 
+    /// [`update`](Self::update) for the rows with UIDs from `first` to `last`.
+    pub fn update_range(&mut self, (first, last): (u32, u32), mut change: impl FnMut(&mut HotRow)) {
+        let from = self.rows.partition_point(|r| r.uid < first);
+        let to = self.rows.partition_point(|r| r.uid <= last);
+        for at in from..to {
+            self.update(at, &mut change);
+        }
+    }
+
     /// Most of what the cold chunk holds is about messages that are gone.
     pub fn is_sparse(&self) -> bool {
         self.rows.len() * 2 < self.cold.len()
     }
 
     /// Adds this chunk's messages to a chunk under construction.
-    pub fn copy_into(&self, rows: &mut Vec<HotRow>, cold: &mut Cold) {
+    pub fn copy_into(&self, rows: &mut Vec<HotRow>, cold: &mut ColdData) {
+        let data = self.cold_data();
         for row in &self.rows {
-            if let Some(facts) = self.cold.row(row.uid) {
-                rows.push(*row);
-                cold.push_row(row.uid, facts);
-            }
+            rows.push(*row);
+            cold.push(&data.facts(row.uid).unwrap_or(Facts::none(row.uid)));
         }
     }
 }

@@ -1,38 +1,67 @@
 //! What a picture knows of its messages besides the hot columns: base names,
-//! sizes, dates. Shared by all pictures that have the message; what has to be
-//! asked of the disk is filled in later, through atomics.
+//! GUIDs, sizes, dates. Shared by all pictures that have the message; kept in
+//! memory, or read from the index a chunk at a time when somebody asks. What
+//! has to be asked of the disk is filled in later, through atomics.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use super::chunk::HotRow;
+use crate::index::Block;
+use crate::mailbox::lock;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, Weak};
 
 const NO_SIZE: u64 = u64::MAX;
 const NO_TIME: i64 = i64::MIN;
 
 /// Facts about up to a chunk's worth of messages, by rising UID.
 #[derive(Debug, Default)]
-pub(crate) struct Cold {
+pub(crate) struct ColdData {
     uids: Vec<u32>,
     names: Vec<u8>,
-    /// Where each name ends in `names`.
-    ends: Vec<u32>,
+    /// Where each base name begins in `names`, and its length; its GUID, if
+    /// it has one of its own, stands between that and the next.
+    starts: Vec<(u32, u32)>,
     stored: Vec<AtomicU64>,
     sizes: Vec<AtomicU64>,
     internal: Vec<AtomicI64>,
     saved: Vec<AtomicI64>,
 }
 
-/// The cold facts of one message.
-#[derive(Clone, Copy)]
-pub(crate) struct ColdRow<'a> {
-    cold: &'a Cold,
-    slot: usize,
+/// The facts of one message, as they are written and read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Facts<'a> {
+    pub uid: u32,
+    pub base: &'a [u8],
+    /// Where it is not the base name.
+    pub guid: Option<&'a [u8]>,
+    /// Octets of the uncompressed file.
+    pub stored: Option<u64>,
+    /// RFC822.SIZE.
+    pub size: Option<u64>,
+    pub internal: Option<i64>,
+    pub saved: Option<i64>,
 }
 
-impl Cold {
+impl Facts<'_> {
+    /// Of a message of which nothing is known.
+    pub fn none(uid: u32) -> Self {
+        Self {
+            uid,
+            base: &[],
+            guid: None,
+            stored: None,
+            size: None,
+            internal: None,
+            saved: None,
+        }
+    }
+}
+
+impl ColdData {
     pub fn with_capacity(rows: usize) -> Self {
         Self {
             uids: Vec::with_capacity(rows),
             names: Vec::with_capacity(rows * 64),
-            ends: Vec::with_capacity(rows),
+            starts: Vec::with_capacity(rows),
             stored: Vec::with_capacity(rows),
             sizes: Vec::with_capacity(rows),
             internal: Vec::with_capacity(rows),
@@ -44,76 +73,231 @@ impl Cold {
         self.uids.len()
     }
 
+    pub fn shrink(&mut self) {
+        self.uids.shrink_to_fit();
+        self.names.shrink_to_fit();
+        self.starts.shrink_to_fit();
+        self.stored.shrink_to_fit();
+        self.sizes.shrink_to_fit();
+        self.internal.shrink_to_fit();
+        self.saved.shrink_to_fit();
+    }
+
     /// Adds a message above all others.
-    pub fn push(&mut self, uid: u32, base: &[u8], stored: Option<u64>, size: Option<u64>) {
-        self.uids.push(uid);
-        self.names.extend_from_slice(base);
-        self.ends
-            .push(u32::try_from(self.names.len()).unwrap_or(u32::MAX));
-        self.stored.push(AtomicU64::new(stored.unwrap_or(NO_SIZE)));
-        self.sizes.push(AtomicU64::new(size.unwrap_or(NO_SIZE)));
-        self.internal.push(AtomicI64::new(NO_TIME));
-        self.saved.push(AtomicI64::new(NO_TIME));
+    pub fn push(&mut self, facts: &Facts<'_>) {
+        let small = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        self.uids.push(facts.uid);
+        self.starts
+            .push((small(self.names.len()), small(facts.base.len())));
+        self.names.extend_from_slice(facts.base);
+        self.names.extend_from_slice(facts.guid.unwrap_or_default());
+        self.stored
+            .push(AtomicU64::new(facts.stored.unwrap_or(NO_SIZE)));
+        self.sizes
+            .push(AtomicU64::new(facts.size.unwrap_or(NO_SIZE)));
+        self.internal
+            .push(AtomicI64::new(facts.internal.unwrap_or(NO_TIME)));
+        self.saved
+            .push(AtomicI64::new(facts.saved.unwrap_or(NO_TIME)));
     }
 
-    /// Adds a message of another chunk with all that is known of it.
-    pub fn push_row(&mut self, uid: u32, row: ColdRow<'_>) {
-        self.push(uid, row.base(), row.stored(), row.size());
-        if let (Some(to), Some(time)) = (self.internal.last(), row.internal_date()) {
-            to.store(time, Ordering::Relaxed);
-        }
-        if let (Some(to), Some(time)) = (self.saved.last(), row.save_date()) {
-            to.store(time, Ordering::Relaxed);
-        }
+    pub fn iter(&self) -> impl Iterator<Item = Facts<'_>> {
+        (0..self.len()).filter_map(|slot| self.facts_at(slot))
     }
 
-    pub fn row(&self, uid: u32) -> Option<ColdRow<'_>> {
-        let slot = self.uids.binary_search(&uid).ok()?;
-        Some(ColdRow { cold: self, slot })
+    pub fn facts(&self, uid: u32) -> Option<Facts<'_>> {
+        self.facts_at(self.slot(uid)?)
+    }
+
+    fn slot(&self, uid: u32) -> Option<usize> {
+        self.uids.binary_search(&uid).ok()
+    }
+
+    fn facts_at(&self, slot: usize) -> Option<Facts<'_>> {
+        let &(start, len) = self.starts.get(slot)?;
+        let end = match self.starts.get(slot + 1) {
+            Some(&(next, _)) => next as usize,
+            None => self.names.len(),
+        };
+        let both = self.names.get(start as usize..end)?;
+        let (base, guid) = both.split_at_checked(len as usize)?;
+        Some(Facts {
+            uid: *self.uids.get(slot)?,
+            base,
+            guid: (!guid.is_empty()).then_some(guid),
+            stored: load_size(&self.stored, slot),
+            size: load_size(&self.sizes, slot),
+            internal: load_time(&self.internal, slot),
+            saved: load_time(&self.saved, slot),
+        })
     }
 }
 
-impl<'a> ColdRow<'a> {
-    /// The base name, up to the first `:`.
-    pub fn base(self) -> &'a [u8] {
-        let at = |slot: usize| self.cold.ends.get(slot).map_or(0, |&end| end as usize);
-        let start = self.slot.checked_sub(1).map_or(0, at);
-        self.cold
-            .names
-            .get(start..at(self.slot))
-            .unwrap_or_default()
-    }
+/// The cold side of a chunk.
+#[derive(Debug)]
+pub(crate) struct Cold {
+    source: Mutex<Source>,
+    rows: usize,
+    /// Something was learnt that the index does not have.
+    learnt: AtomicBool,
+}
 
-    /// Octets of the uncompressed file.
-    pub fn stored(self) -> Option<u64> {
-        load_size(&self.cold.stored, self.slot)
-    }
+#[derive(Debug)]
+enum Source {
+    Memory(Arc<ColdData>),
+    Index { block: Block, read: Weak<ColdData> },
+}
 
-    /// RFC822.SIZE.
-    pub fn size(self) -> Option<u64> {
-        load_size(&self.cold.sizes, self.slot)
-    }
-
-    pub fn set_size(self, size: u64) {
-        if let Some(to) = self.cold.sizes.get(self.slot) {
-            to.store(size, Ordering::Relaxed);
+impl Cold {
+    pub fn new(data: ColdData) -> Self {
+        Self {
+            rows: data.len(),
+            source: Mutex::new(Source::Memory(Arc::new(data))),
+            learnt: AtomicBool::new(false),
         }
     }
 
-    pub fn internal_date(self) -> Option<i64> {
-        load_time(&self.cold.internal, self.slot)
+    pub fn in_index(block: Block, rows: usize) -> Self {
+        Self {
+            source: Mutex::new(Source::Index {
+                block,
+                read: Weak::new(),
+            }),
+            rows,
+            learnt: AtomicBool::new(false),
+        }
     }
 
-    pub fn save_date(self) -> Option<i64> {
-        load_time(&self.cold.saved, self.slot)
+    /// How many messages it has facts of.
+    pub fn len(&self) -> usize {
+        self.rows
+    }
+
+    pub fn forget_learnt(&self) {
+        self.learnt.store(false, Ordering::Relaxed);
+    }
+
+    pub fn has_learnt(&self) -> bool {
+        self.learnt.load(Ordering::Relaxed)
+    }
+
+    /// The block that still says everything there is to say of `rows`
+    /// messages.
+    pub fn block(&self, rows: usize) -> Option<Block> {
+        match &*lock(&self.source) {
+            Source::Index { block, .. } if rows == self.rows => Some(block.clone()),
+            _ => None,
+        }
+    }
+
+    /// From now on the facts are read from there.
+    pub fn move_to(&self, block: Block) {
+        let read = Weak::new();
+        *lock(&self.source) = Source::Index { block, read };
+    }
+
+    /// The facts; `rows` are those of the chunk, should a block be damaged.
+    pub fn data(&self, rows: &[HotRow]) -> Arc<ColdData> {
+        let mut source = lock(&self.source);
+        match &mut *source {
+            Source::Memory(data) => Arc::clone(data),
+            Source::Index { block, read } => {
+                if let Some(data) = read.upgrade() {
+                    return data;
+                }
+                let data = block.read(rows);
+                *read = Arc::downgrade(&data);
+                data
+            }
+        }
+    }
+
+    pub fn row(&self, rows: &[HotRow], uid: u32) -> Option<ColdRow<'_>> {
+        let data = self.data(rows);
+        let slot = data.slot(uid)?;
+        Some(ColdRow {
+            cold: self,
+            data,
+            slot,
+        })
+    }
+
+    /// Adds a message where nobody else can see these facts.
+    pub fn push_unshared(&mut self, facts: &Facts<'_>) -> bool {
+        let source = self.source.get_mut();
+        let source = source.unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Source::Memory(data) = source
+            && let Some(data) = Arc::get_mut(data)
+        {
+            data.push(facts);
+            self.rows = data.len();
+            return true;
+        }
+        false
+    }
+
+    /// What was learnt must not be let go of before the index has it.
+    fn keep(&self, data: &Arc<ColdData>) {
+        if !self.learnt.swap(true, Ordering::Relaxed) {
+            *lock(&self.source) = Source::Memory(Arc::clone(data));
+        }
+    }
+}
+
+/// The cold facts of one message.
+pub(crate) struct ColdRow<'a> {
+    cold: &'a Cold,
+    data: Arc<ColdData>,
+    slot: usize,
+}
+
+impl ColdRow<'_> {
+    /// The base name, up to the first `:`.
+    pub fn base(&self) -> &[u8] {
+        self.data.facts_at(self.slot).map_or(&[], |f| f.base)
+    }
+
+    /// The GUID where it is not the base name.
+    pub fn guid(&self) -> Option<&[u8]> {
+        self.data.facts_at(self.slot)?.guid
+    }
+
+    /// Octets of the uncompressed file.
+    pub fn stored(&self) -> Option<u64> {
+        load_size(&self.data.stored, self.slot)
+    }
+
+    /// RFC822.SIZE.
+    pub fn size(&self) -> Option<u64> {
+        load_size(&self.data.sizes, self.slot)
+    }
+
+    pub fn set_size(&self, size: u64) {
+        if let Some(to) = self.data.sizes.get(self.slot) {
+            to.store(size, Ordering::Relaxed);
+            self.cold.keep(&self.data);
+        }
+    }
+
+    pub fn internal_date(&self) -> Option<i64> {
+        load_time(&self.data.internal, self.slot)
+    }
+
+    pub fn save_date(&self) -> Option<i64> {
+        load_time(&self.data.saved, self.slot)
     }
 
     /// The first answers stay: a save date is the file's change time, which a
     /// later rename moves.
-    pub fn set_dates(self, internal: i64, saved: i64) {
-        for (column, time) in [(&self.cold.internal, internal), (&self.cold.saved, saved)] {
-            if let Some(to) = column.get(self.slot) {
-                let _ = to.compare_exchange(NO_TIME, time, Ordering::Relaxed, Ordering::Relaxed);
+    pub fn set_dates(&self, internal: i64, saved: i64) {
+        let data = &self.data;
+        for (column, time) in [(&data.internal, internal), (&data.saved, saved)] {
+            if let Some(to) = column.get(self.slot)
+                && to
+                    .compare_exchange(NO_TIME, time, Ordering::Relaxed, Ordering::Relaxed)
+                    .is_ok()
+            {
+                self.cold.keep(data);
             }
         }
     }

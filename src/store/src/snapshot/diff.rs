@@ -68,12 +68,20 @@ impl<'a> Cursor<'a> {
     }
 }
 
-pub(super) fn diff(old: &Snapshot, new: &Snapshot) -> Diff {
-    let mut out = Diff {
-        keywords_changed: !Arc::ptr_eq(&old.table, &new.table)
-            && old.table.names() != new.table.names(),
-        ..Diff::default()
-    };
+/// One row on the way from an old picture to a new one.
+pub(crate) enum Step<'a> {
+    /// Only the old picture has it, under this number.
+    Gone(SeqNum, &'a HotRow),
+    /// Both have it, alike or not, the new one under this number.
+    Both(SeqNum, &'a HotRow, &'a HotRow),
+    /// Only the new picture has it.
+    New(&'a HotRow),
+    /// Rows that both share were passed over.
+    Shared,
+}
+
+/// Visits the rows of two pictures in order, but for chunks that they share.
+pub(crate) fn walk<'a>(old: &'a Snapshot, new: &'a Snapshot, mut visit: impl FnMut(Step<'a>)) {
     let (mut a, mut b) = (Cursor::new(&old.chunks), Cursor::new(&new.chunks));
     loop {
         if let (Some(x), Some(y)) = (a.whole_chunk(), b.whole_chunk())
@@ -81,29 +89,46 @@ pub(super) fn diff(old: &Snapshot, new: &Snapshot) -> Diff {
         {
             a.skip_chunk();
             b.skip_chunk();
+            visit(Step::Shared);
             continue;
         }
         match (a.peek(), b.peek()) {
-            (None, None) => return out,
+            (None, None) => return,
             (Some(x), y) if y.is_none_or(|y| x.uid < y.uid) => {
-                if let Some(uid) = Uid::new(x.uid) {
-                    out.expunged.push((a.seq(), uid));
-                }
+                visit(Step::Gone(a.seq(), x));
                 a.step();
             }
             (Some(x), Some(y)) if x.uid == y.uid => {
-                if (x.modseq, x.flags, x.keywords) != (y.modseq, y.flags, y.keywords)
-                    && let Some(row) = Row::of(y)
-                {
-                    out.changed.push((b.seq(), row));
-                }
+                visit(Step::Both(b.seq(), x, y));
                 a.step();
                 b.step();
             }
-            _ => {
-                out.added += 1;
+            (_, Some(y)) => {
+                visit(Step::New(y));
                 b.step();
             }
+            (Some(_), None) => return,
         }
     }
+}
+
+pub(super) fn diff(old: &Snapshot, new: &Snapshot) -> Diff {
+    let mut out = Diff {
+        keywords_changed: !Arc::ptr_eq(&old.table, &new.table)
+            && old.table.names() != new.table.names(),
+        ..Diff::default()
+    };
+    walk(old, new, |step| match step {
+        Step::Gone(seq, x) => out.expunged.extend(Uid::new(x.uid).map(|uid| (seq, uid))),
+        Step::Both(seq, x, y) => {
+            if (x.modseq, x.flags, x.keywords) != (y.modseq, y.flags, y.keywords)
+                && let Some(row) = Row::of(y)
+            {
+                out.changed.push((seq, row));
+            }
+        }
+        Step::New(_) => out.added += 1,
+        Step::Shared => {}
+    });
+    out
 }

@@ -2,9 +2,9 @@
 
 use super::Snapshot;
 use super::chunk::{CHUNK, Chunk, Counts, HotRow};
-use super::cold::Cold;
+use super::cold::{Cold, ColdData, Facts};
 use super::keywords::{KeywordSetId, KeywordTable, SetKey};
-use crate::index::next_modseq;
+use crate::index::{Writer, next_modseq};
 use roost_types::{SystemFlags, Uid, UidSet, UidValidity};
 use std::sync::Arc;
 
@@ -16,6 +16,8 @@ pub(crate) struct NewRow<'a> {
     pub keywords: KeywordSetId,
     pub state: u8,
     pub base: &'a [u8],
+    /// Where it is not the base name.
+    pub guid: Option<&'a [u8]>,
     /// Octets of the uncompressed file, where known.
     pub stored: Option<u64>,
     /// RFC822.SIZE, where known.
@@ -35,7 +37,10 @@ pub(crate) struct Draft {
     table: Arc<KeywordTable>,
     /// Rows behind `chunks`, not yet made into chunks.
     rows: Vec<HotRow>,
-    cold: Cold,
+    cold: ColdData,
+    /// Where full chunks' facts go at once: the first picture of a large
+    /// mailbox would take too much memory with them.
+    writer: Option<Writer>,
     sparse: bool,
     /// Something a session has to be told.
     changed: bool,
@@ -55,7 +60,8 @@ impl Draft {
             chunks: Vec::new(),
             table: Arc::default(),
             rows: Vec::new(),
-            cold: Cold::default(),
+            cold: ColdData::default(),
+            writer: None,
             sparse: false,
             changed: true,
             touched: true,
@@ -73,7 +79,8 @@ impl Draft {
             chunks: snapshot.chunks.clone(),
             table: Arc::clone(&snapshot.table),
             rows: Vec::new(),
-            cold: Cold::default(),
+            cold: ColdData::default(),
+            writer: None,
             sparse: false,
             changed: false,
             touched: false,
@@ -193,29 +200,50 @@ impl Draft {
 
     /// Adds a message; its UID must be above all others.
     pub fn push(&mut self, row: &NewRow<'_>) {
+        let hot = HotRow {
+            uid: row.uid.get(),
+            flags: row.flags,
+            state: row.state,
+            keywords: row.keywords,
+            modseq: self.modseq,
+        };
+        let facts = Facts {
+            uid: hot.uid,
+            base: row.base,
+            guid: row.guid,
+            stored: row.stored,
+            size: row.size,
+            internal: None,
+            saved: None,
+        };
+        self.push_row(hot, &facts);
+    }
+
+    pub fn push_row(&mut self, row: HotRow, facts: &Facts<'_>) {
         if self.rows.len() >= CHUNK {
             self.flush();
         }
+        self.changed = true;
+        self.touched = true;
+        if let Some(uid_next) = Uid::new(row.uid.saturating_add(1)) {
+            self.raise_uid_next(uid_next);
+        }
         if self.rows.is_empty() {
-            self.cold = Cold::with_capacity(1);
+            if let Some(last) = self.chunks.last_mut().and_then(Arc::get_mut)
+                && last.len() < CHUNK
+                && last.push_unshared(row, facts)
+            {
+                return;
+            }
+            self.cold = ColdData::with_capacity(1);
             // A last chunk with room is taken up again; otherwise single
             // deliveries would make a chunk each.
             if let Some(last) = self.chunks.pop_if(|c| c.len() < CHUNK) {
                 last.copy_into(&mut self.rows, &mut self.cold);
             }
         }
-        let uid = row.uid.get();
-        self.cold.push(uid, row.base, row.stored, row.size);
-        self.rows.push(HotRow {
-            uid,
-            flags: row.flags,
-            state: row.state,
-            keywords: row.keywords,
-            modseq: self.modseq,
-        });
-        self.raise_uid_next(row.uid.next().unwrap_or(Uid::MAX));
-        self.changed = true;
-        self.touched = true;
+        self.cold.push(facts);
+        self.rows.push(row);
     }
 
     pub fn raise_uid_next(&mut self, uid_next: Uid) {
@@ -226,11 +254,74 @@ impl Draft {
     }
 
     fn flush(&mut self) {
-        if !self.rows.is_empty() {
-            let cold = Arc::new(std::mem::take(&mut self.cold));
-            let rows = std::mem::take(&mut self.rows);
-            self.chunks.push(Arc::new(Chunk::new(rows, cold)));
+        if self.rows.is_empty() {
+            return;
         }
+        let rows = std::mem::take(&mut self.rows);
+        let data = std::mem::take(&mut self.cold);
+        let written = match &mut self.writer {
+            Some(writer) if rows.len() >= CHUNK => writer.block(&data),
+            _ => None,
+        };
+        let cold = match written {
+            Some(block) => Cold::in_index(block, data.len()),
+            None => Cold::new(data),
+        };
+        self.chunks.push(Arc::new(Chunk::new(rows, Arc::new(cold))));
+    }
+
+    pub fn set_writer(&mut self, writer: Option<Writer>) {
+        self.writer = writer;
+    }
+
+    pub fn take_writer(&mut self) -> Option<Writer> {
+        self.writer.take()
+    }
+
+    /// The number that all rows touched get.
+    pub fn modseq(&self) -> u64 {
+        self.modseq
+    }
+
+    /// The highest UID in it, 0 if it is empty.
+    pub fn last_uid(&self) -> u32 {
+        let last = self.rows.last().map(|r| r.uid);
+        last.or_else(|| Some(self.chunks.last()?.last_uid()))
+            .unwrap_or(0)
+    }
+
+    /// A draft that goes on from a picture nobody else has.
+    pub fn resume(snapshot: Snapshot) -> Self {
+        let mut draft = Self::of(&snapshot);
+        drop(snapshot);
+        draft.modseq = draft.before;
+        draft
+    }
+
+    /// Puts in force what an index says of a change: its number, the next
+    /// UID, and keywords.
+    pub fn replay(&mut self, modseq: u64, uid_next: Uid, table: Option<KeywordTable>) {
+        self.flush();
+        self.modseq = self.modseq.max(modseq);
+        self.raise_uid_next(uid_next);
+        if let Some(table) = table {
+            self.table = Arc::new(table);
+        }
+        self.changed = true;
+        self.touched = true;
+    }
+
+    /// Changes all rows with UIDs from `first` to `last`.
+    pub fn update_range(&mut self, first: u32, last: u32, mut change: impl FnMut(&mut HotRow)) {
+        self.flush();
+        let from = self.chunks.partition_point(|c| c.last_uid() < first);
+        for chunk in self.chunks.iter_mut().skip(from) {
+            if chunk.first_uid() > last {
+                break;
+            }
+            Arc::make_mut(chunk).update_range((first, last), &mut change);
+        }
+        self.touched = true;
     }
 
     /// Merges neighbours that have become small, and drops what is known of
@@ -247,12 +338,12 @@ impl Draft {
                 continue;
             }
             let mut rows = Vec::with_capacity(CHUNK);
-            let mut cold = Cold::with_capacity(chunk.len());
+            let mut cold = ColdData::with_capacity(chunk.len());
             if let Some(before) = before {
                 before.copy_into(&mut rows, &mut cold);
             }
             chunk.copy_into(&mut rows, &mut cold);
-            merged.push(Arc::new(Chunk::new(rows, Arc::new(cold))));
+            merged.push(Arc::new(Chunk::new(rows, Arc::new(Cold::new(cold)))));
         }
         self.chunks = merged;
     }

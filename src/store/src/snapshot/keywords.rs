@@ -56,6 +56,13 @@ pub(crate) struct KeywordTable {
     index: HashMap<SetKey, u16>,
 }
 
+/// A table without what follows from the rest.
+pub(crate) struct TableParts {
+    pub letters: Vec<(u8, Keyword)>,
+    pub extras: Vec<Keyword>,
+    pub sets: Vec<SetKey>,
+}
+
 impl Default for KeywordTable {
     fn default() -> Self {
         let empty = Set {
@@ -73,6 +80,44 @@ impl Default for KeywordTable {
 }
 
 impl KeywordTable {
+    /// A table as an index has it; `None` if it contradicts itself.
+    pub fn from_parts(parts: TableParts) -> Option<Self> {
+        let mut table = Self {
+            letters: parts.letters,
+            extras: parts.extras,
+            ..Self::default()
+        };
+        let rising = table.letters.is_sorted_by(|a, b| a.0 < b.0);
+        if !rising || table.letters.iter().any(|&(letter, _)| letter > 25) {
+            return None;
+        }
+        table.list_names();
+        for key in parts.sets {
+            let known = |&i: &u16| usize::from(i) < table.extras.len();
+            let good = key.extras.is_sorted_by(|a, b| a < b) && key.extras.iter().all(known);
+            if !good || table.index.contains_key(&key) {
+                return None;
+            }
+            table.intern(&key)?;
+        }
+        Some(table)
+    }
+
+    /// What [`from_parts`](Self::from_parts) makes the table of.
+    pub fn parts(&self) -> TableParts {
+        TableParts {
+            letters: self.letters.clone(),
+            extras: self.extras.clone(),
+            // The empty one is always there.
+            sets: self.sets.iter().skip(1).map(|s| s.key.clone()).collect(),
+        }
+    }
+
+    /// The number of sets: the ids are below it.
+    pub fn set_count(&self) -> usize {
+        self.sets.len()
+    }
+
     /// Every keyword of the mailbox.
     pub fn names(&self) -> &[Keyword] {
         &self.names

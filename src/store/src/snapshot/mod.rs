@@ -15,9 +15,10 @@ mod scan;
 #[cfg(test)]
 mod tests;
 
-use chunk::{Chunk, Counts};
+use chunk::Counts;
+pub(crate) use chunk::{CHUNK, Chunk};
 pub(crate) use chunk::{HotRow, IN_NEW, ODD_NAME, RECENT};
-pub(crate) use cold::ColdRow;
+pub(crate) use cold::{Cold, ColdData, ColdRow, Facts};
 use diff::Diff;
 pub(crate) use draft::{Draft, NewRow};
 use keywords::{KeywordSetId, KeywordTable};
@@ -37,6 +38,15 @@ pub struct Snapshot {
     starts: Vec<u32>,
     counts: Counts,
     table: Arc<KeywordTable>,
+}
+
+/// What a picture is put together from.
+pub(crate) struct Parts {
+    pub uid_validity: UidValidity,
+    pub uid_next: Uid,
+    pub modseq: u64,
+    pub chunks: Vec<Arc<Chunk>>,
+    pub table: KeywordTable,
 }
 
 /// The hot facts of one message.
@@ -215,6 +225,34 @@ impl Snapshot {
     /// little where they share chunks.
     pub fn diff(old: &Snapshot, new: &Snapshot) -> Diff {
         diff::diff(old, new)
+    }
+
+    /// A picture as an index has it.
+    pub(crate) fn assemble(parts: Parts) -> Self {
+        let mut counts = Counts::default();
+        let mut starts = Vec::with_capacity(parts.chunks.len());
+        for chunk in &parts.chunks {
+            starts.push(counts.messages);
+            counts.add(chunk.counts);
+        }
+        Self {
+            generation: 1,
+            uid_validity: parts.uid_validity,
+            uid_next: parts.uid_next,
+            modseq: parts.modseq,
+            chunks: parts.chunks,
+            starts,
+            counts,
+            table: Arc::new(parts.table),
+        }
+    }
+
+    pub(crate) fn chunks(&self) -> &[Arc<Chunk>] {
+        &self.chunks
+    }
+
+    pub(crate) fn table_arc(&self) -> &Arc<KeywordTable> {
+        &self.table
     }
 
     pub(crate) fn table(&self) -> &KeywordTable {

@@ -25,6 +25,7 @@ fn push(draft: &mut Draft, n: u32, flags: SystemFlags, state: u8) {
         keywords: KeywordSetId::EMPTY,
         state,
         base: base.as_bytes(),
+        guid: None,
         stored: Some(u64::from(n)),
         size: None,
     });
@@ -195,7 +196,8 @@ fn check(picture: &Snapshot, model: &Model) -> Result<(), TestCaseError> {
             picture.row(seq).map(|r| (seq, r))
         );
         let base = format!("{n}.M1P1.host,S={n},W={}", n + 1);
-        prop_assert_eq!(picture.cold(n).unwrap().base(), base.as_bytes());
+        let cold = picture.cold(n).unwrap();
+        prop_assert_eq!(cold.base(), base.as_bytes());
     }
     Ok(())
 }

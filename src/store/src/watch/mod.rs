@@ -26,7 +26,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// A burst of events is waited out for this long before looking; the first
 /// event after some quiet is no burst yet, and looked after at once.
@@ -253,9 +253,10 @@ impl Shared {
             self.sleep(&woken);
             let mut drain = [0; 64];
             while woken.read(&mut drain).is_ok_and(|n| n > 0) {}
+            let drained = SystemTime::now();
             let own = self.read_events(&mut buffer);
             for id in self.take_due() {
-                self.look(id);
+                self.look(id, drained);
             }
             self.tick_hubs();
             if own {
@@ -407,7 +408,8 @@ impl Shared {
         .collect()
     }
 
-    fn look(&self, id: u64) {
+    /// `drained`: before the last events were read.
+    fn look(&self, id: u64, drained: SystemTime) {
         let mailbox = lock(&self.table)
             .entries
             .get(&id)
@@ -420,6 +422,8 @@ impl Shared {
         if let Err(e) = looked {
             log::warn!("{}: {e}", mailbox.name());
         }
+        mailbox.settle(drained);
+        mailbox.maintain();
         let interval = self.interval(&mailbox);
         let delay = mailbox
             .wants_retry()

@@ -76,3 +76,185 @@ fn identities_survive_rename_and_copy() {
     let status = site.account.status(&name("New"), false).unwrap();
     assert_eq!(status.mailbox_id, Some(id));
 }
+
+/// Everything that clients see.
+type All = (View, u32, Vec<Vec<u8>>);
+
+fn all(site: &Site) -> All {
+    let inbox = site.inbox();
+    let picture = inbox.snapshot();
+    let guids = uids_in(&picture).into_iter();
+    let guids = guids.map(|n| inbox.message_guid(uid(n)).unwrap()).collect();
+    (view(&picture), picture.uid_next().get(), guids)
+}
+
+/// Messages with flags, keywords with and without letters, odd names, a copy.
+fn filled(site: &Site) {
+    let inbox = site.inbox();
+    let many: Vec<String> = (0..30).map(|n| format!("k{n}")).collect();
+    for n in 0..40u32 {
+        let words: Vec<&str> = many.iter().skip(n as usize).take(2).map(|w| &**w).collect();
+        let flags = SystemFlags::from_bits(n as u8);
+        append(&inbox, "Subject: x\n\n1\n2\n", flags, &words);
+    }
+    let cur = site.root().join("cur");
+    let name = file_of(&site.root(), 7);
+    std::fs::rename(cur.join(&name), cur.join(format!("{name}Q,x=1"))).unwrap();
+    inbox.copy(&uids(&[3, 4]), &inbox, CopyMode::Copy).unwrap();
+    store(&inbox, &[1], FlagMode::Add, SystemFlags::DELETED, &[]);
+    inbox.expunge(Some(&uids(&[1, 2]))).unwrap();
+    wait_until("the odd name is seen", || {
+        inbox.refresh().unwrap();
+        body(&inbox, 7).starts_with("Subject")
+    });
+}
+
+fn index_files(site: &Site) -> Vec<std::path::PathBuf> {
+    let dir = site.root().join("roost-index");
+    let names = files(&dir).into_iter();
+    let mut kept: Vec<_> = names
+        .filter(|n| n.ends_with(".index") || n.ends_with(".log"))
+        .map(|n| dir.join(n))
+        .collect();
+    kept.sort();
+    kept
+}
+
+#[test]
+fn change_numbers_and_history_survive_a_restart() {
+    let mut site = Site::new();
+    filled(&site);
+    let inbox = site.inbox();
+    let since = ModSeq(inbox.snapshot().highest_modseq().0 - 1);
+    inbox.expunge(None).unwrap();
+    store(&inbox, &[9], FlagMode::Add, SystemFlags::FLAGGED, &[]);
+    let picture = inbox.snapshot();
+    let (changed, gone) = (
+        picture.changed_since(since).collect::<Vec<_>>(),
+        inbox.vanished_since(since),
+    );
+    assert!(!changed.is_empty() && gone.as_ref().is_some_and(|g| !g.is_empty()));
+    let highest = picture.highest_modseq();
+    drop((inbox, picture));
+    site.restart();
+    let inbox = site.inbox();
+    assert_eq!(inbox.snapshot().highest_modseq(), highest);
+    assert_eq!(
+        inbox.snapshot().changed_since(since).collect::<Vec<_>>(),
+        changed
+    );
+    assert_eq!(inbox.vanished_since(since), gone);
+}
+
+#[test]
+fn nothing_is_lost_with_the_index() {
+    for what in ["all", "index", "log", "lock"] {
+        let mut site = Site::new();
+        filled(&site);
+        let (before, highest) = (all(&site), site.inbox().snapshot().highest_modseq());
+        let dir = site.root().join("roost-index");
+        site.restart();
+        for name in files(&dir) {
+            if what == "all" || name.ends_with(what) {
+                std::fs::remove_file(dir.join(name)).unwrap();
+            }
+        }
+        assert_eq!(all(&site), before, "{what}");
+        let inbox = site.inbox();
+        assert!(inbox.snapshot().highest_modseq() >= highest, "{what}");
+        if what != "lock" {
+            assert!(inbox.vanished_since(highest).is_none(), "{what}");
+        }
+        drop(inbox);
+        site.restart();
+        assert_eq!(all(&site), before, "{what}, and made anew");
+    }
+}
+
+#[test]
+fn what_others_did_meanwhile_is_found() {
+    let mut site = Site::new();
+    filled(&site);
+    let highest = site.inbox().snapshot().highest_modseq();
+    site.restart();
+    let cur = site.root().join("cur");
+    let (flagged, removed) = (file_of(&site.root(), 10), file_of(&site.root(), 11));
+    std::fs::rename(cur.join(&flagged), cur.join(format!("{flagged}zz"))).unwrap();
+    std::fs::remove_file(cur.join(removed)).unwrap();
+    deliver(&site.root(), "9999999999.M1P1.h", "new");
+    let inbox = site.inbox();
+    let picture = inbox.snapshot();
+    let changed: Vec<u32> = (picture.changed_since(highest))
+        .map(|(_, row)| row.uid.get())
+        .collect();
+    assert_eq!(changed, [10, 43]);
+    assert_eq!(inbox.vanished_since(highest), Some(uids(&[11])));
+    assert_eq!(body(&inbox, 43), "new");
+}
+
+#[test]
+fn a_second_process_goes_without() {
+    let site = Site::new();
+    filled(&site);
+    let before = all(&site);
+    let other = roost_store::Store::new(options()).unwrap();
+    let account = other
+        .account("test", &site.root(), roost_store::AccountOptions::default())
+        .unwrap();
+    let inbox = account.open(&roost_types::MailboxName::inbox()).unwrap();
+    let files_before: Vec<_> = index_files(&site)
+        .iter()
+        .map(|p| std::fs::read(p).unwrap())
+        .collect();
+    assert_eq!(view(&inbox.snapshot()), before.0);
+    drop((inbox, account, other));
+    let files_after: Vec<_> = index_files(&site)
+        .iter()
+        .map(|p| std::fs::read(p).unwrap())
+        .collect();
+    assert!(files_before == files_after);
+}
+
+/// The parts that an index consists of, and what was done to them.
+fn damaged(bytes: &[u8], cut: bool, at: usize, bit: u8) -> Vec<u8> {
+    let at = at % bytes.len().max(1);
+    if cut {
+        return bytes.get(..at).unwrap_or_default().to_vec();
+    }
+    let mut bytes = bytes.to_vec();
+    bytes[at] ^= 1 << bit;
+    bytes
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(60))]
+    #[test]
+    fn damage_anywhere_costs_no_message(
+        which in 0usize..2, cut: bool, at: usize, bit in 0u8..8
+    ) {
+        thread_local! {
+            static SITE: std::cell::RefCell<Option<(Site, All)>> =
+                const { std::cell::RefCell::new(None) };
+        }
+        SITE.with_borrow_mut(|kept| {
+            let (site, before) = kept.get_or_insert_with(|| {
+                let site = Site::new();
+                filled(&site);
+                let before = all(&site);
+                (site, before)
+            });
+            site.restart();
+            let path = index_files(site).swap_remove(which);
+            let bytes = std::fs::read(&path).unwrap();
+            std::fs::write(&path, damaged(&bytes, cut, at, bit)).unwrap();
+            assert_eq!(all(site), *before);
+            for n in uids_in(&site.inbox().snapshot()) {
+                assert!(body(&site.inbox(), n).starts_with("Subject"));
+            }
+            // It can still be changed, and is whole again afterwards.
+            store(&site.inbox(), &[5], FlagMode::Add, SystemFlags::NONE, &[]);
+            site.restart();
+            assert_eq!(all(site), *before);
+        });
+    }
+}

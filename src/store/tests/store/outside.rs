@@ -107,7 +107,7 @@ fn what_comes_back_is_a_new_message() {
 }
 
 #[test]
-fn what_comes_back_while_nobody_looks_keeps_its_uid() {
+fn what_comes_back_while_nobody_looks_is_new() {
     let mut site = Site::new();
     let inbox = site.inbox();
     for _ in 0..3 {
@@ -121,7 +121,8 @@ fn what_comes_back_while_nobody_looks_keeps_its_uid() {
     assert_eq!(uids_in(&site.inbox().snapshot()), [1, 3]);
     site.restart();
     std::fs::rename(site.temp.path().join("away"), cur.join(&name)).unwrap();
-    assert_eq!(uids_in(&site.inbox().snapshot()), [1, 2, 3]);
+    // Clients may have been told that it is gone.
+    assert_eq!(uids_in(&site.inbox().snapshot()), [1, 3, 4]);
 }
 
 #[test]
@@ -277,8 +278,8 @@ fn the_list_is_compacted_once_many_messages_are_gone() {
     }
     assert_eq!(inbox.refresh().unwrap().len(), 10);
     let before = inbox.snapshot();
+    wait_until("the list is compacted", || lines() == 11);
     drop(inbox);
-    tick();
     site.restart();
     let inbox = site.inbox();
     let after = inbox.snapshot();
@@ -286,7 +287,5 @@ fn the_list_is_compacted_once_many_messages_are_gone() {
         (view(&after), after.uid_next()),
         (view(&before), before.uid_next())
     );
-    let list = std::fs::read_to_string(site.root().join("dovecot-uidlist")).unwrap();
-    assert_eq!(list.lines().count(), 11);
     assert_eq!(append(&inbox, "x", SystemFlags::NONE, &[]), uid(201));
 }

@@ -13,6 +13,7 @@ mod guid;
 mod parse;
 mod read;
 mod salvage;
+mod stamp;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ use std::time::Duration;
 use table::Table;
 
 pub use parse::MAX_UID;
+pub(crate) use stamp::{Head, Stamp};
 
 pub const FILE: &str = "dovecot-uidlist";
 
@@ -116,6 +118,8 @@ pub struct UidList {
     /// Record lines in the file.
     lines: usize,
     flaw: Flaw,
+    /// The records are in `table`; see [`stamp`].
+    read: bool,
 }
 
 /// A list without a usable header.
@@ -173,6 +177,7 @@ impl UidList {
             table: Table::default(),
             lines: 0,
             flaw: Flaw::Outdated,
+            read: true,
         }
     }
 
@@ -190,6 +195,7 @@ impl UidList {
             table: contents.table,
             lines: contents.lines,
             flaw: contents.flaw,
+            read: true,
         };
         list.raise_next(contents.lost);
         list
@@ -219,7 +225,8 @@ impl UidList {
     }
 
     /// Reads what others have appended, or everything if the file was
-    /// replaced. Costs one system call when nothing has changed.
+    /// replaced or its records are not in memory. Costs one system call when
+    /// nothing has changed.
     pub fn refresh(&mut self) -> Result<Refresh, FormatError> {
         let refreshed = self.try_refresh();
         if refreshed.is_err() {
@@ -230,6 +237,9 @@ impl UidList {
     }
 
     fn try_refresh(&mut self) -> Result<Refresh, FormatError> {
+        if !self.read {
+            return self.read_records();
+        }
         let Some(stat) = self.dir.stat(FILE)? else {
             self.position = Position::default();
             return Ok(Refresh::Lost);

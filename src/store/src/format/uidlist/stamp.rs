@@ -1,0 +1,236 @@
+//! A list that need not be read: where the index knows every message, only
+//! whether the file is still the same matters, until somebody wants records.
+
+use super::parse::{Header, Version};
+use super::read::{Flaw, Position};
+use super::table::Table;
+use super::{FILE, Guid, Refresh, UidList};
+use crate::format::{Dir, FormatError};
+use roost_os::file;
+use roost_types::{Uid, UidValidity};
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
+/// No header that we write is longer, and one that is gets read with the rest.
+const HEAD: usize = 4096;
+
+/// A list file as it was when all of it was known, without any flaw.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Stamp {
+    identity: (u64, u64),
+    size: u64,
+    mtime: (i64, i64),
+    next_uid: Uid,
+}
+
+impl Stamp {
+    /// The numbers it consists of.
+    pub fn put(&self, put: &mut impl FnMut(u64)) {
+        put(self.identity.0);
+        put(self.identity.1);
+        put(self.size);
+        put(self.mtime.0.cast_unsigned());
+        put(self.mtime.1.cast_unsigned());
+        put(self.next_uid.get().into());
+    }
+
+    /// From the same numbers.
+    pub fn take(take: &mut impl FnMut() -> Option<u64>) -> Option<Self> {
+        Some(Self {
+            identity: (take()?, take()?),
+            size: take()?,
+            mtime: (take()?.cast_signed(), take()?.cast_signed()),
+            next_uid: Uid::new(u32::try_from(take()?).ok()?)?,
+        })
+    }
+
+    fn position(&self) -> Position {
+        Position {
+            identity: self.identity,
+            mtime: self.mtime,
+            offset: self.size,
+            ..Position::default()
+        }
+    }
+}
+
+/// The first line of a list of our version, and the file it is from.
+pub(crate) struct Head {
+    file: File,
+    pub uid_validity: UidValidity,
+    pub guid: Guid,
+    other: Vec<u8>,
+}
+
+impl Head {
+    /// `None` for a list that has to be read or made whole.
+    pub fn read(dir: &Dir) -> Result<Option<Self>, FormatError> {
+        let Some(file) = dir.open_file(FILE)? else {
+            return Ok(None);
+        };
+        let mut bytes = [0; HEAD];
+        let n = file
+            .read_at(&mut bytes, 0)
+            .map_err(|e| dir.error(FILE, e))?;
+        let bytes = bytes.get(..n).unwrap_or_default();
+        let Some(end) = memchr::memchr(b'\n', bytes) else {
+            return Ok(None);
+        };
+        let header = Header::parse(bytes.get(..end).unwrap_or_default());
+        let (Some(Version::Three), Some(uid_validity), Some(_), Some(guid)) = (
+            header.version,
+            header.uid_validity,
+            header.next_uid,
+            header.guid,
+        ) else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            file,
+            uid_validity,
+            guid,
+            other: header.other,
+        }))
+    }
+}
+
+impl UidList {
+    /// The list of a file that still looks like `stamp`; its records are read
+    /// when it is first refreshed. `None` if it looks otherwise.
+    pub(crate) fn unread(
+        dir: &Dir,
+        head: Head,
+        stamp: &Stamp,
+    ) -> Result<Option<Self>, FormatError> {
+        let stat = file::stat(&head.file).map_err(|e| dir.error(FILE, e))?;
+        let position = stamp.position();
+        if !position.is_file(&stat) || !position.is_unwritten(&stat) {
+            return Ok(None);
+        }
+        Ok(Some(Self {
+            dir: dir.clone(),
+            file: Some(head.file),
+            position,
+            version: Some(Version::Three),
+            uid_validity: head.uid_validity,
+            next_uid: stamp.next_uid,
+            guid: Some(head.guid),
+            other: head.other,
+            table: Table::default(),
+            lines: 0,
+            flaw: Flaw::None,
+            read: false,
+        }))
+    }
+
+    /// `None` if the list needs anything but being read.
+    pub(crate) fn stamp(&self) -> Option<Stamp> {
+        let whole = !self.needs_rewrite() && self.position.torn == 0;
+        (whole && self.version == Some(Version::Three)).then_some(Stamp {
+            identity: self.position.identity,
+            size: self.position.offset,
+            mtime: self.position.mtime,
+            next_uid: self.next_uid,
+        })
+    }
+
+    /// Whether the records are in memory.
+    #[cfg(test)]
+    fn is_read(&self) -> bool {
+        self.read
+    }
+
+    /// Lets go of the records until they are wanted again.
+    pub(crate) fn forget_records(&mut self) {
+        if self.stamp().is_some() && self.file.is_some() {
+            self.table = Table::default();
+            self.lines = 0;
+            self.read = false;
+        }
+    }
+
+    /// Reads the records, and what has come since.
+    pub(super) fn read_records(&mut self) -> Result<Refresh, FormatError> {
+        let known = self.position;
+        let refresh = self.reload(false)?;
+        if refresh != Refresh::Replaced || self.position.identity != known.identity {
+            return Ok(refresh);
+        }
+        // Appended to, at most: nobody writes into what is there.
+        Ok(match self.position.end().cmp(&known.end()) {
+            std::cmp::Ordering::Less => Refresh::Replaced,
+            std::cmp::Ordering::Equal => Refresh::Unchanged,
+            std::cmp::Ordering::Greater => Refresh::Appended { first: 0 },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::uidlist::UidListLock;
+    use crate::options::Fsync;
+    use std::time::Duration;
+
+    fn list(lines: &str) -> (tempfile::TempDir, Dir, UidList) {
+        let temp = tempfile::tempdir().unwrap();
+        let text = format!("3 V7 N9 G{} Xyz\n{lines}", Guid([3; 16]));
+        std::fs::write(temp.path().join(FILE), text).unwrap();
+        let dir = Dir::open(temp.path()).unwrap();
+        let list = UidList::load(&dir).unwrap().unwrap();
+        (temp, dir, list)
+    }
+
+    fn unread(dir: &Dir, stamp: &Stamp) -> Option<UidList> {
+        let head = Head::read(dir).unwrap().unwrap();
+        UidList::unread(dir, head, stamp).unwrap()
+    }
+
+    #[test]
+    fn an_unread_list_reads_itself_when_it_is_wanted() {
+        let (_temp, dir, list) = list("1 :a\n4 G1.x :b\n");
+        let stamp = list.stamp().unwrap();
+        let mut late = unread(&dir, &stamp).unwrap();
+        assert_eq!(late.uid_next(), list.uid_next());
+        assert_eq!((late.guid(), late.is_read()), (list.guid(), false));
+        assert_eq!(late.refresh().unwrap(), Refresh::Unchanged);
+        assert_eq!(late.uid_of(b"b"), Uid::new(4));
+        late.forget_records();
+        assert!(!late.is_read() && !late.needs_rewrite());
+        let mut lock = UidListLock::acquire(&dir, Duration::ZERO).unwrap();
+        let new = crate::format::uidlist::NewRecord {
+            base: b"c",
+            guid: None,
+        };
+        let mut uids = Vec::new();
+        late.assign(&mut lock, Fsync::Never, [new], &mut uids)
+            .unwrap();
+        assert_eq!(uids, [Uid::new(9).unwrap()]);
+        assert_eq!(late.len(), 3);
+    }
+
+    #[test]
+    fn what_others_do_is_seen() {
+        let (temp, dir, list) = list("1 :a\n");
+        let stamp = list.stamp().unwrap();
+        let path = temp.path().join(FILE);
+        let mut late = unread(&dir, &stamp).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let mut file = std::fs::OpenOptions::new()
+            .append(true)
+            .open(&path)
+            .unwrap();
+        std::io::Write::write_all(&mut file, b"12 :z\n").unwrap();
+        assert!(unread(&dir, &stamp).is_none());
+        assert!(matches!(late.refresh().unwrap(), Refresh::Appended { .. }));
+        assert_eq!(late.uid_next(), Uid::new(13).unwrap());
+        late.forget_records();
+        std::fs::write(temp.path().join("new"), text).unwrap();
+        std::fs::rename(temp.path().join("new"), &path).unwrap();
+        assert_eq!(late.refresh().unwrap(), Refresh::Replaced);
+        assert_eq!(late.uid_next(), Uid::new(13).unwrap(), "never falls");
+        let torn = dir.path().join(FILE);
+        std::fs::write(&torn, "3 V7 N9 G").unwrap();
+        assert!(Head::read(&dir).unwrap().is_none());
+    }
+}

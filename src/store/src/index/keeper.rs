@@ -1,0 +1,289 @@
+//! The index of one open mailbox: read when it is opened, told of every
+//! change, written anew when its log has grown.
+
+use super::change::{self, OddNames};
+use super::file::{self, IndexFile, KIND as SNAPSHOT};
+use super::folder::{BootId, IndexPlace};
+use super::history::History;
+use super::log::{self, Fault, KIND as LOG, Kind, Log, Settled};
+use super::write::{Writer, Written};
+use crate::format::Dir;
+use crate::snapshot::{Draft, Snapshot};
+use roost_types::UidValidity;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A smaller log is not worth a new snapshot, in octets.
+const SMALL_LOG: u64 = 64 * 1024;
+/// How long a full disk is left alone.
+const RETRY: Duration = Duration::from_secs(30);
+
+/// What an index knows of a mailbox.
+pub(crate) struct Kept {
+    pub picture: Snapshot,
+    pub history: History,
+    pub odd: OddNames,
+    /// How the disk looked when all that it held was in the picture; `None`
+    /// if that has to be found out.
+    pub settled: Option<Settled>,
+}
+
+pub(crate) struct Index {
+    place: Arc<IndexPlace>,
+    maildir: Dir,
+    /// Of the mailbox's directory, `new` and `cur`: a copied Maildir has the
+    /// same GUID, but not the same messages for long.
+    inodes: [u64; 3],
+    /// Whether anything is waited for at all.
+    sync: bool,
+    /// `None` while nothing can be written: everything goes on in memory.
+    disk: Option<Disk>,
+    retry: Option<Instant>,
+    complained: bool,
+}
+
+struct Disk {
+    file: Arc<IndexFile>,
+    size: u64,
+    log: Log,
+    state: State,
+}
+
+/// What the log says last.
+#[derive(Clone, Copy, PartialEq, Debug)]
+enum State {
+    Open(BootId),
+    Closed(Option<Settled>),
+}
+
+impl Index {
+    /// Without files yet.
+    pub fn new(place: Arc<IndexPlace>, maildir: &Dir, inodes: [u64; 3], sync: bool) -> Self {
+        Self {
+            inodes,
+            place,
+            maildir: maildir.clone(),
+            sync,
+            disk: None,
+            retry: None,
+            complained: false,
+        }
+    }
+
+    /// Reads the files. Where they cannot be used they are removed, with a
+    /// word in the log unless there are none, and `None` is returned.
+    pub fn load(&mut self, uid_validity: UidValidity) -> Option<Kept> {
+        match self.try_load(uid_validity) {
+            Ok(kept) => Some(kept),
+            Err(Fault::Missing) => None,
+            Err(e) => {
+                let path = self.maildir.path().display();
+                ::log::warn!("{path}: index {}: {e}; made anew", self.place.guid());
+                self.remove();
+                if matches!(e, Fault::Foreign) {
+                    // Whatever else is kept there is of that other mailbox.
+                    self.unlink("cache");
+                }
+                None
+            }
+        }
+    }
+
+    fn try_load(&mut self, uid_validity: UidValidity) -> Result<Kept, Fault> {
+        let read = file::read(&self.place, &self.maildir, self.inodes, uid_validity)?;
+        let found = match Log::read(&self.place) {
+            // A snapshot alone may be older than what was told to clients.
+            Err(Fault::Missing) => return Err(Fault::Generation),
+            other => other?,
+        };
+        if found.generation != read.header.generation {
+            return Err(Fault::Generation);
+        }
+        let (mut history, mut odd) = (read.history, read.odd);
+        let mut draft = Draft::resume(read.picture);
+        let mut state = State::Closed(None);
+        for (kind, payload) in log::records(&found.records) {
+            match kind {
+                Kind::Change => change::apply(payload, &mut draft, &mut history, &mut odd)
+                    .ok_or(Fault::Damaged)?,
+                Kind::Open => state = State::Open(log::take_open(payload).ok_or(Fault::Damaged)?),
+                Kind::Closed => {
+                    state = State::Closed(log::take_closed(payload).ok_or(Fault::Damaged)?);
+                }
+            }
+        }
+        let settled = match state {
+            State::Open(boot) if boot != self.place.boot() => return Err(Fault::Unclosed),
+            State::Open(_) => None,
+            State::Closed(settled) => settled,
+        };
+        self.disk = Some(Disk {
+            file: read.file,
+            size: read.size,
+            log: found.log,
+            state,
+        });
+        Ok(Kept {
+            picture: draft.finish(),
+            history,
+            odd,
+            settled,
+        })
+    }
+
+    /// Writes down a change before anybody sees it.
+    pub fn record(&mut self, pictures: (&Snapshot, &Snapshot), odd: &OddNames, renamed: &[u32]) {
+        let place = Arc::clone(&self.place);
+        let Some(_held) = place.hold() else { return };
+        let Some(disk) = &mut self.disk else { return };
+        let mut records = Vec::new();
+        let closed = matches!(disk.state, State::Closed(_));
+        if closed {
+            log::put_open(&mut records, self.place.boot());
+        }
+        log::put(&mut records, Kind::Change, |out| {
+            change::encode(out, pictures, odd, renamed);
+        });
+        match disk.log.append(&records, closed && self.sync) {
+            Ok(()) => disk.state = State::Open(self.place.boot()),
+            Err(e) => self.give_up(&e),
+        }
+    }
+
+    /// Goes on without files. What they hold is older than what clients see,
+    /// so they go.
+    pub fn fail(&mut self, e: &io::Error) {
+        let place = Arc::clone(&self.place);
+        if let Some(_held) = place.hold() {
+            self.give_up(e);
+        }
+    }
+
+    fn give_up(&mut self, e: &io::Error) {
+        if !std::mem::replace(&mut self.complained, true) {
+            let path = self.maildir.path().display();
+            ::log::warn!("{path}: index cannot be written: {e}; going on without");
+        }
+        self.remove();
+        self.retry = Some(Instant::now() + RETRY);
+    }
+
+    /// A snapshot could not be written; the log goes on if there is one.
+    pub fn postpone(&mut self, e: &io::Error) {
+        if !std::mem::replace(&mut self.complained, true) {
+            let path = self.maildir.path().display();
+            ::log::warn!("{path}: index cannot be written: {e}; trying again later");
+        }
+        self.retry = Some(Instant::now() + RETRY);
+    }
+
+    fn remove(&mut self) {
+        self.disk = None;
+        if !self.place.is_held() {
+            return;
+        }
+        self.unlink(LOG);
+        self.unlink(SNAPSHOT);
+        if self.sync {
+            let _ = roost_os::dir::sync(self.place.dir());
+        }
+    }
+
+    fn unlink(&self, kind: &str) {
+        let name = self.place.file(kind);
+        match roost_os::file::unlink(self.place.dir(), name.as_bytes()) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => {
+                let path = self.place.dir().entry(name.as_bytes());
+                ::log::warn!("{}: {e}", path.display());
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether a new snapshot is due.
+    pub fn wants_snapshot(&self) -> bool {
+        let grown =
+            |disk: &Disk| disk.log.len() > SMALL_LOG.max(disk.size / 4) || disk.file.is_damaged();
+        self.may_write() && self.disk.as_ref().is_none_or(grown)
+    }
+
+    /// Writing did not fail a moment ago.
+    pub fn may_write(&self) -> bool {
+        self.retry.is_none_or(|at| Instant::now() >= at)
+    }
+
+    /// Begins a new snapshot.
+    pub fn writer(&self) -> io::Result<Writer> {
+        if !self.place.is_held() || self.place.hold().is_none() {
+            return Err(io::Error::new(
+                io::ErrorKind::NotFound,
+                "the folder was taken away",
+            ));
+        }
+        Writer::create(&self.place, &self.maildir, self.inodes)
+    }
+
+    /// Puts a new snapshot in force, of the picture that was the newest when
+    /// it was begun; `since` is what has happened meanwhile.
+    pub fn replace(
+        &mut self,
+        mut written: Written,
+        since: (&Snapshot, &Snapshot),
+        odd: &OddNames,
+    ) -> io::Result<()> {
+        let place = Arc::clone(&self.place);
+        let Some(_held) = place.hold() else {
+            return Ok(());
+        };
+        let mut records = Vec::new();
+        let changed = since.0.generation() != since.1.generation();
+        let open = self.disk.as_ref().map(|d| d.state);
+        let mut state = State::Closed(None);
+        if changed || matches!(open, Some(State::Open(_))) {
+            state = State::Open(self.place.boot());
+            log::put_open(&mut records, self.place.boot());
+        }
+        if changed {
+            let renamed: Vec<u32> = odd.keys().copied().collect();
+            log::put(&mut records, Kind::Change, |out| {
+                change::encode(out, since, odd, &renamed);
+            });
+        }
+        let file = written.publish()?;
+        let log = Log::create(&self.place, written.generation, &records)?;
+        written.relieve(since.0);
+        (self.complained, self.retry) = (false, None);
+        self.disk = Some(Disk {
+            file,
+            size: written.size,
+            log,
+            state,
+        });
+        Ok(())
+    }
+
+    /// The mailbox is let go in this state. Nothing is waited for: a log that
+    /// loses this end is one that was not closed.
+    pub fn close(&mut self, settled: Option<Settled>) {
+        let place = Arc::clone(&self.place);
+        let Some(_held) = place.hold() else { return };
+        let Some(disk) = &mut self.disk else { return };
+        if disk.state == State::Closed(settled) {
+            return;
+        }
+        let mut records = Vec::new();
+        log::put_closed(&mut records, settled.as_ref());
+        match disk.log.append(&records, false) {
+            Ok(()) => disk.state = State::Closed(settled),
+            Err(e) => self.give_up(&e),
+        }
+    }
+
+    /// Lets go of memory that is only there to be quick.
+    pub fn forget_recent(&self) {
+        if let Some(disk) = &self.disk {
+            disk.file.forget_recent();
+        }
+    }
+}

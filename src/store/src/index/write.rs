@@ -1,0 +1,259 @@
+//! Writing the snapshot of a mailbox: to a temporary file, block by block,
+//! which takes its name when it is whole.
+
+use super::bytes::Put;
+use super::change::{OddNames, put_block, put_odd, put_row, put_table};
+use super::file::{Block, HEADER, HEADER_BODY, Header, IndexFile, KIND, MAGIC};
+use super::folder::{FILE_MODE, IndexPlace};
+use super::history::History;
+use super::log::VERSION;
+use crate::format::Dir;
+use crate::snapshot::{Chunk, ColdData, Facts, Snapshot};
+use roost_os::file;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+const TEMPORARY: &str = "index.tmp";
+/// Octets written at once.
+const PIECE: usize = 1 << 20;
+
+/// A snapshot on its way to the disk; dropped, it leaves nothing behind.
+pub(crate) struct Writer {
+    place: Arc<IndexPlace>,
+    file: Arc<IndexFile>,
+    inodes: [u64; 3],
+    /// What is not yet in the file, and where it goes.
+    pending: Vec<u8>,
+    at: u64,
+    error: Option<io::Error>,
+    done: bool,
+}
+
+/// What is written besides the messages.
+pub(crate) struct Rest<'a> {
+    pub history: &'a History,
+    pub odd: &'a OddNames,
+}
+
+/// A snapshot that is whole but for its name.
+pub(crate) struct Written {
+    pub(super) generation: u64,
+    pub(super) size: u64,
+    /// One for each chunk of the picture.
+    blocks: Vec<Block>,
+    writer: Writer,
+}
+
+impl Written {
+    /// Gives the file its name.
+    pub(super) fn publish(&mut self) -> io::Result<Arc<IndexFile>> {
+        let place = &self.writer.place;
+        let (temporary, name) = (place.file(TEMPORARY), place.file(KIND));
+        file::rename(
+            place.dir(),
+            temporary.as_bytes(),
+            place.dir(),
+            name.as_bytes(),
+        )?;
+        self.writer.done = true;
+        Ok(Arc::clone(&self.writer.file))
+    }
+
+    /// Lets go of what `picture`, which was written, keeps in memory.
+    pub fn relieve(&self, picture: &Snapshot) {
+        for (chunk, block) in picture.chunks().iter().zip(&self.blocks) {
+            if !chunk.cold_side().has_learnt() {
+                chunk.cold_side().move_to(block.clone());
+            }
+        }
+    }
+}
+
+impl Writer {
+    pub fn create(place: &Arc<IndexPlace>, maildir: &Dir, inodes: [u64; 3]) -> io::Result<Self> {
+        let temporary = place.file(TEMPORARY);
+        let _ = file::unlink(place.dir(), temporary.as_bytes());
+        let made = file::create_excl(place.dir(), temporary.as_bytes(), FILE_MODE)?;
+        Ok(Self {
+            place: Arc::clone(place),
+            file: IndexFile::new(made, maildir),
+            inodes,
+            pending: vec![0; HEADER],
+            at: 0,
+            error: None,
+            done: false,
+        })
+    }
+
+    /// Writes a chunk's facts; `None` after an error, which
+    /// [`finish`](Self::finish) will tell.
+    pub fn block(&mut self, data: &ColdData) -> Option<Block> {
+        let start = self.pending.len();
+        put_block(&mut self.pending, data.iter());
+        self.block_from(start)
+    }
+
+    /// What was put behind `start` is a block.
+    fn block_from(&mut self, start: usize) -> Option<Block> {
+        let bytes = self.pending.get(start..).unwrap_or_default();
+        let block = Block {
+            file: Arc::clone(&self.file),
+            at: self.at + start as u64,
+            len: u32::try_from(bytes.len()).unwrap_or(u32::MAX),
+            crc: crc32c::crc32c(bytes),
+        };
+        // It may be read at once.
+        self.flush();
+        self.error.is_none().then_some(block)
+    }
+
+    fn flush(&mut self) {
+        if self.error.is_none() {
+            self.error = self.file.file().write_all_at(&self.pending, self.at).err();
+        }
+        self.at += self.pending.len() as u64;
+        self.pending.clear();
+    }
+
+    fn chunk(&mut self, chunk: &Chunk) -> Option<Block> {
+        // What is learnt from now on may be missing.
+        chunk.cold_side().forget_learnt();
+        let known = chunk.cold_side().block(chunk.len());
+        if let Some(block) = &known {
+            if Arc::ptr_eq(&block.file, &self.file) {
+                return known;
+            }
+            if let Ok(raw) = block.raw() {
+                let start = self.pending.len();
+                self.pending.bytes(&raw);
+                return self.block_from(start);
+            }
+        }
+        let data = chunk.cold_data();
+        let start = self.pending.len();
+        let facts = |uid| data.facts(uid).unwrap_or(Facts::none(uid));
+        put_block(
+            &mut self.pending,
+            chunk.rows().iter().map(|row| facts(row.uid)),
+        );
+        self.block_from(start)
+    }
+
+    /// Writes what is missing of `picture`.
+    pub fn finish(mut self, picture: &Snapshot, rest: &Rest<'_>) -> io::Result<Written> {
+        let blocks: Vec<Block> = picture
+            .chunks()
+            .iter()
+            .map_while(|chunk| self.chunk(chunk))
+            .collect();
+        let mut generation = [0; 8];
+        getrandom::fill(&mut generation).map_err(io::Error::other)?;
+        let generation = u64::from_le_bytes(generation);
+        let mut header = Header {
+            generation,
+            guid: self.place.guid().0,
+            inodes: self.inodes,
+            uid_validity: picture.uid_validity().get(),
+            uid_next: picture.uid_next().get(),
+            modseq: picture.highest_modseq().0,
+            rows: picture.len(),
+            chunks: u32::try_from(blocks.len()).unwrap_or(u32::MAX),
+            hot_at: 0,
+            chunks_at: 0,
+            chunks_crc: 0,
+            rest_at: 0,
+            rest_len: 0,
+            rest_crc: 0,
+        };
+        self.columns(picture, &blocks, &mut header);
+        self.rest(picture, rest, &mut header);
+        self.flush();
+        let size = self.at;
+        self.at = 0;
+        self.pending = encode_header(&header);
+        self.flush();
+        if let Some(e) = self.error.take() {
+            return Err(e);
+        }
+        Ok(Written {
+            generation,
+            size,
+            blocks,
+            writer: self,
+        })
+    }
+
+    fn position(&self) -> u64 {
+        self.at + self.pending.len() as u64
+    }
+
+    /// The hot rows, and the directory of chunks.
+    fn columns(&mut self, picture: &Snapshot, blocks: &[Block], header: &mut Header) {
+        let mut directory = Vec::with_capacity(blocks.len() * super::file::ENTRY);
+        header.hot_at = self.position();
+        for (chunk, block) in picture.chunks().iter().zip(blocks) {
+            let start = self.pending.len();
+            for row in chunk.rows() {
+                put_row(&mut self.pending, row);
+            }
+            let rows = self.pending.get(start..).unwrap_or_default();
+            directory.count(chunk.len());
+            directory.u32(crc32c::crc32c(rows));
+            directory.u64(block.at);
+            directory.u32(block.len);
+            directory.u32(block.crc);
+            if self.pending.len() >= PIECE {
+                self.flush();
+            }
+        }
+        header.chunks_at = self.position();
+        header.chunks_crc = crc32c::crc32c(&directory);
+        self.pending.bytes(&directory);
+    }
+
+    fn rest(&mut self, picture: &Snapshot, rest: &Rest<'_>, header: &mut Header) {
+        let mut bytes = Vec::new();
+        put_table(&mut bytes, picture.table());
+        put_odd(&mut bytes, rest.odd.iter());
+        rest.history.put(&mut bytes);
+        header.rest_at = self.position();
+        header.rest_len = bytes.len() as u64;
+        header.rest_crc = crc32c::crc32c(&bytes);
+        self.pending.bytes(&bytes);
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        if !self.done {
+            let _ = file::unlink(self.place.dir(), self.place.file(TEMPORARY).as_bytes());
+        }
+    }
+}
+
+fn encode_header(header: &Header) -> Vec<u8> {
+    let mut body = Vec::with_capacity(HEADER_BODY);
+    body.u64(header.generation);
+    body.bytes(&header.guid);
+    for inode in header.inodes {
+        body.u64(inode);
+    }
+    body.u32(header.uid_validity);
+    body.u32(header.uid_next);
+    body.u64(header.modseq);
+    body.u32(header.rows);
+    body.u32(header.chunks);
+    body.u64(header.hot_at);
+    body.u64(header.chunks_at);
+    body.u32(header.chunks_crc);
+    body.u64(header.rest_at);
+    body.u64(header.rest_len);
+    body.u32(header.rest_crc);
+    let mut bytes = Vec::with_capacity(HEADER);
+    bytes.bytes(MAGIC);
+    bytes.u32(VERSION);
+    bytes.u32(crc32c::crc32c(&body));
+    bytes.bytes(&body);
+    bytes
+}

@@ -67,7 +67,8 @@ impl Changed {
         let flags = old.unseen != new.unseen || old.highest_modseq != new.highest_modseq;
         Self {
             messages,
-            flags: flags && !messages,
+            // Without messages there are no flags, whatever the numbers say.
+            flags: flags && !messages && new.messages > 0,
             validity,
         }
     }

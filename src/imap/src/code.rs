@@ -22,6 +22,8 @@ pub enum ResponseCode {
     AuthorizationFailed,
     /// The charsets that would do; may be empty.
     BadCharset(Vec<&'static str>),
+    /// The events that NOTIFY knows (RFC 5465 §3.1).
+    BadEvent(&'static [&'static str]),
     Cannot,
     /// Capability names in the order in which they are announced.
     Capability(Vec<String>),
@@ -55,6 +57,8 @@ pub enum ResponseCode {
     NoModSeq,
     NonExistent,
     NoPerm,
+    /// RFC 5465 §5.8.
+    NotificationOverflow,
     NotSaved,
     OverQuota,
     Parse,
@@ -100,6 +104,11 @@ impl ResponseCode {
                 write::set(out, uids);
             }
             Self::BadCharset(charsets) => write_charsets(out, charsets),
+            Self::BadEvent(events) => {
+                out.extend_from_slice(b" (");
+                out.extend_from_slice(events.join(" ").as_bytes());
+                out.push(b')');
+            }
             Self::Capability(names) => {
                 for name in names {
                     out.push(b' ');
@@ -156,6 +165,7 @@ impl ResponseCode {
             Self::AuthenticationFailed => "AUTHENTICATIONFAILED",
             Self::AuthorizationFailed => "AUTHORIZATIONFAILED",
             Self::BadCharset(_) => "BADCHARSET",
+            Self::BadEvent(_) => "BADEVENT",
             Self::Cannot => "CANNOT",
             Self::Capability(_) => "CAPABILITY",
             Self::ClientBug => "CLIENTBUG",
@@ -176,6 +186,7 @@ impl ResponseCode {
             Self::NoModSeq => "NOMODSEQ",
             Self::NonExistent => "NONEXISTENT",
             Self::NoPerm => "NOPERM",
+            Self::NotificationOverflow => "NOTIFICATIONOVERFLOW",
             Self::NotSaved => "NOTSAVED",
             Self::OverQuota => "OVERQUOTA",
             Self::Parse => "PARSE",

@@ -7,6 +7,7 @@
 mod facts;
 mod fetch;
 mod list;
+mod notify;
 mod partial;
 mod qresync;
 mod search;
@@ -15,6 +16,7 @@ mod sort;
 pub use facts::{CommandKind, Facts, State, States};
 pub use fetch::{FetchArgs, FetchItem, FetchModifiers, Partial, Section, SectionPart, SectionText};
 pub use list::{ListArgs, ListReturn, ListSelect, StatusItem, StatusItems};
+pub use notify::{Events, Filter, NotifyArgs, NotifyGroup, NotifySelected, NotifySet};
 pub use partial::PartialRange;
 pub use qresync::{KnownMessages, QResync};
 pub use search::{SearchArgs, SearchKey, SearchReturn};
@@ -125,6 +127,7 @@ pub enum Command {
         items: StatusItems,
     },
     Idle,
+    Notify(NotifyArgs),
     Check,
     Close,
     Unselect,
@@ -262,6 +265,7 @@ impl Command {
             Self::Namespace => K::Namespace,
             Self::Status { .. } => K::Status,
             Self::Idle => K::Idle,
+            Self::Notify(_) => K::Notify,
             Self::Check => K::Check,
             Self::Close => K::Close,
             Self::Unselect => K::Unselect,

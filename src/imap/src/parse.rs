@@ -20,6 +20,7 @@ mod flags;
 mod id;
 mod list;
 mod modseq;
+mod notify;
 mod partial;
 mod search;
 mod select;
@@ -32,8 +33,9 @@ mod tests;
 
 pub use auth::base64_line;
 pub use cursor::{
-    MAX_FETCH_ITEMS, MAX_HEADER_NAMES, MAX_ID_FIELDS, MAX_KEYWORDS, MAX_LIST_ITEMS, MAX_RANGES,
-    MAX_SEARCH_DEPTH, MAX_SEARCH_KEYS, MAX_SECTION_DEPTH, MAX_SORT_CRITERIA,
+    MAX_FETCH_ITEMS, MAX_HEADER_NAMES, MAX_ID_FIELDS, MAX_KEYWORDS, MAX_LIST_ITEMS,
+    MAX_NOTIFY_GROUPS, MAX_NOTIFY_NAMES, MAX_RANGES, MAX_SEARCH_DEPTH, MAX_SEARCH_KEYS,
+    MAX_SECTION_DEPTH, MAX_SORT_CRITERIA,
 };
 
 use crate::chars::is_tag;
@@ -161,6 +163,7 @@ fn arguments(kind: CommandKind, c: &mut Cursor<'_>) -> Result<Command, Syntax> {
         K::Unsubscribe => Command::Unsubscribe {
             mailbox: only_mailbox(c)?,
         },
+        K::Notify => notify::notify(c)?,
         K::List => list::list(c)?,
         K::Lsub => list::lsub(c)?,
         K::Status => status::status(c)?,

@@ -94,6 +94,7 @@ commands! {
     Status       "STATUS"       AFTER_LOGIN;
     Append       "APPEND"       AFTER_LOGIN;
     Idle         "IDLE"         AFTER_LOGIN;
+    Notify       "NOTIFY"       AFTER_LOGIN;
     Check        "CHECK"        SELECTED;
     Close        "CLOSE"        SELECTED;
     Unselect     "UNSELECT"     SELECTED;

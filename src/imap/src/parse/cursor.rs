@@ -22,6 +22,10 @@ pub const MAX_SECTION_DEPTH: usize = 100;
 pub const MAX_KEYWORDS: usize = 256;
 /// Patterns, options, capability names and the like in one list.
 pub const MAX_LIST_ITEMS: usize = 64;
+/// Event groups in one NOTIFY.
+pub const MAX_NOTIFY_GROUPS: usize = 64;
+/// Mailbox names in one event group of NOTIFY.
+pub const MAX_NOTIFY_NAMES: usize = 1000;
 /// Fields in an ID (RFC 2971 §3.3 has 30).
 pub const MAX_ID_FIELDS: usize = 64;
 

@@ -90,7 +90,7 @@ fn fetch_macro(c: &mut Cursor<'_>) -> Option<Vec<FetchItem>> {
 }
 
 /// `fetch-att`
-fn fetch_att(c: &mut Cursor<'_>) -> Result<FetchItem> {
+pub(super) fn fetch_att(c: &mut Cursor<'_>) -> Result<FetchItem> {
     let name = c.take_while(|b| b.is_ascii_alphanumeric() || b == b'.');
     // No name in use is longer.
     let mut buf = [0u8; 16];

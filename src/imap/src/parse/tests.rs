@@ -3,6 +3,7 @@
 mod any;
 mod fetch;
 mod list;
+mod notify;
 mod search;
 mod sort;
 mod sync;

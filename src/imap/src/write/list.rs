@@ -11,6 +11,8 @@ use roost_types::{ModSeq, ObjectId, SpecialUse, Uid, UidValidity};
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum MailboxAttribute {
     NonExistent,
+    /// RFC 5465 §3.1.
+    NoAccess,
     NoSelect,
     NoInferiors,
     Marked,
@@ -26,6 +28,7 @@ impl MailboxAttribute {
     pub fn name(self) -> &'static str {
         match self {
             Self::NonExistent => "\\NonExistent",
+            Self::NoAccess => "\\NoAccess",
             Self::NoSelect => "\\Noselect",
             Self::NoInferiors => "\\Noinferiors",
             Self::Marked => "\\Marked",

@@ -22,6 +22,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
+mod attention;
 pub mod changes;
 pub mod cmd;
 mod crew;

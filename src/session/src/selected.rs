@@ -1,13 +1,15 @@
 //! The selected mailbox of a session.
 
+use crate::attention::{Attention, Policy};
 use crate::changes::{Changes, Knows, Style, Told};
 use crate::error::{Error, Fatal};
 use crate::told::ToldModSeq;
 use crate::view::View;
 use roost_imap::ResponseCode;
 use roost_imap::write::{self, Status};
+use roost_store::events::Counts;
 use roost_store::{Account, FlagChange, FlagMode, Mailbox, Row, Snapshot};
-use roost_types::{MailboxName, ModSeq, SeqNum, SeqSet, SequenceSet, SystemFlags, UidSet};
+use roost_types::{MailboxName, ModSeq, SeqNum, SeqSet, SequenceSet, SystemFlags, Uid, UidSet};
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -26,6 +28,7 @@ pub struct Selected {
     told: ToldModSeq,
     /// The client wants to know of every new MODSEQ.
     condstore: bool,
+    attention: Attention,
 }
 
 impl Selected {
@@ -49,6 +52,7 @@ impl Selected {
             view,
             recent: UidSet::new(),
             saved: UidSet::new(),
+            attention: Attention::default(),
             changes,
         };
         selected.claim_recent();
@@ -134,8 +138,9 @@ impl Selected {
         }
         let snapshot = if nothing_new { &old } else { snapshot };
         let last = self.view.last_uid();
+        let asked = !matches!(told, Told::Nothing);
         let mut knows = Knows::new(told, &old, snapshot, self.condstore);
-        let advance = self
+        let mut advance = self
             .view
             .advance(Arc::clone(snapshot), expunges, |a, b| knows.knows(a, b));
         if advance.added > 0 {
@@ -146,13 +151,44 @@ impl Selected {
             }
             self.claim_recent();
         }
-        let ghosts = self.view.has_ghosts();
+        self.attention.filter(&mut advance, &self.view, asked);
+        let untold = self.view.has_ghosts() || self.attention.has_untold();
         self.told
-            .advanced(snapshot.highest_modseq(), ghosts, advance.modseq);
+            .advanced(snapshot.highest_modseq(), untold, advance.modseq);
         if !advance.expunged.is_empty() {
             self.told.expunged();
         }
         Ok(Changes::new(advance, self))
+    }
+
+    /// Changes what the client is told; what it has missed so far is to be
+    /// told now.
+    pub(crate) fn set_policy(&mut self, policy: Policy) -> Changes {
+        let advance = self.attention.change(policy, &self.view);
+        Changes::new(advance, self)
+    }
+
+    /// New messages that have not been described yet.
+    pub(crate) fn take_fresh(&mut self) -> UidSet {
+        self.attention.take_fresh()
+    }
+
+    /// The client is adding these to a mailbox, perhaps this one.
+    pub(crate) fn adds(&mut self, mailbox: &Mailbox, uids: &UidSet) {
+        if std::ptr::eq(&*self.mailbox, mailbox) {
+            self.attention.adds(uids);
+        }
+    }
+
+    /// The mailbox as the client knows it.
+    pub(crate) fn counts_told(&self) -> Counts {
+        let mut counts = Counts::of(&self.mailbox, self.view.snapshot());
+        counts.messages = self.view.len();
+        if self.attention.has_untold() {
+            // Like no state that it can be in.
+            counts.uid_next = Uid::MIN;
+        }
+        counts
     }
 
     /// The HIGHESTMODSEQ that a client of QRESYNC is owed with the answer to

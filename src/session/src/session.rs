@@ -1,6 +1,7 @@
 //! A session's state, and how it goes from frame to frame.
 
 mod drive;
+pub(crate) mod notify;
 mod silence;
 
 use crate::changes::{Changes, Style};
@@ -11,6 +12,7 @@ use crate::job::{Job, Reply};
 use crate::names::{Given, NameProblem, Names, normalized};
 use crate::selected::Selected;
 use crate::settings::Settings;
+use notify::{Notify, Telling};
 use roost_imap::write::{self, Dialect, Status};
 use roost_imap::{CommandKind, Request, ResponseCode, Tag, command};
 use roost_store::Account;
@@ -99,18 +101,20 @@ enum Phase {
         tag: Tag,
         kind: CommandKind,
         reply: Reply,
-        changes: Changes,
+        telling: Telling,
     },
     /// Changes are told, then the client may idle.
     IdleTelling {
         tag: Tag,
-        changes: Changes,
+        telling: Telling,
         /// The continuation request has gone out.
         begun: bool,
     },
     Idle {
         tag: Tag,
     },
+    /// Changes are told though there is no command.
+    Pushing(Telling),
     Append(Box<Appending>),
     Ended(End),
 }
@@ -126,6 +130,8 @@ pub struct Session {
     pub(crate) enabled: Enabled,
     pub(crate) state: State,
     pub(crate) counters: Counters,
+    /// `None` before the first NOTIFY.
+    notify: Option<Box<Notify>>,
     phase: Phase,
     /// BAD answers in a row.
     bad_commands: u32,
@@ -142,6 +148,7 @@ impl Session {
             enabled: Enabled::default(),
             state: State::Authenticated,
             counters: Counters::default(),
+            notify: None,
             phase: Phase::Ready,
             bad_commands: 0,
         }
@@ -256,6 +263,9 @@ impl Session {
     pub fn can_say_bye(&self) -> bool {
         match &self.phase {
             Phase::Running { job, .. } => !job.mid_response(),
+            Phase::After { telling, .. }
+            | Phase::IdleTelling { telling, .. }
+            | Phase::Pushing(telling) => !telling.mid_response(),
             _ => true,
         }
     }

@@ -5,6 +5,9 @@ use std::time::Duration;
 /// RFC 9585 §4 wants some 10 to 15 seconds.
 const RUNNING_INTERVAL: Duration = Duration::from_secs(10);
 
+/// Two inotify watches each.
+const MAX_NOTIFY: usize = 10_000;
+
 /// Settings of a session; they stay as they are until it ends.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -17,6 +20,8 @@ pub struct Settings {
     pub max_message_size: u64,
     /// So many commands that were answered BAD end the session; 0: never.
     pub max_bad_commands: u32,
+    /// So many mailboxes at most are watched for one session (NOTIFY).
+    pub max_notify: usize,
     /// A command that has had nothing to say for so long says how far it is;
     /// `None`: never.
     pub running_interval: Option<Duration>,
@@ -38,6 +43,7 @@ impl Default for Settings {
             prefix: String::new(),
             max_message_size: 1 << 30,
             max_bad_commands: 20,
+            max_notify: MAX_NOTIFY,
             running_interval: Some(RUNNING_INTERVAL),
         }
     }

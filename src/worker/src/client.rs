@@ -6,6 +6,7 @@
 //! that is gone stops its job. One that has only closed its own side, as `nc`
 //! does behind piped commands, gets all its answers.
 
+use crate::changes::Changes;
 use crate::connection::Ending;
 use crate::stream::Stream;
 use roost_imap::write;
@@ -18,7 +19,7 @@ use roost_types::SessionId;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
-use tokio::sync::watch;
+use tokio::sync::watch::Receiver;
 
 /// Output is sent when there is so much of it.
 const FLUSH: usize = 64 << 10;
@@ -44,8 +45,9 @@ pub struct Client {
     session: Option<Session>,
     out: Vec<u8>,
     progress: Progress,
-    /// In IDLE: wakes when there is something to tell.
-    pub changes: Option<watch::Receiver<u64>>,
+    /// In IDLE, and where the client has asked for it by NOTIFY: wakes when
+    /// there is something to tell.
+    pub changes: Option<Changes>,
     /// It has woken.
     pub woken: bool,
     ending: Ending,
@@ -164,7 +166,7 @@ impl Client {
             }
             let pause = match self.progress {
                 Progress::More => self.go_on()?,
-                Progress::Next => self.next_frame(Pause::Input)?,
+                Progress::Next => self.next()?,
                 Progress::Idle => self.idle()?,
                 Progress::AcceptAppend => {
                     self.framer.accept_append();
@@ -271,24 +273,59 @@ impl Client {
     /// In IDLE: waits for DONE and for changes.
     fn idle(&mut self) -> Result<Option<Pause>, Stop> {
         self.framer.expect_done();
+        self.tell_changes(Session::watch_all)?;
+        match self.progress {
+            Progress::Idle => self.next_frame(Pause::Idle),
+            _ => Ok(None),
+        }
+    }
+
+    /// Between commands: waits for one, and for changes where the client
+    /// wants to know of them now (RFC 5465 §3.1).
+    fn next(&mut self) -> Result<Option<Pause>, Stop> {
+        if let Some(frame) = self.framer.next_frame() {
+            self.take(frame)?;
+            return Ok(None);
+        }
+        // Not in the middle of a command, APPEND above all.
+        if self.framer.is_idle() {
+            self.tell_changes(|session| match session.pushes() {
+                true => Session::watch_all(session),
+                false => [None, None],
+            })?;
+        } else {
+            self.changes = None;
+        }
+        match self.progress {
+            Progress::Next => self.next_frame(Pause::Input),
+            _ => Ok(None),
+        }
+    }
+
+    /// Has the session tell what has changed, if it is woken or has just
+    /// begun to wait: `watch` says for what.
+    fn tell_changes(
+        &mut self,
+        watch: impl FnOnce(&Session) -> [Option<Receiver<u64>>; 2],
+    ) -> Result<(), Stop> {
         let woken = std::mem::take(&mut self.woken);
         let begins = self.changes.is_none();
         let (session, out) = self.session()?;
-        let watch = match begins {
-            true => session.watch(),
-            false => None,
+        let [mailbox, others] = match begins {
+            true => watch(session),
+            false => [None, None],
         };
+        let watched = mailbox.is_some() || others.is_some();
         // Also what happened between the session's last look and the watch.
-        if woken || watch.is_some() {
+        if woken || watched {
             self.progress = session.changed(out);
-            if begins {
-                self.changes = watch;
-            }
-            if self.progress != Progress::Idle {
-                return Ok(None);
-            }
         }
-        self.next_frame(Pause::Idle)
+        if watched {
+            self.changes = Some(Changes::new(mailbox, others));
+        } else if woken && let Some(changes) = &mut self.changes {
+            changes.told();
+        }
+        Ok(())
     }
 
     /// While a command runs: is the client still there, may it go on?

@@ -4,6 +4,7 @@
 //! Nothing here touches the disk. While it waits, a session has no thread, and
 //! after a short while no buffer and no compressor either.
 
+use crate::changes::Changes;
 use crate::client::{Client, Pause, Stop};
 use crate::stream::Stream;
 use crate::turns::{Key, Turns};
@@ -131,7 +132,7 @@ impl Connection {
         }
     }
 
-    /// Waits for the client and, in IDLE, for changes.
+    /// Waits for the client and for changes, if there are any to be told.
     async fn wait(&mut self, idle: bool) -> Result<(), Stop> {
         let client = self.client.as_mut().ok_or(Stop::Panic)?;
         let late = client.heard + self.idle_timeout;
@@ -201,14 +202,11 @@ impl Connection {
     }
 }
 
-/// Never returns without a mailbox, or when the mailbox is gone for good.
-async fn changed(changes: &mut Option<watch::Receiver<u64>>) {
-    let gone = match changes {
-        Some(changes) => changes.changed().await.is_err(),
-        None => true,
-    };
-    if gone {
-        std::future::pending::<()>().await;
+/// Never returns where nothing is waited for.
+async fn changed(changes: &mut Option<Changes>) {
+    match changes {
+        Some(changes) => changes.changed().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -25,6 +25,7 @@ impl Setup {
             max_message_size: unlimited(setup.limits.max_message_size),
             max_bad_commands: setup.limits.max_bad_commands,
             running_interval: Some(setup.limits.running_interval).filter(|i| !i.is_zero()),
+            ..Settings::default()
         };
         let special_use_names = setup
             .mail

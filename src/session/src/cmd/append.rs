@@ -174,7 +174,10 @@ fn commit(session: &mut Session, open: Open, out: &mut Vec<u8>) -> Result<Reply,
     if let Some(old) = open.old {
         return replace::commit(session, append, old, &open.named, out);
     }
+    let mailbox = Arc::clone(append.mailbox());
+    let before = session.before_adding(&mailbox);
     let outcome = append.commit().map_err(Error::Destination)?;
+    session.after_adding(&mailbox, &before, &outcome.uids);
     session.counters.appended += outcome.uids.len();
     session.tell_normalized(&open.named, false, out);
     Ok(Reply::ok_code(

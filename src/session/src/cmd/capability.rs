@@ -14,6 +14,7 @@ pub const CAPABILITIES: &[&str] = &[
     "ID",
     "ENABLE",
     "IDLE",
+    "NOTIFY",
     "COMPRESS=DEFLATE",
     "NAMESPACE",
     "CHILDREN",

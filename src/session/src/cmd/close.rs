@@ -4,11 +4,11 @@ use super::Started;
 use super::expunge::Expunging;
 use crate::error::Error;
 use crate::job::{Job, Reply, Step};
-use crate::session::{Session, State};
+use crate::session::Session;
 
 pub(super) fn start(session: &mut Session) -> Result<Started, Error> {
     if session.selected()?.read_only() {
-        session.state = State::Authenticated;
+        session.leave();
         return Ok(Started::Done(done()));
     }
     Ok(Started::Job(Box::new(Close(Expunging::all(session)?))))
@@ -21,7 +21,7 @@ impl Job for Close {
         if !self.0.step(session)? {
             return Ok(Step::More);
         }
-        session.state = State::Authenticated;
+        session.leave();
         Ok(Step::Done(done()))
     }
 }

@@ -37,6 +37,7 @@ pub(super) fn run(
     if uids.live.is_empty() {
         return Ok(Reply::ok(nothing));
     }
+    let before = session.before_adding(&to);
     let outcome = selected
         .mailbox()
         .copy(&uids.live, &to, mode)
@@ -48,6 +49,8 @@ pub(super) fn run(
         };
     }
     let moved = outcome.pairs.len() as u64;
+    let added = outcome.pairs.iter().map(|&(_, uid)| uid).collect();
+    session.after_adding(&to, &before, &added);
     let code = ResponseCode::CopyUid {
         validity: outcome.uid_validity,
         pairs: outcome.pairs,

@@ -10,7 +10,11 @@ use roost_store::Error as StoreError;
 use roost_types::SpecialUse;
 
 /// A separator behind the name asks for a directory without storage.
-pub(super) fn run(session: &Session, args: &CreateArgs, out: &mut Vec<u8>) -> Result<Reply, Error> {
+pub(super) fn run(
+    session: &mut Session,
+    args: &CreateArgs,
+    out: &mut Vec<u8>,
+) -> Result<Reply, Error> {
     let special_use = special_use(&args.uses)?;
     let named = session.new_name(&args.mailbox)?;
     let given = &named.given;
@@ -23,9 +27,10 @@ pub(super) fn run(session: &Session, args: &CreateArgs, out: &mut Vec<u8>) -> Re
             "A directory without messages has no special use",
         ));
     }
-    session
-        .account
-        .create(&given.name, given.directory, special_use)?;
+    session.own_change(&given.name, |session| {
+        let account = &session.account;
+        Ok(account.create(&given.name, given.directory, special_use)?)
+    })?;
     session.tell_normalized(&named, false, out);
     if given.directory {
         return Ok(Reply::ok("Create completed"));

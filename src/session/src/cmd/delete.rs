@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::job::Reply;
-use crate::session::{Session, State};
+use crate::session::Session;
 use roost_imap::ResponseCode;
 use roost_imap::write::{self, Status};
 
@@ -14,12 +14,13 @@ pub(super) fn run(
     out: &mut Vec<u8>,
 ) -> Result<Reply, Error> {
     let named = session.name(mailbox)?;
-    session.account.delete(&named.given.name)?;
+    let name = &named.given.name;
+    session.own_change(name, |session| Ok(session.account.delete(name)?))?;
     let selected = session
         .selected()
         .is_ok_and(|s| s.mailbox().name() == named.given.name);
     if selected {
-        session.state = State::Authenticated;
+        session.leave();
         let text = "Selected mailbox is closed";
         write::untagged(out, Status::Ok, Some(&ResponseCode::Closed), text);
     }

@@ -24,6 +24,7 @@ pub mod logout;
 pub mod lsub;
 pub mod namespace;
 pub mod noop;
+mod notify;
 pub mod rename;
 pub(crate) mod replace;
 pub mod search;
@@ -78,6 +79,7 @@ pub(crate) fn start(
         Command::Namespace => namespace::run(session, out),
         Command::Status { mailbox, items } => status::run(session, &mailbox, items, out)?,
         Command::Idle => return Ok(Started::Idle),
+        Command::Notify(args) => return notify::start(session, args),
         Command::Check => check::run(),
         Command::Close => return close::start(session),
         Command::Unselect => unselect::run(session),

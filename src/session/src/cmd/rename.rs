@@ -10,7 +10,7 @@ use roost_imap::write::{self, ListLine};
 use roost_types::MailboxName;
 
 pub(super) fn run(
-    session: &Session,
+    session: &mut Session,
     from: &[u8],
     to: &[u8],
     out: &mut Vec<u8>,
@@ -22,7 +22,8 @@ pub(super) fn run(
         }
         other => other,
     })?;
-    session.account.rename(&from.given.name, &to.given.name)?;
+    let (old, new) = (&from.given.name, &to.given.name);
+    session.own_change(new, |session| Ok(session.account.rename(old, new)?))?;
     if session.rev2() {
         let old = match from.old {
             Some(old) => old,

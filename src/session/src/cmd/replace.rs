@@ -47,7 +47,10 @@ pub(super) fn commit(
 ) -> Result<Reply, Error> {
     let from = Arc::clone(session.selected()?.mailbox());
     from.refresh().map_err(deleted)?;
+    let mailbox = Arc::clone(append.mailbox());
+    let before = session.before_adding(&mailbox);
     let outcome = append.replace(&from, old).map_err(Error::Destination)?;
+    session.after_adding(&mailbox, &before, &outcome.uids);
     session.counters.appended += outcome.uids.len();
     session.counters.expunged += 1;
     session.tell_normalized(named, false, out);

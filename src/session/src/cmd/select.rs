@@ -21,7 +21,7 @@ pub(super) fn start(
     let wanted = Wanted::of(session, args.params)?;
     // The mailbox before is closed even if the new one cannot be opened.
     if let State::Selected(_) = session.state {
-        session.state = State::Authenticated;
+        session.leave();
         let text = "Previous mailbox is closed";
         write::untagged(out, Status::Ok, Some(&ResponseCode::Closed), text);
     }
@@ -33,7 +33,7 @@ pub(super) fn start(
     describe(session, &mut selected, out);
     list(session, &named, out)?;
     let read_only = selected.read_only();
-    session.state = State::Selected(Box::new(selected));
+    session.enter(selected);
     let (code, text) = match (read_only, args.examine) {
         (_, true) => (ResponseCode::ReadOnly, "Examine completed"),
         (true, false) => (ResponseCode::ReadOnly, "Select completed"),

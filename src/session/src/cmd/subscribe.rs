@@ -5,15 +5,16 @@ use crate::error::Error;
 use crate::job::Reply;
 use crate::session::Session;
 
-pub(super) fn subscribe(session: &Session, mailbox: &[u8]) -> Result<Reply, Error> {
+pub(super) fn subscribe(session: &mut Session, mailbox: &[u8]) -> Result<Reply, Error> {
     let named = session.name(mailbox)?;
-    session.account.subscribe(&named.given.name)?;
+    let name = &named.given.name;
+    session.own_change(name, |session| Ok(session.account.subscribe(name)?))?;
     Ok(Reply::ok("Subscribe completed"))
 }
 
-pub(super) fn unsubscribe(session: &Session, mailbox: &[u8]) -> Result<Reply, Error> {
+pub(super) fn unsubscribe(session: &mut Session, mailbox: &[u8]) -> Result<Reply, Error> {
     let named = session.name(mailbox)?;
     let name = &named.given.name;
-    session.account.unsubscribe(name)?;
+    session.own_change(name, |session| Ok(session.account.unsubscribe(name)?))?;
     Ok(Reply::ok("Unsubscribe completed"))
 }

@@ -1,5 +1,6 @@
 //! From frames to responses: what happens around a command.
 
+use super::notify::Telling;
 use super::silence::Silence;
 use super::{End, Phase, Progress, Session, State, end_of};
 use crate::changes::{Changes, Told};
@@ -88,38 +89,50 @@ impl Session {
                 tag,
                 kind,
                 reply,
-                mut changes,
-            } => {
-                if !self.tell(&mut changes, uses_uids(kind), out) {
+                mut telling,
+            } => match self.tell_all(&mut telling, uses_uids(kind), out) {
+                Ok(true) => self.reply(&tag, kind, &reply, out),
+                Ok(false) => {
                     self.phase = Phase::After {
                         tag,
                         kind,
                         reply,
-                        changes,
+                        telling,
                     };
-                    return Progress::More;
+                    Progress::More
                 }
-                self.reply(&tag, kind, &reply, out)
-            }
+                Err(fatal) => self.fatal(fatal, out),
+            },
             Phase::IdleTelling {
                 tag,
-                mut changes,
+                mut telling,
                 begun,
-            } => {
-                if !self.tell(&mut changes, false, out) {
+            } => match self.tell_all(&mut telling, false, out) {
+                Ok(true) => {
+                    if !begun {
+                        write::continuation(out, "idling");
+                    }
+                    self.phase = Phase::Idle { tag };
+                    Progress::Idle
+                }
+                Ok(false) => {
                     self.phase = Phase::IdleTelling {
                         tag,
-                        changes,
+                        telling,
                         begun,
                     };
-                    return Progress::More;
+                    Progress::More
                 }
-                if !begun {
-                    write::continuation(out, "idling");
+                Err(fatal) => self.fatal(fatal, out),
+            },
+            Phase::Pushing(mut telling) => match self.tell_all(&mut telling, false, out) {
+                Ok(true) => Progress::Next,
+                Ok(false) => {
+                    self.phase = Phase::Pushing(telling);
+                    Progress::More
                 }
-                self.phase = Phase::Idle { tag };
-                Progress::Idle
-            }
+                Err(fatal) => self.fatal(fatal, out),
+            },
             idle @ Phase::Idle { .. } => {
                 self.phase = idle;
                 Progress::Idle
@@ -152,16 +165,24 @@ impl Session {
         }
     }
 
-    /// Tells a client in IDLE what has changed; nothing in other states.
+    /// Tells a client in IDLE, or one that has asked for it by NOTIFY, what
+    /// has changed; nothing in other states.
     pub fn changed(&mut self, out: &mut Vec<u8>) -> Progress {
         match mem::replace(&mut self.phase, Phase::Ready) {
-            Phase::Idle { tag } => match self.look(true) {
+            Phase::Idle { tag } => match self.look(self.policy().messages) {
                 Ok(changes) => {
                     self.phase = Phase::IdleTelling {
                         tag,
-                        changes,
+                        telling: Telling::new(changes),
                         begun: true,
                     };
+                    self.step(out)
+                }
+                Err(fatal) => self.fatal(fatal, out),
+            },
+            Phase::Ready if self.pushes() => match self.look(self.policy().expunges_at_once) {
+                Ok(changes) => {
+                    self.phase = Phase::Pushing(Telling::new(changes));
                     self.step(out)
                 }
                 Err(fatal) => self.fatal(fatal, out),
@@ -225,11 +246,11 @@ impl Session {
                 };
                 Progress::More
             }
-            Ok(Started::Idle) => match self.news(true) {
+            Ok(Started::Idle) => match self.news(self.policy().messages) {
                 Ok(changes) => {
                     self.phase = Phase::IdleTelling {
                         tag,
-                        changes,
+                        telling: Telling::new(changes),
                         begun: false,
                     };
                     Progress::More
@@ -258,7 +279,9 @@ impl Session {
 
     /// Tells what the command and others changed, then answers.
     fn finish(&mut self, tag: Tag, kind: CommandKind, reply: Reply, out: &mut Vec<u8>) -> Progress {
-        let expunges = !kind.facts().holds_expunge;
+        // Who wants to hear of none still hears of those by its own command.
+        let wanted = self.policy().messages || expunges(kind);
+        let expunges = wanted && !kind.facts().holds_expunge;
         let news = match looks_afterwards(kind) {
             true => self.look(expunges),
             false => self.news(expunges),
@@ -271,7 +294,7 @@ impl Session {
             tag,
             kind,
             reply,
-            changes,
+            telling: Telling::new(changes),
         };
         self.step(out)
     }
@@ -401,7 +424,9 @@ impl Session {
     }
 
     /// Writes changes; true when all are written.
-    fn tell(&self, changes: &mut Changes, uid: bool, out: &mut Vec<u8>) -> bool {
+    pub(super) fn tell(&self, changes: &mut Changes, uid: bool, out: &mut Vec<u8>) -> bool {
+        // RFC 5465 §5.1 wants the UID.
+        let uid = uid || self.notify.is_some();
         match &self.state {
             State::Selected(selected) => changes.write(out, selected, self.style(uid)),
             State::Authenticated | State::LoggedOut => true,
@@ -477,8 +502,20 @@ fn uses_uids(kind: CommandKind) -> bool {
     kind.name().starts_with("UID ")
 }
 
+/// Commands that expunge messages and tell so.
+fn expunges(kind: CommandKind) -> bool {
+    use CommandKind as K;
+    matches!(
+        kind,
+        K::Expunge | K::UidExpunge | K::Move | K::UidMove | K::Replace | K::UidReplace
+    )
+}
+
 /// STORE: flags of others that were told before it is carried out would seem
-/// to be its outcome.
+/// to be its outcome. NOTIFY decides what is told.
 fn looks_afterwards(kind: CommandKind) -> bool {
-    matches!(kind, CommandKind::Store | CommandKind::UidStore)
+    matches!(
+        kind,
+        CommandKind::Store | CommandKind::UidStore | CommandKind::Notify
+    )
 }

@@ -6,6 +6,7 @@ mod conversation;
 mod folders;
 mod listing;
 mod messages;
+mod notify;
 mod object_id;
 mod replace;
 mod replay;
@@ -163,6 +164,17 @@ impl Client {
     /// What the session says in IDLE when it is told of a change.
     fn wake(&mut self) -> String {
         assert_eq!(self.progress, Progress::Idle);
+        let mut out = Vec::new();
+        self.progress = self.session.changed(&mut out);
+        while self.progress == Progress::More {
+            self.progress = self.session.step(&mut out);
+        }
+        String::from_utf8(out).unwrap()
+    }
+
+    /// What the session says between commands when it is told of a change.
+    fn push(&mut self) -> String {
+        assert_eq!(self.progress, Progress::Next);
         let mut out = Vec::new();
         self.progress = self.session.changed(&mut out);
         while self.progress == Progress::More {

@@ -54,7 +54,7 @@ impl Account {
     pub(crate) fn look(&self, name: &MailboxName) -> Result<(Counts, Option<Duration>), Error> {
         let mailbox = self.open_unlisted(name)?;
         lock(&self.kept).put(&mailbox);
-        let counts = Counts::from(&*mailbox.snapshot());
+        let counts = Counts::of(&mailbox, &mailbox.snapshot());
         Ok((counts, mailbox.wants_retry()))
     }
 

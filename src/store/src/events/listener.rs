@@ -178,6 +178,7 @@ impl Listener {
         let changed = Changed {
             messages: known.messages > self.told,
             flags: known.flags > self.told,
+            unseen: known.unseen > self.told,
             validity: known.validity > self.told,
         };
         self.wanted(state, &known.name, counts, changed)
@@ -256,18 +257,20 @@ impl Listener {
     /// A mailbox to which messages are about to be added; for [`Self::added`].
     /// `None` when others have changed it and that is not told yet.
     pub fn before_adding(&self, mailbox: &Mailbox) -> Option<Counts> {
-        let counts = Counts::from(&*mailbox.snapshot());
+        let counts = Counts::of(mailbox, &mailbox.snapshot());
         let state = self.hub.lock();
         let id = state.ids.get(&mailbox.name())?;
         let known = state.folders.get(id)?;
-        let settled = known.counts == Baseline::Counts(counts) && !state.dirty.contains(id);
+        let same = |known: &Counts| !Changed::between(known, &counts).messages;
+        let settled = matches!(&known.counts, Baseline::Counts(known) if same(known))
+            && !state.dirty.contains(id);
         (settled && known.last <= self.told).then_some(counts)
     }
 
     /// This listener's own side has added these messages: that is not told
     /// unless something else has happened as well.
     pub fn added(&mut self, mailbox: &Mailbox, before: Counts, uids: &UidSet) {
-        let counts = Counts::from(&*mailbox.snapshot());
+        let counts = Counts::of(mailbox, &mailbox.snapshot());
         let count = u32::try_from(uids.len()).unwrap_or(u32::MAX);
         let next = uids.max().and_then(roost_types::Uid::next);
         if before.messages.checked_add(count) == Some(counts.messages)

@@ -31,6 +31,7 @@ pub use scope::{Interest, Scope, Wants};
 pub use tree::TreeEvent;
 
 use crate::account::status::Status;
+use crate::mailbox::Mailbox;
 use crate::snapshot::Snapshot;
 use roost_types::{ModSeq, Uid, UidValidity};
 
@@ -41,6 +42,7 @@ pub struct Counts {
     pub unseen: u32,
     pub uid_next: Uid,
     pub uid_validity: UidValidity,
+    /// 0 where MODSEQs are not kept.
     pub highest_modseq: ModSeq,
 }
 
@@ -51,6 +53,8 @@ pub struct Changed {
     pub messages: bool,
     /// Flags alone.
     pub flags: bool,
+    /// `\Seen` among them.
+    pub unseen: bool,
     /// It is another mailbox under the same name.
     pub validity: bool,
 }
@@ -64,11 +68,13 @@ impl Changed {
     pub fn between(old: &Counts, new: &Counts) -> Self {
         let validity = old.uid_validity != new.uid_validity;
         let messages = validity || old.messages != new.messages || old.uid_next != new.uid_next;
-        let flags = old.unseen != new.unseen || old.highest_modseq != new.highest_modseq;
+        let unseen = old.unseen != new.unseen;
+        let flags = unseen || old.highest_modseq != new.highest_modseq;
         Self {
             messages,
             // Without messages there are no flags, whatever the numbers say.
             flags: flags && !messages && new.messages > 0,
+            unseen: unseen && !messages,
             validity,
         }
     }
@@ -86,14 +92,18 @@ impl From<&Status> for Counts {
     }
 }
 
-impl From<&Snapshot> for Counts {
-    fn from(picture: &Snapshot) -> Self {
+impl Counts {
+    /// Of a picture of `mailbox`, the newest or an older one.
+    pub fn of(mailbox: &Mailbox, picture: &Snapshot) -> Self {
         Self {
             messages: picture.len(),
             unseen: picture.unseen(),
             uid_next: picture.uid_next(),
             uid_validity: picture.uid_validity(),
-            highest_modseq: picture.highest_modseq(),
+            highest_modseq: match mailbox.keeps_modseqs() {
+                true => picture.highest_modseq(),
+                false => ModSeq(0),
+            },
         }
     }
 }

@@ -29,6 +29,7 @@ pub(super) struct Known {
     /// The numbers of its last changes.
     pub messages: u64,
     pub flags: u64,
+    pub unseen: u64,
     pub validity: u64,
     /// The highest of them.
     pub last: u64,
@@ -146,6 +147,7 @@ impl State {
         for (changed, at) in [
             (changed.messages, &mut known.messages),
             (changed.flags, &mut known.flags),
+            (changed.unseen, &mut known.unseen),
             (changed.validity, &mut known.validity),
         ] {
             if changed {
@@ -255,6 +257,7 @@ impl State {
             },
             messages: 0,
             flags: 0,
+            unseen: 0,
             validity: 0,
             last: 0,
             of_messages: false,

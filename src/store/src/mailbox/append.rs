@@ -65,7 +65,8 @@ impl Mailbox {
 }
 
 impl Append {
-    pub(super) fn mailbox(&self) -> &Arc<Mailbox> {
+    /// Where the messages go.
+    pub fn mailbox(&self) -> &Arc<Mailbox> {
         &self.mailbox
     }
 

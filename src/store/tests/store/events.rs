@@ -1,7 +1,7 @@
 //! Changes of mailboxes that nobody has open.
 
 use crate::support::*;
-use roost_store::events::{Changed, Event, Overflow, Scope, TreeEvent, Wants};
+use roost_store::events::{Changed, Counts, Event, Overflow, Scope, TreeEvent, Wants};
 use roost_store::{Account, FlagMode, Interest, Listener, Options};
 use roost_types::{MailboxName, SystemFlags, UidSet};
 use std::sync::Arc;
@@ -257,7 +257,7 @@ fn the_selected_mailbox_is_left_out_until_it_is_left() {
     append(&a, "x", SystemFlags::NONE, &[]);
     while listener.settle(Duration::from_millis(10)) {}
     assert_eq!(listener.next(Some(&name("a"))), Ok(None));
-    let known = (&*a.snapshot()).into();
+    let known = Counts::of(&a, &a.snapshot());
     listener.left(name("a"), known);
     assert_eq!(heard(&mut listener), [""; 0]);
     append(&a, "y", SystemFlags::NONE, &[]);
@@ -340,9 +340,9 @@ fn changes_are_one_even_when_they_are_many() {
 fn kinds_of_changes() {
     let site = Site::new();
     let a = site.create("a");
-    let before = (&*a.snapshot()).into();
+    let before = Counts::of(&a, &a.snapshot());
     append(&a, "x", SystemFlags::NONE, &[]);
-    let after = (&*a.snapshot()).into();
+    let after = Counts::of(&a, &a.snapshot());
     let changed = Changed::between(&before, &after);
     assert!(changed.messages && !changed.flags && !changed.validity);
     assert!(!Changed::between(&after, &after).any());

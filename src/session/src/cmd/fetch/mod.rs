@@ -61,6 +61,17 @@ pub(crate) fn start(session: &mut Session, args: FetchArgs) -> Result<Box<dyn Jo
     Ok(Box::new(fetch))
 }
 
+/// Of new messages, unasked (RFC 5465 §5.2).
+pub(crate) fn of_messages(
+    session: &Session,
+    items: Vec<FetchItem>,
+    uids: &UidSet,
+) -> Result<Box<dyn Job>, Error> {
+    let seqs = session.selected()?.view().seqs_of(uids);
+    let fetch = Fetch::new(session, items, true, &seqs, &UidSet::new())?;
+    Ok(Box::new(fetch))
+}
+
 pub(super) struct Fetch {
     plan: Plan,
     style: Style,

@@ -45,7 +45,7 @@ pub(super) fn start_lsub(
 }
 
 /// What LIST tells of a mailbox that is there.
-pub(super) fn attributes(
+pub(crate) fn attributes(
     session: &Session,
     folder: &Folder,
     others: bool,

@@ -1,0 +1,248 @@
+//! NOTIFY with several sessions and a delivery agent: mailboxes that nobody
+//! has open, between commands.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
+
+use roost_tests::client::Client;
+use roost_tests::mail;
+use roost_tests::roost::{PASSWORD, Roost, Setup, mail_owner};
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+fn site() -> (tempfile::TempDir, Roost, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let setup = Setup {
+        users: vec!["u".into()],
+        ..Setup::default()
+    };
+    let roost = Roost::start(dir.path(), &setup).unwrap();
+    let maildir = dir.path().join("homes/u/Maildir");
+    (dir, roost, maildir)
+}
+
+fn login(roost: &Roost) -> Client {
+    let client = Client::login(roost.addr(), "u", PASSWORD).unwrap();
+    client.set_patience(Duration::from_secs(60)).unwrap();
+    client
+}
+
+/// A directory of the mail's owner.
+fn make_dir(path: &Path) {
+    let (uid, gid) = mail_owner();
+    fs::create_dir(path).unwrap();
+    chown(path, Some(uid), Some(gid)).unwrap();
+}
+
+fn make_mailbox(maildir: &Path, name: &str) -> PathBuf {
+    let folder = maildir.join(format!(".{name}"));
+    make_dir(&folder);
+    for sub in ["cur", "new", "tmp"] {
+        make_dir(&folder.join(sub));
+    }
+    folder
+}
+
+/// As a delivery agent does it: into tmp, then by rename into new.
+fn deliver(folder: &Path, n: u32) {
+    let (uid, gid) = mail_owner();
+    let name = format!("18000000{n:02}.M1P1.agent");
+    let tmp = folder.join("tmp").join(&name);
+    fs::write(&tmp, mail::small(n)).unwrap();
+    chown(&tmp, Some(uid), Some(gid)).unwrap();
+    fs::rename(&tmp, folder.join("new").join(&name)).unwrap();
+}
+
+/// Reads what is pushed until all of `wanted` has come, in any order.
+fn wait_for(client: &mut Client, wanted: &[&str]) -> Vec<String> {
+    let mut missing: Vec<&str> = wanted.to_vec();
+    let mut all = Vec::new();
+    while !missing.is_empty() {
+        let response = client
+            .response()
+            .unwrap_or_else(|e| panic!("{e}; still waiting for {missing:?} after {all:?}"));
+        let text = String::from_utf8_lossy(&response).into_owned();
+        if let Some(at) = missing.iter().position(|w| text.contains(w)) {
+            missing.remove(at);
+        }
+        all.push(text);
+    }
+    all
+}
+
+const EVOLUTION: &str = "NOTIFY SET (selected (MessageNew (UID RFC822.SIZE RFC822.HEADER FLAGS \
+     BODYSTRUCTURE PREVIEW) MessageExpunge FlagChange)) \
+     (personal (MessageNew MessageExpunge MailboxName SubscriptionChange))";
+const FAIREMAIL: &str = "NOTIFY SET STATUS (selected (MessageNew (uid) MessageExpunge FlagChange)) \
+     (subscribed (MessageNew MessageExpunge FlagChange))";
+
+#[test]
+fn several_sessions_and_a_delivery_agent() {
+    let (_dir, roost, maildir) = site();
+    let mut plain = login(&roost);
+    let folders: Vec<PathBuf> = (0..20)
+        .map(|n| make_mailbox(&maildir, &format!("box{n}")))
+        .collect();
+    plain.ok("SUBSCRIBE box3").unwrap();
+    let mut evolution = login(&roost);
+    evolution.ok("SELECT INBOX").unwrap();
+    let answer = evolution.command(EVOLUTION).unwrap();
+    // Whatever is not offered of the items is left out by the real client.
+    if answer.tagged.starts_with("BAD") {
+        evolution.ok(&EVOLUTION.replace(" PREVIEW", "")).unwrap();
+    }
+    let mut fairemail = login(&roost);
+    fairemail.ok("SELECT INBOX").unwrap();
+    let answer = fairemail.ok(FAIREMAIL).unwrap();
+    assert!(
+        answer
+            .lines()
+            .any(|l| l.starts_with("* STATUS box3 (MESSAGES 0 "))
+    );
+    assert!(!answer.lines().any(|l| l.contains("STATUS INBOX")));
+
+    // Mailboxes that nobody has open, at the same time.
+    let mut waits = Vec::new();
+    for n in [3, 7, 11] {
+        let start = Instant::now();
+        deliver(&folders[n], 1);
+        wait_for(&mut evolution, &[&format!("* STATUS box{n} (MESSAGES 1 ")]);
+        waits.push(start.elapsed());
+    }
+    println!("delivery to STATUS: {waits:?}");
+    wait_for(&mut fairemail, &["* STATUS box3 (MESSAGES 1 "]);
+
+    // The selected mailbox.
+    deliver(&maildir, 1);
+    let told = wait_for(
+        &mut evolution,
+        &["* 1 EXISTS", "* 1 FETCH (UID 1 RFC822.SIZE"],
+    );
+    assert!(
+        told.iter().any(|t| t.contains("BODYSTRUCTURE (")),
+        "{told:?}"
+    );
+    wait_for(&mut fairemail, &["* 1 EXISTS", "* 1 FETCH (UID 1)"]);
+
+    // Another session's commands.
+    plain.ok("SELECT box3").unwrap();
+    plain.ok("STORE 1 +FLAGS.SILENT (\\Seen)").unwrap();
+    wait_for(&mut fairemail, &["* STATUS box3 (UIDVALIDITY "]);
+    plain.ok("COPY 1 box5").unwrap();
+    wait_for(&mut evolution, &["* STATUS box5 (MESSAGES 1 "]);
+    plain.ok("CREATE fresh").unwrap();
+    plain.ok("RENAME fresh ripe").unwrap();
+    wait_for(
+        &mut evolution,
+        &["\"/\" fresh", "\"/\" ripe (\"OLDNAME\" (fresh))"],
+    );
+    // What was not subscribed is of no interest, until it is.
+    plain.ok("SUBSCRIBE box5").unwrap();
+    wait_for(&mut evolution, &["\\Subscribed) \"/\" box5"]);
+    deliver(&folders[5], 2);
+    wait_for(&mut fairemail, &["* STATUS box5 (MESSAGES 2 "]);
+    wait_for(&mut evolution, &["* STATUS box5 (MESSAGES 2 "]);
+
+    // Folders by other programs.
+    let folder = make_mailbox(&maildir, "outside");
+    wait_for(&mut evolution, &["\"/\" outside"]);
+    deliver(&folder, 1);
+    wait_for(&mut evolution, &["* STATUS outside (MESSAGES 1 "]);
+    fs::rename(&folder, maildir.join(".elsewhere")).unwrap();
+    wait_for(&mut evolution, &["\"/\" elsewhere (\"OLDNAME\" (outside))"]);
+    fs::remove_dir_all(maildir.join(".elsewhere")).unwrap();
+    wait_for(&mut evolution, &["* LIST (\\NonExistent"]);
+
+    // Commands go on as ever.
+    evolution.ok("NOOP").unwrap();
+    evolution.ok("NOTIFY NONE").unwrap();
+    fairemail.ok("UID FETCH 1 FLAGS").unwrap();
+}
+
+#[test]
+fn with_a_command_half_sent() {
+    let (_dir, roost, maildir) = site();
+    let folder = make_mailbox(&maildir, "box");
+    let mut client = login(&roost);
+    client
+        .ok("NOTIFY SET (personal (MessageNew MessageExpunge))")
+        .unwrap();
+    client.raw(b"x NO").unwrap();
+    deliver(&folder, 1);
+    // Nothing is pushed into a command; it comes when that is over.
+    std::thread::sleep(Duration::from_millis(300));
+    client.raw(b"OP\r\n").unwrap();
+    wait_for(&mut client, &["* STATUS box (MESSAGES 1 "]);
+}
+
+#[test]
+fn too_much_to_tell() {
+    let (_dir, roost, maildir) = site();
+    let mut client = login(&roost);
+    client
+        .ok("NOTIFY SET (personal (SubscriptionChange MailboxName))")
+        .unwrap();
+    let many: String = (0..6000).map(|n| format!("s{n}\n")).collect();
+    let (uid, gid) = mail_owner();
+    let tmp = maildir.join("subscriptions.new");
+    fs::write(&tmp, many).unwrap();
+    chown(&tmp, Some(uid), Some(gid)).unwrap();
+    fs::rename(&tmp, maildir.join("subscriptions")).unwrap();
+    wait_for(&mut client, &["* OK [NOTIFICATIONOVERFLOW] "]);
+    // As after NOTIFY NONE.
+    make_mailbox(&maildir, "box");
+    let answer = client.ok("NOOP").unwrap();
+    assert_eq!(answer.lines().count(), 0);
+    client
+        .ok("NOTIFY SET (personal (SubscriptionChange MailboxName))")
+        .unwrap();
+    make_mailbox(&maildir, "other");
+    wait_for(&mut client, &["\"/\" other"]);
+}
+
+#[test]
+fn hundreds_of_mailboxes_are_watched_by_many_sessions() {
+    let (_dir, roost, maildir) = site();
+    let mut clients: Vec<Client> = (0..10).map(|_| login(&roost)).collect();
+    let folders: Vec<PathBuf> = (0..300)
+        .map(|n| make_mailbox(&maildir, &format!("box{n}")))
+        .collect();
+    for client in &mut clients {
+        client
+            .ok("NOTIFY SET (personal (MessageNew MessageExpunge FlagChange MailboxName))")
+            .unwrap();
+    }
+    deliver(&folders[299], 1);
+    for client in &mut clients {
+        wait_for(client, &["* STATUS box299 (MESSAGES 1 "]);
+    }
+    // One instance and two watches for each mailbox, however many listen.
+    let worker = roost.role_pids("roost-worker");
+    let watches = |pid: &nix::unistd::Pid| {
+        let mut count = (0, 0);
+        for entry in fs::read_dir(format!("/proc/{pid}/fdinfo")).unwrap() {
+            let text = fs::read_to_string(entry.unwrap().path()).unwrap_or_default();
+            let lines = text.lines().filter(|l| l.starts_with("inotify")).count();
+            if lines > 0 {
+                count = (count.0 + 1, count.1 + lines);
+            }
+        }
+        count
+    };
+    let (instances, all): (Vec<_>, Vec<_>) = worker.iter().map(watches).unzip();
+    let (instances, all) = (instances.iter().sum::<usize>(), all.iter().sum::<usize>());
+    if instances > 0 {
+        assert_eq!(instances, 1);
+        assert!((600..620).contains(&all), "{all} watches");
+    }
+    drop(clients);
+    if instances > 0 {
+        let start = Instant::now();
+        while worker.iter().map(|pid| watches(pid).1).sum::<usize>() > 100 {
+            assert!(start.elapsed() < Duration::from_secs(30), "watches stay");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}

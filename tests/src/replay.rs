@@ -9,6 +9,7 @@ pub struct Entry {
     /// Sorted, small letters, without `\Recent`.
     pub flags: Option<Vec<String>>,
     pub subject: Option<String>,
+    pub modseq: Option<u64>,
 }
 
 /// The view of one session, message number 1 first.
@@ -23,6 +24,9 @@ impl View {
         let Some(rest) = response.strip_prefix("* ") else {
             return Ok(());
         };
+        if let Some(uids) = rest.strip_prefix("VANISHED ") {
+            return self.vanished(uids);
+        }
         let Some((number, rest)) = rest.split_once(' ') else {
             return Ok(());
         };
@@ -49,6 +53,26 @@ impl View {
         }
     }
 
+    /// Removes messages by their UIDs (RFC 7162 §3.2.10); those that went
+    /// EARLIER are not counted any more.
+    fn vanished(&mut self, uids: &str) -> Result<(), String> {
+        if uids.starts_with("(EARLIER)") {
+            return Ok(());
+        }
+        for range in uids.split(',') {
+            let (first, last) = range.split_once(':').unwrap_or((range, range));
+            let (Ok(first), Ok(last)) = (first.parse::<u32>(), last.parse()) else {
+                return Err(format!("VANISHED {uids}"));
+            };
+            for uid in first..=last {
+                let at = self.entries.iter().position(|e| e.uid == Some(uid));
+                let at = at.ok_or_else(|| format!("VANISHED {uid} of no message"))?;
+                self.entries.remove(at);
+            }
+        }
+        Ok(())
+    }
+
     fn fetch(&mut self, n: usize, rest: &str) -> Result<(), String> {
         let Some(entry) = self.entries.get_mut(n - 1) else {
             return Ok(());
@@ -59,6 +83,14 @@ impl View {
                     return Err(format!("message {n} was UID {known}, now {uid}"));
                 }
                 _ => entry.uid = Some(uid),
+            }
+        }
+        if let Some(modseq) = modseq_after(rest, "MODSEQ (") {
+            match entry.modseq {
+                Some(known) if known > modseq => {
+                    return Err(format!("MODSEQ {known} of message {n} fell to {modseq}"));
+                }
+                _ => entry.modseq = Some(modseq),
             }
         }
         if let Some(at) = rest.find("FLAGS (") {
@@ -86,6 +118,10 @@ impl View {
 }
 
 fn number_after(text: &str, key: &str) -> Option<u32> {
+    modseq_after(text, key).and_then(|n| u32::try_from(n).ok())
+}
+
+fn modseq_after(text: &str, key: &str) -> Option<u64> {
     let at = text.find(key)? + key.len();
     let digits: String = text[at..]
         .chars()
@@ -124,5 +160,20 @@ mod tests {
         assert!(view.apply("* 1 FETCH (UID 7)").is_err());
         assert!(view.apply("* 2 EXPUNGE").is_err());
         assert!(view.apply("* 0 EXISTS").is_err());
+    }
+
+    #[test]
+    fn messages_vanish_by_their_uids() {
+        let mut view = View::default();
+        view.apply("* 3 EXISTS").unwrap();
+        for (n, uid) in [(1, 5), (2, 6), (3, 9)] {
+            let fetch = format!("* {n} FETCH (UID {uid} MODSEQ (70000000000))");
+            view.apply(&fetch).unwrap();
+        }
+        view.apply("* VANISHED (EARLIER) 1:4").unwrap();
+        view.apply("* VANISHED 5:6").unwrap();
+        assert_eq!(view.entries.len(), 1);
+        assert!(view.apply("* VANISHED 6").is_err());
+        assert!(view.apply("* 1 FETCH (MODSEQ (69999999999))").is_err());
     }
 }

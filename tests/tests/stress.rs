@@ -70,6 +70,8 @@ impl Dice {
 struct Actor {
     client: Client,
     view: View,
+    /// It is told VANISHED, and so has to know every UID.
+    qresync: bool,
     mailbox: usize,
     ledger: Arc<Ledger>,
     dice: Dice,
@@ -81,11 +83,15 @@ impl Actor {
         let mut actor = Self {
             client,
             view: View::default(),
+            qresync: number % 3 == 2,
             mailbox: (number % 2) as usize,
             ledger,
             dice: Dice(u64::from(number) * 7919 + 1),
         };
         actor.client.set_patience(Duration::from_secs(60)).unwrap();
+        if actor.qresync {
+            actor.client.ok("ENABLE QRESYNC").unwrap();
+        }
         actor.select().unwrap();
         actor
     }
@@ -113,7 +119,16 @@ impl Actor {
         if answer.tagged.starts_with("BAD") {
             return Err(format!("{command}: {}", answer.tagged));
         }
+        self.learn_uids()?;
         Ok(answer.tagged)
+    }
+
+    fn learn_uids(&mut self) -> Result<(), String> {
+        let unknown = self.view.entries.iter().any(|e| e.uid.is_none());
+        if self.qresync && unknown {
+            self.say("FETCH 1:* (UID)")?;
+        }
+        Ok(())
     }
 
     fn some_number(&mut self) -> Option<u32> {
@@ -170,6 +185,7 @@ impl Actor {
         for line in answer.lines() {
             self.view.apply(&line).map_err(|e| format!("APPEND: {e}"))?;
         }
+        self.learn_uids()?;
         if answer.ok() {
             Ok(())
         } else {

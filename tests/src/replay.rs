@@ -65,7 +65,9 @@ impl View {
                 return Err(format!("VANISHED {uids}"));
             };
             for uid in first..=last {
-                let at = self.entries.iter().position(|e| e.uid == Some(uid));
+                // One that has come with the same answer has no UID yet.
+                let known = self.entries.iter().position(|e| e.uid == Some(uid));
+                let at = known.or_else(|| self.entries.iter().rposition(|e| e.uid.is_none()));
                 let at = at.ok_or_else(|| format!("VANISHED {uid} of no message"))?;
                 self.entries.remove(at);
             }

@@ -185,7 +185,9 @@ impl Peer {
         }
         if let Some(uids) = line.strip_prefix("* VANISHED ") {
             for uid in set(uids) {
-                let at = self.list.iter().position(|&known| known == Some(uid));
+                // One that has come with the same answer has no UID yet.
+                let known = self.list.iter().position(|&known| known == Some(uid));
+                let at = known.or_else(|| self.list.iter().rposition(Option::is_none));
                 self.list
                     .remove(at.unwrap_or_else(|| panic!("{line}: not there")));
                 self.forget(uid);

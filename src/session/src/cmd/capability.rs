@@ -41,6 +41,7 @@ pub const CAPABILITIES: &[&str] = &[
     "THREAD=REFS",
     "INPROGRESS",
     "SAVEDATE",
+    "PREVIEW",
     "OBJECTID",
     "REPLACE",
     "CONDSTORE",

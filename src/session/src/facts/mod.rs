@@ -17,6 +17,8 @@ mod head;
 mod make;
 mod names;
 mod structure;
+#[cfg(test)]
+mod tests;
 
 pub use names::FieldId;
 

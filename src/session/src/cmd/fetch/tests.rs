@@ -37,6 +37,10 @@ impl Bench {
             let name = format!("cur/{}.M{i}P1.host:2,{flags}", 1_000_000_000 + i);
             std::fs::write(dir.path().join(name), bytes).unwrap();
         }
+        Self::open(dir)
+    }
+
+    fn open(dir: TempDir) -> Self {
         let store = Store::new(Options::default()).unwrap();
         let account = store
             .account("alice", dir.path(), AccountOptions::default())
@@ -59,6 +63,27 @@ impl Bench {
             .unwrap()
             .map(|entry| entry.unwrap().path())
             .find(|path| path.to_string_lossy().contains(&mark))
+            .unwrap()
+    }
+
+    /// The same Maildir in a process of its own, as far as anybody can tell.
+    pub fn again(self) -> Self {
+        let Self {
+            session,
+            account,
+            _store,
+            dir,
+        } = self;
+        drop((session, account, _store));
+        Self::open(dir)
+    }
+
+    /// What is kept of the messages, where there is an index.
+    pub fn cache(&self) -> PathBuf {
+        let index = std::fs::read_dir(self.dir.path().join("roost-index")).unwrap();
+        let mut files = index.map(|entry| entry.unwrap().path());
+        files
+            .find(|path| path.extension().is_some_and(|e| e == "cache"))
             .unwrap()
     }
 

@@ -6,13 +6,15 @@
 //! behind them is looked at.
 
 use super::judge::{Glance, Judge, Pending};
+use super::kept::{Kept, verdict};
 use super::key::Program;
 use super::result::{Found, Order};
 use crate::error::Error;
+use crate::facts::{Facts, FactsReader};
 use crate::selected::Selected;
 use roost_imap::command::SearchKey;
 use roost_store::{Mailbox, Row};
-use roost_types::{SeqNum, SeqSet};
+use roost_types::{SeqNum, SeqSet, Uid};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,6 +24,8 @@ const STEP_TIME: Duration = Duration::from_millis(20);
 
 /// Messages looked at together.
 const BLOCK: u32 = 4096;
+/// The clock is looked at after so many of them.
+const CLOCK: usize = 16;
 /// The first block where few matches are wanted; each is twice the one before.
 const FIRST_BLOCK: u32 = 32;
 
@@ -31,6 +35,12 @@ pub(crate) struct Collector {
     /// Ways through the messages, one after the other.
     orders: std::vec::IntoIter<Order>,
     walk: Option<Walk>,
+    /// Where header fields decide: what is kept of the messages.
+    facts: Option<FactsReader>,
+    /// Messages that what is kept may decide upon, the first one last; then
+    /// they are pending, if they must be.
+    waiting: Vec<Pending>,
+    /// Messages that match, or must be read to tell; the first one last.
     pending: Vec<Pending>,
     found: Found,
     looked_at: u64,
@@ -103,10 +113,12 @@ impl Collector {
         let candidates = program.candidates().len();
         Ok(Self {
             goal: candidates * orders.len() as u64,
+            facts: (program.needs_header()).then(|| FactsReader::new(selected.mailbox())),
             program,
             mailbox: Arc::clone(selected.mailbox()),
             orders: orders.into_iter(),
             walk: None,
+            waiting: Vec::new(),
             pending: Vec::new(),
             found: Found::default(),
             looked_at: 0,
@@ -117,7 +129,9 @@ impl Collector {
     pub fn step(&mut self, selected: &Selected) -> Result<bool, Error> {
         let deadline = Instant::now() + STEP_TIME;
         loop {
-            if !self.pending.is_empty() {
+            if !self.waiting.is_empty() {
+                self.recall(selected, deadline)?;
+            } else if !self.pending.is_empty() {
                 self.judge(selected, deadline)?;
             } else if !self.next_block(selected) {
                 return Ok(true);
@@ -130,7 +144,7 @@ impl Collector {
 
     /// Messages looked at, and how many there are.
     pub fn progress(&self) -> (u64, u64) {
-        let waiting = self.pending.len() as u64;
+        let waiting = (self.waiting.len() + self.pending.len()) as u64;
         (self.looked_at.saturating_sub(waiting), self.goal)
     }
 
@@ -205,6 +219,51 @@ impl Collector {
         if !order.backward {
             self.pending.reverse();
         }
+        if let Some(facts) = &mut self.facts {
+            std::mem::swap(&mut self.waiting, &mut self.pending);
+            let uids: Vec<Uid> = self.waiting.iter().rev().map(|p| p.row.uid).collect();
+            facts.prefetch(if order.backward { &[] } else { &uids });
+        }
+    }
+
+    /// Lets what is kept of messages decide upon those that wait.
+    fn recall(&mut self, selected: &Selected, deadline: Instant) -> Result<(), Error> {
+        let (Some(walk), Some(facts), Some(key)) =
+            (&self.walk, &mut self.facts, self.program.key())
+        else {
+            self.waiting.clear();
+            return Ok(());
+        };
+        let snapshot = selected.view().snapshot();
+        let mut looked_at = 0_usize;
+        while let Some(mut message) = self.waiting.pop() {
+            let mut decided = None;
+            if !message.sure
+                && let Some(facts) = known(facts.get(message.row.uid))?
+            {
+                let glance = Glance {
+                    seq: message.seq,
+                    row: &message.row,
+                    recent: message.recent,
+                    snapshot,
+                };
+                decided = verdict(key, &Kept { glance, facts });
+            }
+            message.sure |= decided == Some(true);
+            if message.sure && !walk.order.is_limited() {
+                self.found.add(message.seq, &message.row);
+            } else if decided != Some(false) {
+                self.pending.push(message);
+            }
+            looked_at += 1;
+            if looked_at.is_multiple_of(CLOCK) && Instant::now() >= deadline {
+                break;
+            }
+        }
+        if self.waiting.is_empty() {
+            self.pending.reverse();
+        }
+        Ok(())
     }
 
     /// Judges messages that wait, in the order of the walk.
@@ -237,5 +296,14 @@ impl Collector {
         }
         self.pending.truncate(self.pending.len() - judged);
         Ok(())
+    }
+}
+
+/// What cannot be read is left to those who judge by the file, and say so.
+fn known(facts: Result<Facts<'_>, Error>) -> Result<Option<Facts<'_>>, Error> {
+    match facts {
+        Ok(facts) => Ok(Some(facts)),
+        Err(Error::Store(_) | Error::Read(_)) => Ok(None),
+        Err(error) => Err(error),
     }
 }

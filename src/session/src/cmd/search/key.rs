@@ -224,6 +224,7 @@ pub(super) struct Program {
     body: Vec<Needle>,
     text: Vec<Needle>,
     needs_recent: bool,
+    needs_header: bool,
     file_need: Need,
 }
 
@@ -239,6 +240,7 @@ impl Program {
         let key = compiler.key(key)?;
         let reads_text = key.any(&|k| matches!(k, Key::Body(_) | Key::Text(_)));
         let needs_recent = key.any(&|k| matches!(k, Key::Recent));
+        let needs_header = key.any(&|k| matches!(k, Key::Header { .. } | Key::Sent(_)));
         let mut keys = match key {
             Key::And(keys) => keys,
             one => vec![one],
@@ -251,6 +253,7 @@ impl Program {
             key: (!keys.is_empty()).then_some(Key::And(keys)),
             candidates,
             needs_recent,
+            needs_header,
             file_need: match reads_text {
                 true => Need::Structure,
                 false => Need::Header,
@@ -279,6 +282,11 @@ impl Program {
 
     pub fn needs_recent(&self) -> bool {
         self.needs_recent
+    }
+
+    /// Header fields or the date in them decide.
+    pub fn needs_header(&self) -> bool {
+        self.needs_header
     }
 
     /// How much of a file to read once it has to be opened at all.

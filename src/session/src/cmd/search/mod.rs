@@ -1,12 +1,13 @@
 //! SEARCH and UID SEARCH (RFC 9051 §6.4.4, RFC 4731, RFC 5182, RFC 9394).
 //!
 //! Messages are judged by what the picture of the mailbox shows, then by sizes
-//! and dates, and only where a key is still undecided by their files: header
-//! first, body last. Messages that are gone match nothing.
+//! and dates, then by the header fields that are kept of them, and only where a
+//! key is still undecided by their files: header first, body last. Messages that are gone match nothing.
 
 mod charset;
 pub(crate) mod collect;
 mod judge;
+mod kept;
 mod key;
 pub(crate) mod result;
 #[cfg(test)]

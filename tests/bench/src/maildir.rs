@@ -143,7 +143,7 @@ pub fn forget(maildir: &Path) -> Result<()> {
         let entry = entry?;
         let name = entry.file_name();
         let name = name.to_string_lossy();
-        if name == ".roost" {
+        if matches!(&*name, "roost-index" | ".roost") {
             fs::remove_dir_all(entry.path())?;
         } else if name.starts_with("dovecot.") && !entry.file_type()?.is_dir() {
             fs::remove_file(entry.path())?;

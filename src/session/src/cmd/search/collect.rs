@@ -15,6 +15,7 @@ use crate::selected::Selected;
 use roost_imap::command::SearchKey;
 use roost_store::{Mailbox, Row};
 use roost_types::{SeqNum, SeqSet, Uid};
+use std::cell::Cell;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -236,6 +237,7 @@ impl Collector {
         };
         let snapshot = selected.view().snapshot();
         let mut looked_at = 0_usize;
+        let scratch = Cell::default();
         while let Some(mut message) = self.waiting.pop() {
             let mut decided = None;
             if !message.sure
@@ -247,7 +249,15 @@ impl Collector {
                     recent: message.recent,
                     snapshot,
                 };
-                decided = verdict(key, &Kept { glance, facts });
+                let scratch = &scratch;
+                decided = verdict(
+                    key,
+                    &Kept {
+                        glance,
+                        facts,
+                        scratch,
+                    },
+                );
             }
             message.sure |= decided == Some(true);
             if message.sure && !walk.order.is_limited() {

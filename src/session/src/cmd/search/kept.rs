@@ -3,15 +3,17 @@
 use super::judge::Glance;
 use super::key::{Key, Known};
 use crate::facts::{Facts, Field};
-use roost_message::decode::decode_header;
 use roost_message::search::Needle;
 use roost_store::Row;
 use roost_types::{Keyword, ObjectId, SeqNum, UnixTime};
+use std::cell::Cell;
 
 /// What the columns and the pieces say of a message.
 pub(super) struct Kept<'a> {
     pub glance: Glance<'a>,
     pub facts: Facts<'a>,
+    /// For text that is being compared.
+    pub scratch: &'a Cell<Vec<u8>>,
 }
 
 /// True or false, or `None` if the file has to be read.
@@ -49,12 +51,15 @@ impl Known for Kept<'_> {
         Some(self.facts.sent_date().map(|sent| sent.day))
     }
     fn header(&self, name: &[u8], needle: &Needle) -> Option<bool> {
-        let has = |value: &[u8]| needle.is_empty() || needle.is_in(&decode_header(value));
-        match self.facts.field(name) {
+        let mut scratch = self.scratch.take();
+        let mut has = |value| needle.is_empty() || needle.is_in_field(value, &mut scratch);
+        let found = match self.facts.field(name) {
             Field::Absent => Some(false),
-            Field::Raw(mut values) => Some(values.any(has)),
+            Field::Raw(mut values) => Some(values.any(&mut has)),
             Field::NotKept => None,
-        }
+        };
+        self.scratch.set(scratch);
+        found
     }
     fn body(&self, _: usize) -> Option<bool> {
         None

@@ -214,6 +214,7 @@ impl Connection {
             return self.refuse(&mut stream, tag, reason, &"").await;
         }
         let slot = self.take_slot();
+        let stream = Box::new(stream);
         // A task of its own: this one is large, and relays may last for days.
         let (start, started) = tokio::sync::oneshot::channel::<Slot>();
         let task = tokio::spawn(async move {

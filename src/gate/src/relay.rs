@@ -46,7 +46,8 @@ pub trait Client: AsyncRead + AsyncWrite + Unpin {
     fn acknowledge(&self);
 }
 
-impl Client for TlsStream<TcpStream> {
+/// In a box, for a future holds what it is given more than once.
+impl Client for Box<TlsStream<TcpStream>> {
     fn acknowledge(&self) {
         // Failing that, the kernel does it when it thinks fit.
         let _ = roost_os::net::acknowledge_now(self.get_ref().0);
@@ -252,6 +253,16 @@ mod tests {
 
     impl Client for DuplexStream {
         fn acknowledge(&self) {}
+    }
+
+    fn future_size<A, B, F: Future>(_: impl Fn(A, B) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn an_idle_relay_is_small() {
+        let size = future_size(relay::<Box<TlsStream<TcpStream>>, tokio::net::UnixStream>);
+        assert!(size <= 1024, "{size}");
     }
 
     #[tokio::test]

@@ -43,7 +43,8 @@ pub fn write(server: &Server, work: &Path) -> Result<()> {
     // Dovecot's own default is a login process for each connection.
     let (login, imap, extra) = match server.kind {
         Kind::Default => ("process_limit = 20000", "", ""),
-        Kind::Hibernate => (FAST_LOGIN, FAST_IMAP, HIBERNATE),
+        // A process that waits for its next session would count as memory.
+        Kind::Hibernate => (FAST_LOGIN, "", HIBERNATE),
         _ => (FAST_LOGIN, FAST_IMAP, ""),
     };
     let tuned = if server.kind == Kind::Default {

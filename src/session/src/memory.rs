@@ -133,3 +133,32 @@ impl Memory {
 fn lock() -> MutexGuard<'static, Memory> {
     MEMORY.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cmd::fetch::tests::Bench;
+    use roost_imap::command::SortKey;
+    use roost_types::Uid;
+
+    #[test]
+    fn outcomes_are_remembered_for_the_same_messages_only() {
+        let message: &[u8] = b"Subject: x\n\nx\n";
+        let mut b = Bench::new(&[("", message); 100]);
+        b.run("a SORT (SUBJECT) UTF-8 ALL");
+        b.run("a THREAD REFS UTF-8 ALL");
+        let mailbox = Arc::clone(b.session.selected().unwrap().mailbox());
+        let range = |last| UidSet::range(Uid::MIN, Uid::new(last).unwrap());
+        let by = |key, reverse| What::Sort(vec![SortCriterion { key, reverse }]);
+        let subject = by(SortKey::Subject, false);
+        let order = Memory::order(&mailbox, &subject, &range(100)).unwrap();
+        assert_eq!(*order, (0..100).collect::<Vec<_>>());
+        let refs = What::Thread(ThreadAlgorithm::Refs);
+        assert!(Memory::forest(&mailbox, &refs, &range(100)).is_some());
+        assert!(Memory::order(&mailbox, &subject, &range(99)).is_none());
+        assert!(Memory::order(&mailbox, &by(SortKey::Subject, true), &range(100)).is_none());
+        let other = Bench::new(&[("", message); 100]);
+        let other = other.session.selected().unwrap().mailbox();
+        assert!(Memory::order(other, &subject, &range(100)).is_none());
+    }
+}

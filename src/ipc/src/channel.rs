@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use roost_os::fdpass::{self, MAX_DESCRIPTORS, Received};
 use tokio::io::Interest;
-use tokio::net::UnixDatagram;
+use tokio::io::unix::AsyncFd;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::codec::{self, DecodeError, EncodeError, Message};
@@ -240,21 +240,36 @@ pub struct Channel<Tx, Rx> {
 
 /// The sending half.
 pub struct Sender<Tx> {
-    socket: Arc<UnixDatagram>,
+    socket: Arc<OwnedFd>,
     kind: PhantomData<fn(&Tx)>,
 }
 
 /// The receiving half.
 pub struct Receiver<Rx> {
-    socket: Arc<UnixDatagram>,
+    /// Watched for reading alone: a local socket can be written to again
+    /// whenever its peer has read, and would wake us each time.
+    socket: AsyncFd<Arc<OwnedFd>>,
     incoming: Incoming<Rx>,
 }
 
-/// Has the runtime watch a socket. Tokio has no type for `SOCK_SEQPACKET`;
-/// that for datagrams serves, for only its readiness is asked.
-fn watch(socket: OwnedFd) -> io::Result<UnixDatagram> {
+/// Has the runtime watch a socket for something to read.
+fn watch(socket: Arc<OwnedFd>) -> io::Result<AsyncFd<Arc<OwnedFd>>> {
     fdpass::set_nonblocking(&socket, true)?;
-    UnixDatagram::from_std(socket.into())
+    watch_for(socket, Interest::READABLE)
+}
+
+/// The one call that watches for one direction. Its successor is unsafe, for
+/// a type that could change its descriptor while it is watched; these cannot.
+#[expect(deprecated, reason = "an OwnedFd keeps to what the new form demands")]
+fn watch_for(socket: Arc<OwnedFd>, interest: Interest) -> io::Result<AsyncFd<Arc<OwnedFd>>> {
+    AsyncFd::with_interest(socket, interest)
+}
+
+/// Waits until `socket` takes something again.
+async fn writable(socket: &OwnedFd) -> io::Result<()> {
+    // A descriptor of its own, since each is watched once only.
+    let watched = watch_for(Arc::new(socket.try_clone()?), Interest::WRITABLE)?;
+    watched.writable().await.map(|_| ())
 }
 
 impl<Tx: Message, Rx: Message> Channel<Tx, Rx> {
@@ -270,13 +285,16 @@ impl<Tx: Message, Rx: Message> Channel<Tx, Rx> {
     }
 
     fn with(socket: OwnedFd, incoming: Incoming<Rx>) -> io::Result<Self> {
-        let socket = Arc::new(watch(socket)?);
+        let socket = Arc::new(socket);
         Ok(Self {
             sender: Sender {
-                socket: socket.clone(),
+                socket: Arc::clone(&socket),
                 kind: PhantomData,
             },
-            receiver: Receiver { socket, incoming },
+            receiver: Receiver {
+                socket: watch(socket)?,
+                incoming,
+            },
         })
     }
 
@@ -312,11 +330,12 @@ impl<Tx: Message> Sender<Tx> {
         let outgoing = Outgoing::new(message, fds.len())?;
         for (i, packet) in outgoing.packets().enumerate() {
             let fds = first_only(i, fds);
-            self.socket
-                .async_io(Interest::WRITABLE, || {
-                    fdpass::send(&*self.socket, &packet, fds)
-                })
-                .await?;
+            while let Err(e) = fdpass::send(&*self.socket, &packet, fds) {
+                match e.kind() {
+                    io::ErrorKind::WouldBlock => writable(&self.socket).await?,
+                    _ => return Err(e.into()),
+                }
+            }
         }
         Ok(())
     }
@@ -326,7 +345,7 @@ impl<Rx: Message> Receiver<Rx> {
     /// A receiver alone, as for log records.
     pub fn new(socket: OwnedFd) -> io::Result<Self> {
         Ok(Self {
-            socket: Arc::new(watch(socket)?),
+            socket: watch(Arc::new(socket))?,
             incoming: Incoming::new(),
         })
     }
@@ -335,19 +354,13 @@ impl<Rx: Message> Receiver<Rx> {
     /// any time without losing anything.
     pub async fn recv(&mut self) -> Result<Option<(Rx, Vec<OwnedFd>)>, Error> {
         loop {
-            self.socket.readable().await?;
-            let (socket, incoming) = (&*self.socket, &mut self.incoming);
-            let mut read = Err(Error::Io(io::ErrorKind::WouldBlock.into()));
-            // The runtime learns from WouldBlock that it must wait again.
-            let waited = socket.try_io(Interest::READABLE, || {
-                read = incoming.read(socket);
-                match &read {
-                    Err(Error::Io(e)) => Err(io::Error::from(e.kind())),
-                    _ => Ok(()),
-                }
-            });
+            let mut ready = self.socket.readable().await?;
+            let read = self.incoming.read(&**ready.get_inner());
             match read {
-                _ if waited.is_err_and(|e| e.kind() == io::ErrorKind::WouldBlock) => {}
+                Err(Error::Io(e)) if e.kind() == io::ErrorKind::WouldBlock => {
+                    // Only now does the runtime wait for more.
+                    ready.clear_ready();
+                }
                 Ok(Step::Message(message, fds)) => return Ok(Some((message, fds))),
                 Ok(Step::More) => {}
                 Ok(Step::Closed) => return Ok(None),

@@ -10,7 +10,7 @@ use crate::changes::Changes;
 use crate::connection::Ending;
 use crate::stream::Stream;
 use roost_imap::write;
-use roost_imap::{Frame, Framer, Limits};
+use roost_imap::{Frame, Framer, Limits, Tag};
 use roost_ipc::log::escape;
 use roost_ipc::{EndReason, LogLevel, SessionCounts, slog};
 use roost_session::session::Progress;
@@ -109,6 +109,21 @@ impl Client {
             half_closed: None,
             running: None,
             leaving: false,
+        }
+    }
+
+    /// Answers the login command. Needs no thread, unless commands have come
+    /// with it already.
+    pub fn greet(&mut self, tag: &Tag) -> Pause {
+        let sent = self.say(|session, out| {
+            if let Some(session) = session {
+                session.greet(tag, out);
+            }
+        });
+        match sent.and_then(|()| self.stream.try_flush()) {
+            Ok(true) if self.framer.buffered() == 0 => Pause::Input,
+            Ok(_) => Pause::Turn,
+            Err(e) => Pause::End(Stop::Io(e)),
         }
     }
 

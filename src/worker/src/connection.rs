@@ -62,15 +62,11 @@ impl Connection {
 
     /// Answers the login command `tag` and serves the client to the end.
     pub async fn run(mut self, tag: &Tag) -> SessionEnd {
-        if let Some(client) = &mut self.client {
-            // The first turn sends it.
-            let _ = client.say(|session, out| {
-                if let Some(session) = session {
-                    session.greet(tag, out);
-                }
-            });
-        }
-        let stop = self.serve().await;
+        let first = match &mut self.client {
+            Some(client) => client.greet(tag),
+            None => Pause::End(Stop::Panic),
+        };
+        let stop = self.serve(first).await;
         let reason = match &stop {
             Stop::Reason(reason) => *reason,
             Stop::Io(e) => {
@@ -88,9 +84,10 @@ impl Connection {
         }
     }
 
-    async fn serve(&mut self) -> Stop {
+    /// Goes on behind `pause`.
+    async fn serve(&mut self, mut pause: Pause) -> Stop {
         loop {
-            let waited = match self.turn().await {
+            let waited = match pause {
                 Pause::Turn => Ok(()),
                 Pause::Output => self.flush().await,
                 Pause::Input => self.wait(false).await,
@@ -100,6 +97,7 @@ impl Connection {
             if let Err(stop) = waited {
                 return stop;
             }
+            pause = self.turn().await;
         }
     }
 

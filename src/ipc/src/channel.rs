@@ -317,8 +317,9 @@ impl<Tx: Message, Rx: Message> Channel<Tx, Rx> {
 impl<Tx: Message> Sender<Tx> {
     /// A sender alone, as for one answer.
     pub fn new(socket: OwnedFd) -> io::Result<Self> {
+        fdpass::set_nonblocking(&socket, true)?;
         Ok(Self {
-            socket: Arc::new(watch(socket)?),
+            socket: Arc::new(socket),
             kind: PhantomData,
         })
     }

@@ -293,3 +293,61 @@ fn what_disagrees_is_found_beside_a_session() {
     assert_eq!(code, NOINPUT, "{text}");
     client.ok("NOOP").unwrap();
 }
+
+/// Turns one octet of each file over, in its middle.
+fn flip(files: &[PathBuf]) {
+    for path in files {
+        let mut bytes = fs::read(path).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 0xff;
+        // In place: who has the file open sees it, too.
+        let file = fs::OpenOptions::new().write(true).open(path).unwrap();
+        std::os::unix::fs::FileExt::write_all_at(&file, &bytes, 0).unwrap();
+    }
+}
+
+#[test]
+fn an_index_with_flipped_bytes_is_found_and_mended() {
+    let site = Site::new();
+    let seen = site.furnish();
+    let snapshots = files(&site.maildir().join("roost-index"), ".index");
+    assert_eq!(snapshots.len(), 2, "{snapshots:?}");
+    flip(&snapshots);
+    let (code, text) = site.ctl(&["check"]);
+    assert_eq!(code, DATAERR, "{text}");
+    assert!(text.contains("INBOX: index: damaged"), "{text}");
+    assert!(text.contains("Work: index: damaged"), "{text}");
+    let (code, text) = site.ctl(&["check", "--fix", "Work"]);
+    assert_eq!(
+        (code, text.as_str()),
+        (OK, "Work: index: damaged [mended]\n")
+    );
+    let (code, text) = site.ctl(&["check"]);
+    assert_eq!((code, text.as_str()), (DATAERR, "INBOX: index: damaged\n"));
+    assert_eq!(site.ctl(&["reindex", "INBOX"]).0, OK);
+    assert_eq!(site.ctl(&["check"]), (OK, String::new()));
+    assert_eq!(site.seen(), seen);
+}
+
+#[test]
+fn an_index_is_mended_beside_a_session() {
+    let site = Site::new();
+    let seen = site.furnish();
+    let roost = site.start();
+    let mut client = login(&roost);
+    client.ok("SELECT INBOX").unwrap();
+    assert_eq!(site.ctl(&["check"]), (OK, String::new()));
+    flip(&files(&site.maildir().join("roost-index"), ".index"));
+    let (code, text) = site.ctl(&["check", "INBOX"]);
+    assert_eq!((code, text.as_str()), (DATAERR, "INBOX: index: damaged\n"));
+    let (code, text) = site.ctl(&["check", "--fix", "INBOX"]);
+    assert_eq!(
+        (code, text.as_str()),
+        (OK, "INBOX: index: damaged [mended]\n")
+    );
+    assert_eq!(site.ctl(&["check", "INBOX"]), (OK, String::new()));
+    assert_eq!(state(&mut client), seen);
+    drop(client);
+    roost.stop();
+    assert_eq!(site.seen(), seen);
+}

@@ -17,7 +17,7 @@ use crate::events::News;
 use crate::format::{
     Dir, FolderFile, UidListLock, dirname, open, perm, subscriptions, uidvalidity,
 };
-use crate::index::Folder;
+use crate::index::{Folder, IndexFolder};
 use crate::mailbox::{Mailbox, Opening, lock};
 use crate::options::{AccountOptions, Options};
 use crate::store::Store;
@@ -32,7 +32,7 @@ use tree::{Tree, TreeCache};
 
 /// The open mailbox of a name; locked while it is being opened, so that it is
 /// never there twice.
-type Slot = Arc<Mutex<Weak<Mailbox>>>;
+pub(crate) type Slot = Arc<Mutex<Weak<Mailbox>>>;
 
 /// A Maildir++ tree. Thread-safe; calls block on the disk.
 pub struct Account {
@@ -216,7 +216,7 @@ impl Account {
         Ok(mailbox)
     }
 
-    fn slot(&self, name: &MailboxName) -> Slot {
+    pub(crate) fn slot(&self, name: &MailboxName) -> Slot {
         let mut open = lock(&self.open);
         // Slots that nobody holds and that hold nothing are of no use.
         open.retain(|_, slot| Arc::strong_count(slot) > 1 || lock(slot).strong_count() > 0);
@@ -253,6 +253,16 @@ impl Account {
     /// This process may write the account's index.
     pub fn owns_index(&self) -> bool {
         self.index.open().is_some()
+    }
+
+    /// The index folder, while this process has it.
+    pub(crate) fn index_folder(&self) -> Option<Arc<IndexFolder>> {
+        self.index.open()
+    }
+
+    /// Who has it open may go on, but it is not kept for those to come.
+    pub(crate) fn do_not_keep(&self, mailbox: &Arc<Mailbox>) {
+        lock(&self.kept).forget(mailbox);
     }
 
     /// Opens a mailbox without keeping it open afterwards.

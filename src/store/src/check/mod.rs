@@ -158,6 +158,11 @@ impl Account {
         if found.iter().any(|p| p.cure != Cure::None) {
             return Ok(found);
         }
+        // Opening would throw away what cannot be used.
+        if let Some(fault) = self.index_fault(name, &dir)? {
+            found.push(Problem::new(INDEX, Cure::Reindex, fault));
+            return Ok(found);
+        }
         let mailbox = self.open_for_a_moment(name)?;
         found.extend(compare::look(&mailbox, &dir)?);
         Ok(found)

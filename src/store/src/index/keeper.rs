@@ -132,6 +132,34 @@ impl Index {
         })
     }
 
+    /// Why another opening could not use the files as they are now; reads all
+    /// of them. What a crash leaves behind is no fault.
+    pub fn fault(&self, uid_validity: UidValidity) -> Option<String> {
+        let place = Arc::clone(&self.place);
+        let mut other = Self::new(place, &self.maildir, self.inodes, false);
+        let kept = match other.try_load(uid_validity) {
+            Ok(kept) => kept,
+            Err(Fault::Missing | Fault::Unclosed) => return None,
+            Err(e) => return Some(e.to_string()),
+        };
+        let chunks = kept.picture.chunks().iter();
+        let mut blocks = chunks.filter_map(|chunk| chunk.cold_side().block(chunk.len()));
+        let fault = blocks.find_map(|block| block.raw().err())?;
+        Some(fault.to_string())
+    }
+
+    /// Throws the files away; what is in memory goes on.
+    pub fn discard(&mut self) {
+        self.remove();
+        self.retry = None;
+    }
+
+    /// The same, with all else that is kept of the mailbox.
+    pub fn discard_all(&mut self) {
+        self.discard();
+        self.unlink("cache");
+    }
+
     /// Writes down a change before anybody sees it.
     pub fn record(&mut self, pictures: (&Snapshot, &Snapshot), odd: &OddNames, renamed: &[u32]) {
         let place = Arc::clone(&self.place);

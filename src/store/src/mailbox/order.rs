@@ -18,10 +18,24 @@ impl Mailbox {
         Ok(())
     }
 
+    /// Why the files of the index could not be used, as they are now.
+    pub(crate) fn index_fault(&self) -> Option<String> {
+        let core = self.core();
+        let index = core.index.as_ref()?;
+        index.fault(core.snapshot.uid_validity())
+    }
+
     /// Makes what is kept of the mailbox in the index folder anew. Sessions
     /// notice nothing: what they see comes from the listing made here.
     pub(crate) fn rebuild_index(&self) -> Result<(), Error> {
         self.put_in_order()?;
+        let _saving = lock(&self.saving);
+        let mut core = self.core();
+        if let Some(index) = &mut core.index {
+            index.discard();
+        }
+        self.save(&mut core);
+        drop(core);
         if let Some(Some(pieces)) = self.pieces.get() {
             pieces.reset();
         }

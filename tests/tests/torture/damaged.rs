@@ -119,7 +119,8 @@ fn a_letter_without_a_name_goes_to_no_new_keyword() {
     let (client, _) = furnish(&roost);
     drop(client);
     roost.crash_and_restart().unwrap();
-    // The names are lost while nobody knows them.
+    // The names are lost while nobody knows them, the index included.
+    fs::remove_dir_all(place.maildir().join("roost-index")).unwrap();
     fs::remove_file(place.maildir().join("dovecot-keywords")).unwrap();
     let mut client = login(&roost);
     client.ok("SELECT INBOX").unwrap();

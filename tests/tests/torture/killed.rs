@@ -3,12 +3,15 @@
 use super::{Place, login, number_after, numbers};
 use roost_tests::client::Client;
 use roost_tests::mail;
+use roost_tests::process::eventually;
 use roost_tests::roost::Roost;
 use roost_tests::state::Mailbox;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 const MANY: u32 = 500;
+/// A lock of a dead process is left alone for two seconds.
+const PATIENCE: Duration = Duration::from_secs(20);
 /// When to kill, in milliseconds after the command was sent.
 const MOMENTS: [u64; 4] = [3, 12, 30, 70];
 
@@ -77,9 +80,13 @@ fn in_the_middle_of_move() {
         let done = kill_in(selected(&roost), &mut roost, b"MOVE 1:* Dst", moment);
         same_names(&roost, &before);
         let source = values(&mut login(&roost), "Src");
-        let target = values(&mut login(&roost), "Dst");
-        let both: BTreeSet<u32> = source.iter().chain(&target).copied().collect();
-        assert_eq!(both, all(), "lost at {moment} ms");
+        // What has no UID yet gets one when the dead worker's lock is broken.
+        let target = eventually(PATIENCE, || {
+            let target = values(&mut login(&roost), "Dst");
+            let both: BTreeSet<u32> = source.iter().chain(&target).copied().collect();
+            (both == all()).then_some(target)
+        });
+        let target = target.unwrap_or_else(|| panic!("lost at {moment} ms"));
         assert!(!done || source.is_empty() && target.len() == MANY as usize);
         let twice: BTreeSet<u32> = target.iter().copied().collect();
         assert_eq!(twice.len(), target.len(), "two of one in one mailbox");

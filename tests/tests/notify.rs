@@ -164,8 +164,9 @@ fn several_sessions_and_a_delivery_agent() {
 #[test]
 fn with_a_command_half_sent() {
     let (_dir, roost, maildir) = site();
-    let folder = make_mailbox(&maildir, "box");
+    // The first login makes the Maildir.
     let mut client = login(&roost);
+    let folder = make_mailbox(&maildir, "box");
     client
         .ok("NOTIFY SET (personal (MessageNew MessageExpunge))")
         .unwrap();

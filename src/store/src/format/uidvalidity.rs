@@ -4,19 +4,30 @@
 //! The counter is the name of an empty file `dovecot-uidvalidity.<8 hex>`;
 //! renaming it to the next value is what gives the value out, to one caller
 //! only. The file `dovecot-uidvalidity` merely says where to look first.
+//!
+//! While others rename the counting file a listing may miss it, and a counter
+//! begun anew beside it would give the same values once more: our own threads
+//! and processes take turns by a lock on the directory.
 
 use super::lines::read_small;
 use super::{Dir, FormatError, sync_control};
 use crate::options::Fsync;
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
 use roost_os::file;
 use roost_types::{UidValidity, UnixTime};
 use std::io;
+use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 pub const FILE: &str = "dovecot-uidvalidity";
 
 const TEMPORARY: &str = "dovecot-uidvalidity.tmp";
 /// How often the rename may fail because others were faster.
 const MAX_TRIES: usize = 1000;
+/// How often, and after what wait, the turn of another is looked for.
+const TURN_TRIES: usize = 1000;
+const TURN_WAIT: Duration = Duration::from_millis(2);
 const MAX_FILE: u64 = 4096;
 /// Mode of the counting file; nobody writes into it.
 const COUNTER_MODE: u32 = 0o444;
@@ -32,6 +43,7 @@ pub fn next(
     above: Option<UidValidity>,
 ) -> Result<UidValidity, FormatError> {
     let path = root.entry(FILE.as_bytes());
+    let _turn = take_turn(root);
     for _ in 0..MAX_TRIES {
         let Some(current) = current(root)? else {
             let now = u32::try_from(UnixTime::now().0).unwrap_or(u32::MAX / 2);
@@ -61,6 +73,22 @@ pub fn next(
         }
     }
     Err(FormatError::Locked { path })
+}
+
+/// Where the file system has no such locks, or somebody keeps one, the rename
+/// alone decides.
+fn take_turn(root: &Dir) -> Option<Flock<OwnedFd>> {
+    // A descriptor of its own: locks belong to what was opened.
+    let mut dir = roost_os::dir::open(root.path()).ok()?;
+    for _ in 0..TURN_TRIES {
+        match Flock::lock(dir, FlockArg::LockExclusiveNonblock) {
+            Ok(turn) => return Some(turn),
+            Err((back, Errno::EWOULDBLOCK)) => dir = back,
+            Err(_) => return None,
+        }
+        std::thread::sleep(TURN_WAIT);
+    }
+    None
 }
 
 fn counter_name(value: u32) -> String {
@@ -190,7 +218,7 @@ mod tests {
         let values: Vec<UidValidity> = std::thread::scope(|scope| {
             let work = || {
                 let root = Dir::open(temp.path()).unwrap();
-                (0..25)
+                (0..100)
                     .map(|_| next(&root, Fsync::Never, None).unwrap())
                     .collect::<Vec<_>>()
             };

@@ -1,5 +1,6 @@
 //! Makes the records of a message, out of one read of its file: header and
 //! structure of a small message together, of a large one only what is wanted.
+//! What is small depends on what is wanted: for the header alone, a page or two.
 
 use super::head::{self, Numbers};
 use super::{ENVELOPE, HEAD, Wants, answers};
@@ -15,6 +16,8 @@ use std::sync::Arc;
 
 /// Octets read at once; a message up to this size has all of its records made.
 const AT_ONCE: usize = 64 * 1024;
+/// The same where nobody wants more than the header.
+const HEADER_AT_ONCE: usize = 8 * 1024;
 
 /// The records of one message.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -42,10 +45,15 @@ thread_local! {
 
 /// Makes the records of a message.
 pub(super) fn make(mailbox: &Arc<Mailbox>, uid: Uid, wants: Wants) -> Result<Records, Error> {
+    let measured = !wants.size || mailbox.snapshot().known_size(uid).is_some();
+    let at_once = match wants.structure || !measured {
+        true => AT_ONCE,
+        false => HEADER_AT_ONCE,
+    };
     let mut buf = BUFFER.take();
     buf.resize(AT_ONCE, 0);
     let made = mailbox
-        .read_beginning(uid, &mut buf)
+        .read_beginning(uid, buf.get_mut(..at_once).unwrap_or_default())
         .map_err(Error::from)
         .and_then(|beginning| {
             let text = buf.get(..beginning.len).unwrap_or_default();

@@ -7,9 +7,10 @@ use roost_types::SystemFlags;
 #[test]
 fn deliveries_renames_and_removals_are_seen() {
     let site = Site::new();
-    let inbox = site.inbox();
+    // Before anybody watches: both are seen at once.
     deliver(&site.root(), "5.M1P1.h", "five");
     deliver(&site.root(), "4.M1P1.h", "four");
+    let inbox = site.inbox();
     let first = inbox.refresh().unwrap();
     // UIDs follow the order of delivery, not that of the directory.
     assert_eq!(

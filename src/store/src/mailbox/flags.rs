@@ -31,7 +31,7 @@ use std::time::Duration;
 /// Messages changed before others get their turn.
 const BATCH: usize = 512;
 /// How often a file is looked for that others keep renaming.
-const TRIES: usize = 5;
+const TRIES: usize = 32;
 /// How long one call waits for the lock, in all, when it could do without.
 const PATIENCE: Duration = Duration::from_secs(2);
 const RETRY: Duration = Duration::from_millis(5);

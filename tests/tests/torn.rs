@@ -9,11 +9,12 @@
 
 use roost_tests::client::Client;
 use roost_tests::mail;
+use roost_tests::process::Finish;
 use roost_tests::roost::{PASSWORD, Roost, Setup, mail_owner};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -35,8 +36,7 @@ impl Drop for Mounted {
 fn run(program: &str, args: &[&str]) -> Result<(), String> {
     let done = Command::new(program)
         .args(args)
-        .stdin(Stdio::null())
-        .output()
+        .finish()
         .map_err(|e| format!("{program}: {e}"))?;
     match done.status.success() {
         true => Ok(()),
@@ -112,6 +112,15 @@ fn rename_on(maildir: &Path, stop: &AtomicBool, count: &AtomicU32) {
     }
 }
 
+/// Ends the renames, also when a session has found a fault.
+struct Ended<'a>(&'a AtomicBool);
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// No response may say that a message is gone or new.
 fn check(lines: impl Iterator<Item = String>, kind: &str) {
     for line in lines {
@@ -173,6 +182,7 @@ fn torn(kind: &str, homes: &Path, dir: &Path) {
     };
     assert_eq!(before.len(), MESSAGES as usize, "{kind}");
     let looks = thread::scope(|scope| {
+        let _ended = Ended(&stop);
         scope.spawn(|| rename_on(&maildir, &stop, &count));
         let sessions = ["NOOP", "ENABLE QRESYNC"].map(|enable| {
             let roost = &roost;
@@ -195,9 +205,7 @@ fn torn(kind: &str, homes: &Path, dir: &Path) {
                 looks
             })
         });
-        let looks: u32 = sessions.into_iter().map(|s| s.join().unwrap()).sum();
-        stop.store(true, Ordering::Relaxed);
-        looks
+        sessions.into_iter().map(|s| s.join().unwrap()).sum::<u32>()
     });
     println!(
         "{kind}: {} renames, {looks} looks",

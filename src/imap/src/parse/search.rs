@@ -19,12 +19,7 @@ const ONE_WINDOW: Syntax = Syntax("Only one of ALL and PARTIAL is possible");
 /// `[search-return-opts] SP search-program`
 pub(super) fn search(c: &mut Cursor<'_>, uid: bool) -> Result<Command> {
     c.sp()?;
-    let mut returns = None;
-    if c.eat_word("RETURN") {
-        c.sp()?;
-        returns = Some(search_return_opts(c)?);
-        c.sp()?;
-    }
+    let returns = returns(c)?;
     let mut charset = None;
     if c.eat_word("CHARSET") {
         c.sp()?;
@@ -47,8 +42,19 @@ pub(super) fn search_program(c: &mut Cursor<'_>) -> Result<SearchKey> {
     keys.and_more(c, first)
 }
 
+/// `["RETURN" SP search-return-opts SP]`, in front of SEARCH's and SORT's rest.
+pub(super) fn returns(c: &mut Cursor<'_>) -> Result<Option<SearchReturn>> {
+    if !c.eat_word("RETURN") {
+        return Ok(None);
+    }
+    c.sp()?;
+    let returns = search_return_opts(c)?;
+    c.sp()?;
+    Ok(Some(returns))
+}
+
 /// `"(" [search-return-opt *(SP search-return-opt)] ")"`
-pub(super) fn search_return_opts(c: &mut Cursor<'_>) -> Result<SearchReturn> {
+fn search_return_opts(c: &mut Cursor<'_>) -> Result<SearchReturn> {
     let mut returns = SearchReturn::default();
     c.list(MAX_LIST_ITEMS, |c| {
         let option = match c.upper_atom()?.as_str() {

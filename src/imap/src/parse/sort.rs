@@ -1,18 +1,13 @@
 //! SORT and THREAD (RFC 5256 §5, RFC 5957 §5, RFC 5267 §3).
 
 use super::cursor::{Cursor, MAX_SORT_CRITERIA, Result, Syntax};
-use super::search::{search_program, search_return_opts};
+use super::search::{returns, search_program};
 use crate::command::{Command, SortArgs, SortCriterion, SortKey, ThreadAlgorithm, ThreadArgs};
 
 /// `SP [search-return-opts SP] sort-criteria SP search-criteria`
 pub(super) fn sort(c: &mut Cursor<'_>, uid: bool) -> Result<Command> {
     c.sp()?;
-    let mut returns = None;
-    if c.eat_word("RETURN") {
-        c.sp()?;
-        returns = Some(search_return_opts(c)?);
-        c.sp()?;
-    }
+    let returns = returns(c)?;
     let criteria = sort_criteria(c)?;
     c.sp()?;
     let charset = charset(c)?;

@@ -48,18 +48,7 @@ where
     T: Copy + TryFrom<u32>,
     u32: From<T>,
 {
-    out.extend_from_slice(b"* ESEARCH (TAG ");
-    string(out, tag.as_str().as_bytes(), Dialect::Ascii);
-    out.push(b')');
-    if data.uid {
-        out.extend_from_slice(b" UID");
-    }
-    for (name, value) in [(" MIN ", data.min), (" MAX ", data.max)] {
-        if let Some(value) = value {
-            out.extend_from_slice(name.as_bytes());
-            number(out, value);
-        }
-    }
+    open_esearch(out, tag, data.uid, [data.min, data.max]);
     if let Some(all) = data.all.filter(|s| !s.is_empty()) {
         out.extend_from_slice(b" ALL ");
         set(out, all);
@@ -79,6 +68,21 @@ where
         named_number(out, "MODSEQ", modseq.0);
     }
     crlf(out);
+}
+
+/// Appends `* ESEARCH (TAG "tag")`, whether UIDs follow, MIN and MAX.
+pub(super) fn open_esearch(out: &mut Vec<u8>, tag: &Tag, uid: bool, ends: [Option<u32>; 2]) {
+    out.extend_from_slice(b"* ESEARCH (TAG ");
+    string(out, tag.as_str().as_bytes(), Dialect::Ascii);
+    out.push(b')');
+    if uid {
+        out.extend_from_slice(b" UID");
+    }
+    for (name, value) in ["MIN", "MAX"].into_iter().zip(ends) {
+        if let Some(value) = value {
+            named_number(out, name, u64::from(value));
+        }
+    }
 }
 
 /// Appends ` PARTIAL (range `; the results and a parenthesis follow.

@@ -1,8 +1,7 @@
 //! Responses of SORT and THREAD (RFC 5256 §4, RFC 5267 §3, RFC 9394).
 
-use super::number::{number, runs};
-use super::search::open_partial;
-use super::string::{Dialect, string};
+use super::number::runs;
+use super::search::{open_esearch, open_partial};
 use super::{crlf, data::named_number};
 use crate::command::{PartialRange, Tag};
 use roost_types::ModSeq;
@@ -26,18 +25,7 @@ pub struct Esort<'a> {
 /// Appends `* ESEARCH (TAG "tag") …` with results in the order of SORT.
 /// Neighbours that rise by one are written as ranges.
 pub fn esort(out: &mut Vec<u8>, tag: &Tag, data: &Esort<'_>) {
-    out.extend_from_slice(b"* ESEARCH (TAG ");
-    string(out, tag.as_str().as_bytes(), Dialect::Ascii);
-    out.push(b')');
-    if data.uid {
-        out.extend_from_slice(b" UID");
-    }
-    for (name, value) in [(" MIN ", data.min), (" MAX ", data.max)] {
-        if let Some(value) = value {
-            out.extend_from_slice(name.as_bytes());
-            number(out, value);
-        }
-    }
+    open_esearch(out, tag, data.uid, [data.min, data.max]);
     if let Some(count) = data.count {
         named_number(out, "COUNT", u64::from(count));
     }

@@ -6,7 +6,7 @@
 
 use crate::cmd::search::collect::Collector;
 use crate::cmd::search::result::{Found, Order};
-use crate::cmd::sort::load::{Loaded, Loader};
+use crate::cmd::sort::load::{Loaded, Loader, Stage};
 use crate::error::Error;
 use crate::job::{Job, Reply, STEP_OCTETS, Step};
 use crate::memory::{Memory, What};
@@ -131,17 +131,12 @@ impl Job for Thread {
     }
 
     fn progress(&self) -> Option<(u64, Option<u64>)> {
-        let (done, goal) = self.collector.progress();
-        let loaded = match &self.state {
-            State::Collecting => 0,
-            State::Loading { loader, .. } => {
-                let (loaded, of) = loader.progress();
-                // Those that do not match need not be loaded.
-                goal.saturating_sub(of) + loaded
-            }
-            State::Writing(_) => goal,
+        let stage = match &self.state {
+            State::Collecting => Stage::Finding,
+            State::Loading { loader, .. } => Stage::Loading(loader),
+            State::Writing(_) => Stage::Writing,
         };
-        Some((done + loaded, Some(goal * 2)))
+        Some(stage.progress(&self.collector))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Numbers and names as they stand in the index files: little-endian, names
 //! behind their lengths. Reading never goes beyond the end.
 
+use super::log::Fault;
 use roost_types::Keyword;
 
 /// Appends to a buffer.
@@ -83,6 +84,18 @@ impl<'a> Take<'a> {
     pub fn count(&mut self, least: usize) -> Option<usize> {
         let count = self.u32()? as usize;
         (count.checked_mul(least)? <= self.0.len()).then_some(count)
+    }
+
+    /// What every index file begins with: its magic, its version, and the
+    /// checksum of what follows.
+    pub fn beginning(&mut self, magic: &[u8; 8], version: u32) -> Result<u32, Fault> {
+        if self.array().ok_or(Fault::Damaged)? != *magic {
+            return Err(Fault::Damaged);
+        }
+        if self.u32().ok_or(Fault::Damaged)? != version {
+            return Err(Fault::Version);
+        }
+        self.u32().ok_or(Fault::Damaged)
     }
 
     pub fn name(&mut self) -> Option<&'a [u8]> {

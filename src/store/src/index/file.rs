@@ -239,13 +239,7 @@ fn read_header(file: &File) -> Result<Header, Fault> {
         other => other?,
     }
     let take = &mut Take(&bytes);
-    if take.array().ok_or(Fault::Damaged)? != *MAGIC {
-        return Err(Fault::Damaged);
-    }
-    if take.u32().ok_or(Fault::Damaged)? != VERSION {
-        return Err(Fault::Version);
-    }
-    let crc = take.u32().ok_or(Fault::Damaged)?;
+    let crc = take.beginning(MAGIC, VERSION)?;
     if crc32c::crc32c(take.0) != crc {
         return Err(Fault::Damaged);
     }

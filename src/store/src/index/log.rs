@@ -133,13 +133,7 @@ impl Log {
         let mut bytes = Vec::new();
         (&file).take(MAX_LOG + 1).read_to_end(&mut bytes)?;
         let take = &mut Take(&bytes);
-        if take.array().ok_or(Fault::Damaged)? != *MAGIC {
-            return Err(Fault::Damaged);
-        }
-        if take.u32().ok_or(Fault::Damaged)? != VERSION {
-            return Err(Fault::Version);
-        }
-        let crc = take.u32().ok_or(Fault::Damaged)?;
+        let crc = take.beginning(MAGIC, VERSION)?;
         let body: [u8; 24] = take.array().ok_or(Fault::Damaged)?;
         if crc32c::crc32c(&body) != crc {
             return Err(Fault::Damaged);

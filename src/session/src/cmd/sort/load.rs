@@ -3,6 +3,7 @@
 
 use crate::cmd::fetch::plan::Need;
 use crate::cmd::fetch::source::Source;
+use crate::cmd::search::collect::Collector;
 use crate::crew::in_parallel;
 use crate::error::Error;
 use crate::facts::{Facts, FactsReader, Field};
@@ -37,6 +38,30 @@ pub(crate) struct Loaded<'a> {
     uid: Uid,
 }
 
+/// How far SORT and THREAD are.
+pub(crate) enum Stage<'a> {
+    Finding,
+    Loading(&'a Loader),
+    Writing,
+}
+
+impl Stage<'_> {
+    /// Each message counts twice, for being looked at and for being loaded.
+    pub fn progress(&self, collector: &Collector) -> (u64, Option<u64>) {
+        let (done, goal) = collector.progress();
+        let loaded = match self {
+            Self::Finding => 0,
+            Self::Loading(loader) => {
+                let (loaded, of) = loader.progress();
+                // Those that do not match need not be loaded.
+                goal.saturating_sub(of) + loaded
+            }
+            Self::Writing => goal,
+        };
+        (done + loaded, Some(goal * 2))
+    }
+}
+
 impl Loader {
     /// Without `header`, only dates and sizes are looked at.
     pub fn new(mailbox: &Arc<Mailbox>, uids: &UidSet, header: bool) -> Self {
@@ -48,7 +73,7 @@ impl Loader {
         }
     }
 
-    pub fn progress(&self) -> (u64, u64) {
+    fn progress(&self) -> (u64, u64) {
         (self.next as u64, self.uids.len() as u64)
     }
 

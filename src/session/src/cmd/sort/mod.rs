@@ -20,7 +20,7 @@ use crate::job::{Job, Reply, Step};
 use crate::memory::{Memory, What};
 use crate::session::Session;
 use keys::Keys;
-use load::Loader;
+use load::{Loader, Stage};
 use result::Results;
 use roost_imap::Tag;
 use roost_imap::command::{SearchReturn, SortArgs};
@@ -176,16 +176,11 @@ impl Job for Sort {
     }
 
     fn progress(&self) -> Option<(u64, Option<u64>)> {
-        let (done, goal) = self.collector.progress();
-        let loaded = match &self.state {
-            State::Collecting => 0,
-            State::Loading { loader, .. } => {
-                let (loaded, of) = loader.progress();
-                // Those that do not match need not be loaded.
-                goal.saturating_sub(of) + loaded
-            }
-            State::Writing(_) => goal,
+        let stage = match &self.state {
+            State::Collecting => Stage::Finding,
+            State::Loading { loader, .. } => Stage::Loading(loader),
+            State::Writing(_) => Stage::Writing,
         };
-        Some((done + loaded, Some(goal * 2)))
+        Some(stage.progress(&self.collector))
     }
 }

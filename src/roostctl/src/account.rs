@@ -9,7 +9,7 @@ use roost_config::{Backend, Config, MaildirTemplate};
 use roost_os::identity::{self, Credentials};
 use roost_os::{GroupId, UserId};
 
-use crate::args::{Args, DEFAULT_CONFIG};
+use crate::args::{Common, DEFAULT_CONFIG};
 use crate::{Failure, exit};
 
 /// The longest line of an account file that is looked at, in octets.
@@ -34,8 +34,8 @@ struct Entry {
 
 /// The configuration; that of an empty file where there is none and none was
 /// asked for.
-pub fn config(args: &Args) -> Result<Config, Failure> {
-    let path = match &args.config {
+pub fn config(common: &Common) -> Result<Config, Failure> {
+    let path = match &common.config {
         Some(path) => path.as_path(),
         None if Path::new(DEFAULT_CONFIG).exists() => Path::new(DEFAULT_CONFIG),
         None => return Ok(Config::builtin()),
@@ -47,9 +47,13 @@ pub fn config(args: &Args) -> Result<Config, Failure> {
 }
 
 /// The account that the arguments name, or else the caller's own.
-pub fn chosen(args: &Args, config: &Config) -> Result<Account, Failure> {
-    let account = match (&args.maildir, &args.user) {
-        (Some(maildir), _) => of_maildir(maildir, config)?,
+pub fn chosen(common: &Common, config: &Config) -> Result<Account, Failure> {
+    let account = match (&common.maildir, &common.user) {
+        (Some(_), Some(_)) => {
+            let text = "--user and --maildir name an account each";
+            return Err(Failure::new(exit::USAGE, text));
+        }
+        (Some(maildir), None) => of_maildir(maildir, config)?,
         (None, Some(user)) => of_name(user, config)?,
         (None, None) => of_name(&own_name()?, config)?,
     };

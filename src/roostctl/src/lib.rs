@@ -1,6 +1,6 @@
 //! `roostctl`, the administrator's and the user's own tool.
 //!
-//! A command is one file in [`cmd`] and one line in [`cmd::COMMANDS`]. What
+//! A command is one file in [`cmd`] and one case of [`cmd::Command`]. What
 //! touches mail is done by the running server's worker of that mail, asked
 //! over the control socket; only where no session has the account open is it
 //! done here, and then with the mail owner's identity.
@@ -19,6 +19,7 @@ use std::fmt::Display;
 use std::process::ExitCode;
 
 use args::Args;
+use clap::Parser;
 
 /// Why a command did not do what it was asked for.
 #[derive(Debug)]
@@ -36,46 +37,27 @@ impl Failure {
     }
 }
 
-/// Runs the program; the arguments are those behind its name.
+/// Runs the program; the arguments begin with its name.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let code = match Args::parse(args) {
+    ExitCode::from(match Args::try_parse_from(args) {
         Ok(args) => run(&args),
         Err(error) => {
-            eprint!("roostctl: {error}\n{}", usage());
-            exit::USAGE
+            // Where nobody reads it, there is nobody to tell.
+            let _ = error.print();
+            match error.use_stderr() {
+                true => exit::USAGE,
+                false => exit::OK,
+            }
         }
-    };
-    ExitCode::from(code)
+    })
 }
 
 fn run(args: &Args) -> u8 {
-    if args.help {
-        print!("{}", usage());
-        return exit::OK;
-    }
-    if args.version {
-        println!("roostctl {}", env!("CARGO_PKG_VERSION"));
-        return exit::OK;
-    }
-    let Some(command) = args.command else {
-        eprint!("roostctl: what is to be done?\n{}", usage());
-        return exit::USAGE;
-    };
-    match (command.run)(args) {
+    match args.command.run(&args.common) {
         Ok(code) => code,
         Err(failure) => {
             eprintln!("roostctl: {}", failure.text);
             failure.code
         }
     }
-}
-
-fn usage() -> String {
-    let mut text = String::from("usage:\n");
-    for command in cmd::COMMANDS {
-        text.push_str(&format!("  roostctl {} {}\n", command.name, command.usage));
-        text.push_str(&format!("      {}\n", command.does));
-    }
-    text.push_str(args::OPTIONS);
-    text
 }

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    roostctl::main(std::env::args_os().skip(1))
+    roostctl::main(std::env::args_os())
 }

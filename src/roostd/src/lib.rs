@@ -31,27 +31,23 @@ use roost_config::Config;
 use args::Action;
 use settings::Privilege;
 
-/// Runs the program; the arguments are those behind its name.
+/// Runs the program; the arguments begin with its name.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     ExitCode::from(match args::parse(args) {
         Ok(action) => run(action),
         Err(error) => {
-            eprint!("roostd: {error}\n{}", args::USAGE);
-            exit::USAGE
+            // Where nobody reads it, there is nobody to tell.
+            let _ = error.print();
+            match error.use_stderr() {
+                true => exit::USAGE,
+                false => exit::OK,
+            }
         }
     })
 }
 
 fn run(action: Action) -> u8 {
     match action {
-        Action::Help => {
-            print!("{}", args::USAGE);
-            exit::OK
-        }
-        Action::Version => {
-            println!("roostd {}", env!("CARGO_PKG_VERSION"));
-            exit::OK
-        }
         Action::SampleConfig => {
             print!("{}", Config::sample());
             exit::OK

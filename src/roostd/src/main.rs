@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    roostd::main(std::env::args_os().skip(1))
+    roostd::main(std::env::args_os())
 }

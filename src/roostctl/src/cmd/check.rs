@@ -3,17 +3,17 @@
 use roost_ipc::Task;
 
 use super::maintain::{News, maintain};
-use crate::args::Args;
+use crate::args::Common;
 use crate::table::{Cell, Table};
 use crate::{Failure, exit};
 
 const COLUMNS: &[&str] = &["mailbox", "file", "problem", "mended"];
 
-pub fn run(args: &Args) -> Result<u8, Failure> {
-    let task = if args.fix { Task::Fix } else { Task::Check };
-    let mut table = Table::new(args.json, COLUMNS);
+pub fn run(common: &Common, fix: bool, mailboxes: &[String]) -> Result<u8, Failure> {
+    let task = if fix { Task::Fix } else { Task::Check };
+    let mut table = Table::new(common.json, COLUMNS);
     let mut wrong = false;
-    let done = maintain(args, task, &mut |news| {
+    let done = maintain(common, mailboxes, task, &mut |news| {
         let News::Finding(found) = news else {
             return;
         };

@@ -9,7 +9,7 @@ use roost_store::{AccountOptions, Encoding, Error as StoreError, Fsync, Options,
 use roost_types::{DirectoryEncoding, MailboxName};
 
 use crate::account::{self, Account};
-use crate::args::Args;
+use crate::args::Common;
 use crate::{Failure, exit, server};
 
 /// What comes of the work, as it goes on.
@@ -18,16 +18,21 @@ pub enum News {
     Indexed(Indexed),
 }
 
-pub fn maintain(args: &Args, task: Task, tell: &mut dyn FnMut(News)) -> Result<(), Failure> {
-    let names = names(&args.rest)?;
-    let config = account::config(args)?;
-    let account = account::chosen(args, &config)?;
+pub fn maintain(
+    common: &Common,
+    mailboxes: &[String],
+    task: Task,
+    tell: &mut dyn FnMut(News),
+) -> Result<(), Failure> {
+    let names = names(mailboxes)?;
+    let config = account::config(common)?;
+    let account = account::chosen(common, &config)?;
     account.become_owner()?;
     let request = ControlRequest::Maintain(Maintenance {
         task,
         uid: account.owner.uid,
         maildir: account.maildir.clone(),
-        mailboxes: args.rest.clone(),
+        mailboxes: mailboxes.to_vec(),
     });
     let socket = config.server.control_socket.as_deref();
     if let Some(asked) = server::ask(socket, &request)?

@@ -4,41 +4,37 @@ mod check;
 mod maintain;
 mod reindex;
 
-use crate::Failure;
-use crate::args::Args;
+use clap::Subcommand;
 
-/// One command of the program.
-pub struct Command {
-    pub name: &'static str,
-    /// Its arguments.
-    pub usage: &'static str,
-    /// What it does, in one line.
-    pub does: &'static str,
-    /// It takes `--fix`.
-    pub fixes: bool,
-    /// Does it; returns the exit code.
-    pub run: fn(&Args) -> Result<u8, Failure>,
+use crate::Failure;
+use crate::args::Common;
+
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Compares Maildir, sidecars and index, and says what disagrees
+    Check {
+        /// Mend what can be mended without loss; what is damaged is set aside,
+        /// not deleted
+        #[arg(long)]
+        fix: bool,
+        /// The mailboxes (default: all)
+        #[arg(value_name = "MAILBOX")]
+        mailboxes: Vec<String>,
+    },
+    /// Throws Roost's index away and builds it anew
+    Reindex {
+        /// The mailboxes (default: all)
+        #[arg(value_name = "MAILBOX")]
+        mailboxes: Vec<String>,
+    },
 }
 
-impl std::fmt::Debug for Command {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.name)
+impl Command {
+    /// Does it; returns the exit code.
+    pub fn run(&self, common: &Common) -> Result<u8, Failure> {
+        match self {
+            Self::Check { fix, mailboxes } => check::run(common, *fix, mailboxes),
+            Self::Reindex { mailboxes } => reindex::run(common, mailboxes),
+        }
     }
 }
-
-pub const COMMANDS: &[Command] = &[
-    Command {
-        name: "check",
-        usage: "[--fix] [-u USER | --maildir DIR] [--json] [MAILBOX...]",
-        does: "compares Maildir, sidecars and index, and says what disagrees",
-        fixes: true,
-        run: check::run,
-    },
-    Command {
-        name: "reindex",
-        usage: "[-u USER | --maildir DIR] [--json] [MAILBOX...]",
-        does: "throws Roost's index away and builds it anew",
-        fixes: false,
-        run: reindex::run,
-    },
-];

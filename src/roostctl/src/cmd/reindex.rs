@@ -3,15 +3,15 @@
 use roost_ipc::Task;
 
 use super::maintain::{News, maintain};
-use crate::args::Args;
+use crate::args::Common;
 use crate::table::{Cell, Table};
 use crate::{Failure, exit};
 
 const COLUMNS: &[&str] = &["mailbox", "messages"];
 
-pub fn run(args: &Args) -> Result<u8, Failure> {
-    let mut table = Table::new(args.json, COLUMNS);
-    let done = maintain(args, Task::Reindex, &mut |news| {
+pub fn run(common: &Common, mailboxes: &[String]) -> Result<u8, Failure> {
+    let mut table = Table::new(common.json, COLUMNS);
+    let done = maintain(common, mailboxes, Task::Reindex, &mut |news| {
         let News::Indexed(done) = news else {
             return;
         };

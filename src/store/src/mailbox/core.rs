@@ -27,8 +27,9 @@ pub(super) struct Core {
     pub racy: bool,
     /// New messages wait for the lock of the UID list.
     pub pending: bool,
-    /// Every message was in the last listing, and nothing changed meanwhile.
-    pub complete: bool,
+    /// For each directory, that every message of it was in its last listing,
+    /// and nothing changed meanwhile.
+    pub complete: [bool; 2],
     /// The first look is over: what appears now is new.
     pub opened: bool,
     /// No change of `new`, `cur` can hide behind the stamps that are known.
@@ -87,6 +88,15 @@ impl Core {
         (due.new || due.cur).then_some(due)
     }
 
+    /// Takes over what a listing of those that were `due` came to. What was
+    /// not listed stays as it was: a torn listing of one directory is made
+    /// good by the next one of the same.
+    pub fn note_listing(&mut self, due: Due, stable: bool, settled: [bool; 2]) {
+        let complete = [stable; 2];
+        replace_listed(&mut self.complete, complete, due);
+        replace_listed(&mut self.settled, settled, due);
+    }
+
     pub fn wants_retry(&self, tick: Duration) -> Option<Duration> {
         if self.pending {
             Some(LOCK_RETRY)
@@ -101,7 +111,10 @@ impl Core {
 
     /// What the picture does not have is not there.
     pub fn is_complete(&self) -> bool {
-        self.complete && self.settled == [true; 2] && self.known.is_some() && !self.pending
+        self.complete == [true; 2]
+            && self.settled == [true; 2]
+            && self.known.is_some()
+            && !self.pending
     }
 
     /// The highest UID that the list has given out.
@@ -112,6 +125,14 @@ impl Core {
     /// The highest UID that any picture can have shown.
     pub fn shown(&self) -> u32 {
         self.snapshot.uid_next().get() - 1
+    }
+}
+
+fn replace_listed(old: &mut [bool; 2], new: [bool; 2], due: Due) {
+    for ((to, now), listed) in old.iter_mut().zip(new).zip([due.new, due.cur]) {
+        if listed {
+            *to = now;
+        }
     }
 }
 
@@ -191,5 +212,29 @@ impl Mailbox {
             self.unsettle(core, [after.new != before.new, after.cur != before.cur]);
         }
         Ok(result)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_torn_listing_is_made_good_by_the_next_of_the_same_directory() {
+        let cur = Due {
+            new: false,
+            cur: true,
+        };
+        let mut complete = [true; 2];
+        replace_listed(&mut complete, [false; 2], cur);
+        assert_eq!(complete, [true, false]);
+        let new = Due {
+            new: true,
+            cur: false,
+        };
+        replace_listed(&mut complete, [true; 2], new);
+        assert_eq!(complete, [true, false]);
+        replace_listed(&mut complete, [true; 2], cur);
+        assert_eq!(complete, [true; 2]);
     }
 }

@@ -178,7 +178,7 @@ impl Mailbox {
                 known: begin.known,
                 racy: false,
                 pending: false,
-                complete: begin.known.is_some(),
+                complete: [begin.known.is_some(); 2],
                 opened: false,
                 index: begin.index,
                 writer,

@@ -83,16 +83,9 @@ impl Mailbox {
             self.apply_name(&mut draft, &core.snapshot, *uid, location.found());
         }
         self.drop_rows(&mut draft, &gone);
-        core.complete = scan.stable && (scan.due == Due::BOTH || core.complete);
+        core.note_listing(scan.due, scan.stable, scan.settled);
         core.known = Some(scan.stamps);
         core.racy = scan.settled != [true; 2] && !self.is_watched();
-        for (at, listed) in [scan.due.new, scan.due.cur].into_iter().enumerate() {
-            if let (true, Some(to), Some(now)) =
-                (listed, core.settled.get_mut(at), scan.settled.get(at))
-            {
-                *to = *now;
-            }
-        }
         let listing = Listed {
             comparable,
             trusted: scan.stable && scan.due == Due::BOTH || last,

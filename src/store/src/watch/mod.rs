@@ -25,7 +25,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
 
 /// A burst of events is waited out for this long before looking; the first
@@ -90,9 +90,11 @@ impl Entry {
     }
 }
 
-/// Owns the thread: dropping it ends the thread.
+/// Owns the thread: dropping it ends the thread, and with it what the thread
+/// holds of mailboxes.
 pub(crate) struct Watcher {
     shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Watcher {
@@ -119,10 +121,13 @@ impl Watcher {
             complained: AtomicBool::new(false),
         });
         let of_thread = Arc::clone(&shared);
-        thread::Builder::new()
+        let thread = thread::Builder::new()
             .name("roost-watch".into())
             .spawn(move || of_thread.run(woken))?;
-        Ok(Self { shared })
+        Ok(Self {
+            shared,
+            thread: Some(thread),
+        })
     }
 
     pub fn shared(&self) -> &Arc<Shared> {
@@ -134,6 +139,12 @@ impl Drop for Watcher {
     fn drop(&mut self) {
         self.shared.stop.store(true, Ordering::Release);
         self.shared.wake();
+        // It may be the thread itself that lets go last.
+        if let Some(thread) = self.thread.take()
+            && thread.thread().id() != thread::current().id()
+        {
+            let _ = thread.join();
+        }
     }
 }
 

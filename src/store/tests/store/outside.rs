@@ -244,7 +244,7 @@ fn a_crash_in_the_middle_of_an_append_leaves_a_new_delivery() {
     std::fs::write(site.root().join("tmp/9999999999.M1P1.h"), "fi").unwrap();
     site.restart();
     let inbox = site.inbox();
-    let picture = inbox.snapshot();
+    let picture = inbox.refresh().unwrap();
     assert_eq!(picture.uid_validity(), validity);
     let texts: Vec<_> = uids_in(&picture)
         .into_iter()

@@ -50,10 +50,12 @@ impl Site {
     }
 
     pub fn restart_with(&mut self, options: Options) {
-        // The old one lets go of the index first.
+        // The old one lets go of the index and its locks first, and the old
+        // store's thread ends with it.
         let elsewhere = tempfile::tempdir().unwrap();
-        self.account = account(&self.store, elsewhere.path(), &self.options);
-        self.store = Store::new(options).unwrap();
+        let store = Store::new(options).unwrap();
+        self.account = account(&store, elsewhere.path(), &self.options);
+        self.store = store;
         self.account = account(&self.store, self.temp.path(), &self.options);
     }
 

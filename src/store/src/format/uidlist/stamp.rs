@@ -140,11 +140,11 @@ impl UidList {
         self.read
     }
 
-    /// Lets go of the records until they are wanted again.
+    /// Lets go of the records until they are wanted again. How many lines
+    /// there are stays known: whether they are too many is asked later on.
     pub(crate) fn forget_records(&mut self) {
         if self.stamp().is_some() && self.file.is_some() {
             self.table = Table::default();
-            self.lines = 0;
             self.read = false;
         }
     }
@@ -207,6 +207,18 @@ mod tests {
             .unwrap();
         assert_eq!(uids, [Uid::new(9).unwrap()]);
         assert_eq!(late.len(), 3);
+    }
+
+    #[test]
+    fn lines_of_the_dead_count_without_records() {
+        let lines: String = (1..=50).map(|n| format!("{n} :{n}\n")).collect();
+        let (_temp, dir, mut list) = list(&lines);
+        list.forget_records();
+        assert!(!list.is_read() && list.wants_compaction(2));
+        let mut lock = UidListLock::acquire(&dir, Duration::ZERO).unwrap();
+        let keep = |uid: Uid, _: &[u8]| uid.get() > 48;
+        list.rewrite(&mut lock, Fsync::Never, keep).unwrap();
+        assert_eq!((list.len(), list.wants_compaction(2)), (2, false));
     }
 
     #[test]

@@ -52,7 +52,7 @@ impl Outgoing {
         let mut bytes = Zeroizing::new(Vec::with_capacity(512));
         message.encode(&mut bytes)?;
         let first = bytes.first().copied().unwrap_or(codec::SETUP);
-        if bytes.len() > codec::limit(first) || descriptors > MAX_DESCRIPTORS {
+        if bytes.len() > codec::limit::<T>(first) || descriptors > MAX_DESCRIPTORS {
             return Err(EncodeError::TooLong);
         }
         Ok(Self { bytes })
@@ -148,7 +148,7 @@ fn complete<T: Message>(
 ) -> Result<Option<T>, DecodeError> {
     let (&flag, chunk) = packet.split_first().ok_or(DecodeError::Truncated)?;
     let first = partial.first().or(chunk.first());
-    let limit = codec::limit(*first.ok_or(DecodeError::Truncated)?);
+    let limit = codec::limit::<T>(*first.ok_or(DecodeError::Truncated)?);
     if partial.len() + chunk.len() > limit {
         return Err(DecodeError::TooLong);
     }

@@ -55,6 +55,8 @@ pub enum EncodeError {
 
 /// A message of one direction.
 pub trait Message: Sized {
+    /// One of its variants is a setup, which may be large.
+    const HAS_SETUP: bool;
     /// Appends the binary form.
     fn encode(&self, out: &mut Zeroizing<Vec<u8>>) -> Result<(), EncodeError>;
     /// The whole of `bytes` as one message.
@@ -64,8 +66,8 @@ pub trait Message: Sized {
 }
 
 /// The size limit of a message that begins with `first`.
-pub(crate) fn limit(first: u8) -> usize {
-    if first == SETUP {
+pub(crate) fn limit<T: Message>(first: u8) -> usize {
+    if T::HAS_SETUP && first == SETUP {
         MAX_SETUP
     } else {
         MAX_MESSAGE

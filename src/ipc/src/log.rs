@@ -46,6 +46,8 @@ wire_struct! {
 }
 
 impl Message for LogRecord {
+    const HAS_SETUP: bool = false;
+
     fn encode(&self, out: &mut Zeroizing<Vec<u8>>) -> Result<(), EncodeError> {
         let mut out = Writer::new(out);
         out.octet(RECORD);

@@ -119,6 +119,7 @@ macro_rules! wire_messages {
         }
 
         impl $crate::codec::Message for $name {
+            const HAS_SETUP: bool = $($octet == $crate::codec::SETUP)||*;
             #[allow(irrefutable_let_patterns, reason = "a direction may have one message")]
             fn encode(&self, out: &mut zeroize::Zeroizing<Vec<u8>>)
                 -> Result<(), $crate::codec::EncodeError> {

@@ -5,11 +5,13 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::Path;
+use std::time::Duration;
 
 use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, UnixAddr, accept4, bind, connect as nix_connect,
-    listen as nix_listen, socket,
+    listen as nix_listen, setsockopt, socket, sockopt,
 };
+use nix::sys::time::{TimeVal, TimeValLike};
 
 /// Connections that may wait to be accepted.
 const WAITING: i32 = 64;
@@ -57,6 +59,13 @@ pub fn accept(listener: impl AsFd) -> io::Result<OwnedFd> {
     // SAFETY: the kernel has just made this descriptor for us; nobody else
     // knows of it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// From now on a blocking send to `socket` fails after `patience`.
+pub fn limit_sending(socket: impl AsFd, patience: Duration) -> io::Result<()> {
+    let limit = TimeVal::milliseconds(i64::try_from(patience.as_millis()).unwrap_or(i64::MAX));
+    setsockopt(&socket, sockopt::SendTimeout, &limit)?;
+    Ok(())
 }
 
 /// Connects to who listens at `path`.

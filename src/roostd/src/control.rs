@@ -7,7 +7,7 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use roost_ipc::{ControlReply, ControlRequest, Receiver, Sender};
@@ -23,6 +23,8 @@ use crate::supervisor::Event;
 const MODE: u32 = 0o666;
 /// Connections whose request is awaited.
 const AT_ONCE: usize = 32;
+/// Of these, one user's but root's.
+const BY_ONE_USER: usize = 4;
 /// For the request to come.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -63,6 +65,7 @@ impl Drop for ControlSocket {
 
 async fn accept_all(listener: UnixDatagram, events: mpsc::Sender<Event>) {
     let room = Arc::new(Semaphore::new(AT_ONCE));
+    let turns = Turns::default();
     loop {
         let Ok(permit) = Arc::clone(&room).acquire_owned().await else {
             return;
@@ -77,10 +80,20 @@ async fn accept_all(listener: UnixDatagram, events: mpsc::Sender<Event>) {
                 continue;
             }
         };
+        let by = match identity::peer_credentials(&connection) {
+            Ok(peer) => peer.uid,
+            Err(error) => {
+                log::error!("control socket: {error}");
+                continue;
+            }
+        };
+        let Some(turn) = Turn::take(&turns, by) else {
+            log::info!("control socket: too many connections of uid {by}");
+            continue;
+        };
         let events = events.clone();
         tokio::spawn(async move {
-            let asked = tokio::time::timeout(PATIENCE, read(connection)).await;
-            drop(permit);
+            let asked = tokio::time::timeout(PATIENCE, read(turn.by, connection)).await;
             match asked {
                 Ok(Ok(Some(asked))) => {
                     let _ = events.send(Event::Control(asked)).await;
@@ -89,12 +102,44 @@ async fn accept_all(listener: UnixDatagram, events: mpsc::Sender<Event>) {
                 Ok(Err(error)) => log::info!("control socket: {error}"),
                 Err(_) => log::info!("control socket: a connection without a request"),
             }
+            drop((permit, turn));
         });
     }
 }
 
-async fn read(connection: OwnedFd) -> Result<Option<Asked>, roost_ipc::Error> {
-    let by = identity::peer_credentials(&connection)?.uid;
+/// Users' connections whose request is awaited.
+type Turns = Arc<Mutex<Vec<UserId>>>;
+
+/// One of them, until dropped.
+struct Turn {
+    by: UserId,
+    turns: Turns,
+}
+
+impl Turn {
+    fn take(turns: &Turns, by: UserId) -> Option<Self> {
+        let mut taken = turns.lock().unwrap_or_else(PoisonError::into_inner);
+        if !by.is_root() && taken.iter().filter(|&&user| user == by).count() >= BY_ONE_USER {
+            return None;
+        }
+        taken.push(by);
+        Some(Self {
+            by,
+            turns: Arc::clone(turns),
+        })
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let mut taken = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(at) = taken.iter().position(|&user| user == self.by) {
+            taken.swap_remove(at);
+        }
+    }
+}
+
+async fn read(by: UserId, connection: OwnedFd) -> Result<Option<Asked>, roost_ipc::Error> {
     let mut receiver = Receiver::<ControlRequest>::new(connection.try_clone()?)?;
     Ok(receiver.recv().await?.map(|(request, _)| Asked {
         by,
@@ -114,4 +159,23 @@ pub fn answer(connection: OwnedFd, reply: ControlReply) {
             log::debug!("control socket: {error}");
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_but_root_takes_all_turns() {
+        let turns = Turns::default();
+        let mut of_one: Vec<_> = (0..BY_ONE_USER)
+            .map(|_| Turn::take(&turns, UserId(7)).unwrap())
+            .collect();
+        assert!(Turn::take(&turns, UserId(7)).is_none());
+        assert!(Turn::take(&turns, UserId(8)).is_some());
+        of_one.pop();
+        assert!(Turn::take(&turns, UserId(7)).is_some());
+        let roots = (0..AT_ONCE).filter_map(|_| Turn::take(&turns, UserId(0)));
+        assert_eq!(roots.collect::<Vec<_>>().len(), AT_ONCE);
+    }
 }

@@ -76,7 +76,10 @@ impl Connection {
             Stop::Panic => EndReason::ServerError,
         };
         self.last_word(&stop, reason).await;
-        let counts = self.client.as_ref().map(|client| client.counts());
+        let client = self.client.take();
+        let counts = client.as_ref().map(|client| client.counts());
+        // The last one who lets go of a mailbox writes its index.
+        let _ = tokio::task::spawn_blocking(move || drop(client)).await;
         SessionEnd {
             session: self.id,
             reason,
@@ -88,7 +91,10 @@ impl Connection {
     async fn serve(&mut self, mut pause: Pause) -> Stop {
         loop {
             let waited = match pause {
-                Pause::Turn => Ok(()),
+                Pause::Turn => match *self.ending.borrow() {
+                    Some(reason) => Err(Stop::Reason(reason)),
+                    None => Ok(()),
+                },
                 Pause::Output => self.flush().await,
                 Pause::Input => self.wait(false).await,
                 Pause::Idle => self.wait(true).await,
@@ -162,7 +168,10 @@ impl Connection {
                 client.say(|_, out| {
                     write::untagged(out, Status::Ok, None, "Still here");
                 })?;
-                client.stream.flush().await?;
+                tokio::select! {
+                    flushed = client.stream.flush() => flushed?,
+                    reason = ended(&mut self.ending) => return Err(Stop::Reason(reason)),
+                }
                 client.rest();
                 keep_alive = Some(now + KEEP_ALIVE);
             }

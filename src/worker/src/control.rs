@@ -30,6 +30,9 @@ const GRACE: Duration = Duration::from_millis(200);
 /// supervisor waits longer.
 const PATIENCE: Duration = Duration::from_secs(4);
 
+/// Requests of local programs that are worked on at once; each has a thread.
+const MAX_MAINTAINING: usize = 4;
+
 /// What sessions report to the control task.
 enum Report {
     Started(SessionId),
@@ -170,6 +173,9 @@ impl Worker {
     }
 
     fn maintain(&mut self, maintenance: ipc::Maintenance, fd: OwnedFd) {
+        if self.maintaining >= MAX_MAINTAINING {
+            return maintain::refuse(fd);
+        }
         self.maintaining += 1;
         let (store, reports) = (self.store.clone(), self.reports.clone());
         tokio::spawn(async move {

@@ -6,14 +6,17 @@ use roost_store::{Account, Error, Finding, Indexed, Store};
 use roost_types::MailboxName;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// A program that does not take its answers is not waited for any longer.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// To the end; blocks.
 pub fn run(store: &Arc<Store>, maintenance: &Maintenance, connection: OwnedFd) {
-    let channel = match BlockingChannel::new(connection) {
-        Ok(channel) => channel,
+    let mut asker = match Asker::new(connection) {
+        Ok(asker) => asker,
         Err(error) => return log::error!("control connection: {error}"),
     };
-    let mut asker = Asker(Some(channel));
     let last = match store.opened(&maintenance.maildir) {
         // Who asks can have the index alone, then.
         None => ControlReply::NotServed,
@@ -23,6 +26,13 @@ pub fn run(store: &Arc<Store>, maintenance: &Maintenance, connection: OwnedFd) {
         },
     };
     asker.tell(&last);
+}
+
+/// For a request too many; does not block.
+pub fn refuse(connection: OwnedFd) {
+    if let Ok(mut asker) = Asker::new(connection) {
+        asker.tell(&ControlReply::Busy);
+    }
 }
 
 fn work(
@@ -67,6 +77,11 @@ fn indexed(done: &Indexed) -> ControlReply {
 struct Asker(Option<BlockingChannel<ControlReply, ControlRequest>>);
 
 impl Asker {
+    fn new(connection: OwnedFd) -> std::io::Result<Self> {
+        roost_os::local::limit_sending(&connection, PATIENCE)?;
+        Ok(Self(Some(BlockingChannel::new(connection)?)))
+    }
+
     fn tell(&mut self, reply: &ControlReply) {
         if let Some(channel) = &mut self.0
             && let Err(error) = channel.send(reply, &[])

@@ -72,31 +72,33 @@ impl Stream {
     }
 
     /// Gives `take` some of what has come by now, without waiting: `None` when
-    /// there is nothing, 0 at the end of the stream.
+    /// there is nothing, 0 at the end of the stream. Reads from the client once
+    /// at most: compressed octets may come to nothing, however many they are.
     ///
     /// # Errors
     /// `InvalidData` when a compressed stream is damaged.
     pub fn try_read(&mut self, mut take: impl FnMut(&[u8])) -> io::Result<Option<usize>> {
-        loop {
-            if let Some(compression) = &mut self.compression
-                && let Some(n) = compression.next(&mut take)?
-            {
-                return Ok(Some(n));
+        if let Some(compression) = &mut self.compression
+            && let Some(n) = compression.next(&mut take)?
+        {
+            return Ok(Some(n));
+        }
+        let mut buffer = [0; READ];
+        let n = match self.socket.try_read(&mut buffer) {
+            Ok(n) => n,
+            Err(e) if is_for_later(&e) => return Ok(None),
+            Err(e) => return Err(e),
+        };
+        self.bytes_in += n as u64;
+        let bytes = buffer.get(..n).unwrap_or_default();
+        match &mut self.compression {
+            Some(compression) if n > 0 => {
+                compression.push(bytes);
+                compression.next(&mut take)
             }
-            let mut buffer = [0; READ];
-            let n = match self.socket.try_read(&mut buffer) {
-                Ok(n) => n,
-                Err(e) if is_for_later(&e) => return Ok(None),
-                Err(e) => return Err(e),
-            };
-            self.bytes_in += n as u64;
-            let bytes = buffer.get(..n).unwrap_or_default();
-            match &mut self.compression {
-                Some(compression) if n > 0 => compression.push(bytes),
-                _ => {
-                    take(bytes);
-                    return Ok(Some(n));
-                }
+            _ => {
+                take(bytes);
+                Ok(Some(n))
             }
         }
     }
@@ -212,4 +214,28 @@ fn is_for_later(e: &io::Error) -> bool {
         e.kind(),
         io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    #[tokio::test]
+    async fn octets_that_come_to_nothing_hold_nobody_up() {
+        let (ours, theirs) = roost_os::fdpass::stream_pair().unwrap();
+        let mut stream = Stream::new(ours).unwrap();
+        stream.compress(Vec::new());
+        // Stored blocks of no length.
+        let mut client = std::net::TcpStream::from(theirs);
+        client
+            .write_all(&[0, 0, 0, 0xff, 0xff].repeat(READ))
+            .unwrap();
+        for reads in 1..=4 {
+            stream.readable().await.unwrap();
+            let came = stream.try_read(|_| panic!("octets out of nothing"));
+            assert_eq!(came.unwrap(), None);
+            assert_eq!(stream.bytes_in, reads * READ as u64);
+        }
+    }
 }

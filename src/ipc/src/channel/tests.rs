@@ -202,7 +202,12 @@ fn endless_messages_are_cut_off() {
     let allowed = codec::MAX_SETUP / (PACKET - 1);
     assert!(gives_up_after(&packet, allowed).is_none());
     assert!(too_long(gives_up_after(&packet, allowed + 1)));
-    // Any message but a setup has a much smaller limit.
+    // Any message but a setup has a much smaller limit, and who sends no
+    // setups cannot make it one.
+    assert_eq!(
+        codec::limit::<ControlRequest>(codec::SETUP),
+        codec::MAX_MESSAGE
+    );
     packet[1] = 1;
     assert!(too_long(gives_up_after(&packet, 2)));
     // A packet without a message is nothing to go on from.

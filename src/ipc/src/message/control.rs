@@ -73,5 +73,7 @@ wire_messages! {
         Failed(String) = 6,
         /// One of the mailboxes is not there.
         NoSuchMailbox = 7,
+        /// Others have asked for as much as is done at once.
+        Busy = 8,
     }
 }

@@ -68,6 +68,10 @@ fn served(
                 return Err(Failure::new(exit::NOPERM, text));
             }
             ControlReply::NoSuchMailbox => return Err(failed(StoreError::NoSuchMailbox)),
+            ControlReply::Busy => {
+                let text = "others are looking after this mail: try again later";
+                return Err(Failure::new(exit::TEMPFAIL, text));
+            }
             ControlReply::Failed(why) => return Err(Failure::new(exit::IOERR, why)),
         }
     }

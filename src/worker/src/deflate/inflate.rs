@@ -6,6 +6,7 @@
 //! many as there have been, and between blocks nothing else.
 
 use super::huffman::{Found, Huffman};
+use std::sync::{Arc, LazyLock};
 
 /// How far back a client may refer.
 const WINDOW: usize = 32 << 10;
@@ -43,7 +44,7 @@ enum State {
     Stored(usize),
     TableSizes,
     Tables(Box<Tables>),
-    Codes(Box<Codes>),
+    Codes(Arc<Codes>),
     End,
 }
 
@@ -166,7 +167,7 @@ impl Inflate {
         self.last = header & 1 == 1;
         match header >> 1 {
             0 => Ok(State::StoredLength),
-            1 => Ok(State::Codes(Box::new(Codes::fixed()?))),
+            1 => Codes::fixed().map(State::Codes).ok_or(Halt::Corrupt),
             2 => Ok(State::TableSizes),
             _ => Err(Halt::Corrupt),
         }
@@ -292,7 +293,7 @@ impl Inflate {
         if literals.get(256) == Some(&0) {
             return Err(Halt::Corrupt);
         }
-        Ok(State::Codes(Box::new(Codes {
+        Ok(State::Codes(Arc::new(Codes {
             literals: Huffman::new(literals)?,
             distances: Huffman::new(distances)?,
         })))
@@ -411,15 +412,19 @@ impl Inflate {
 }
 
 impl Codes {
-    /// RFC 1951 §3.2.6.
-    fn fixed() -> Result<Self, Corrupt> {
-        let mut literals = [8; 288];
-        literals.iter_mut().skip(144).take(112).for_each(|l| *l = 9);
-        literals.iter_mut().skip(256).take(24).for_each(|l| *l = 7);
-        Ok(Self {
-            literals: Huffman::new(&literals)?,
-            distances: Huffman::new(&[5; 32])?,
-        })
+    /// RFC 1951 §3.2.6; made once, for a block may be of ten bits. Always
+    /// there.
+    fn fixed() -> Option<Arc<Self>> {
+        static FIXED: LazyLock<Option<Arc<Codes>>> = LazyLock::new(|| {
+            let mut literals = [8; 288];
+            literals.iter_mut().skip(144).take(112).for_each(|l| *l = 9);
+            literals.iter_mut().skip(256).take(24).for_each(|l| *l = 7);
+            Some(Arc::new(Codes {
+                literals: Huffman::new(&literals).ok()?,
+                distances: Huffman::new(&[5; 32]).ok()?,
+            }))
+        });
+        FIXED.clone()
     }
 }
 

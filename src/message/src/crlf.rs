@@ -145,6 +145,13 @@ impl Counter {
     }
 }
 
+/// Octets of `text` with every LF as CRLF.
+pub fn len(text: &[u8]) -> u64 {
+    let mut counter = Counter::new();
+    counter.update(text);
+    counter.crlf()
+}
+
 /// Counts a whole stream.
 pub fn count(reader: &mut dyn Read) -> io::Result<Counter> {
     let mut counter = Counter::new();

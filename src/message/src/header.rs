@@ -71,15 +71,12 @@ pub(crate) fn is_blank_line(line: &[u8]) -> bool {
 
 fn split(raw: &[u8]) -> Field<'_> {
     let text = trim_line_end(raw);
-    match field_name(text) {
-        Some(name) => {
-            let colon = memchr::memchr(b':', text).unwrap_or(text.len());
-            Field {
-                raw,
-                name,
-                value: text.get(colon + 1..).unwrap_or_default(),
-            }
-        }
+    match name_and_colon(text) {
+        Some((name, colon)) => Field {
+            raw,
+            name,
+            value: text.get(colon + 1..).unwrap_or_default(),
+        },
         None => Field {
             raw,
             name: &[],
@@ -91,6 +88,10 @@ fn split(raw: &[u8]) -> Field<'_> {
 /// The name in front of the colon, without the blanks that RFC 5322 §4.5
 /// allows there.
 pub(crate) fn field_name(line: &[u8]) -> Option<&[u8]> {
+    name_and_colon(line).map(|(name, _)| name)
+}
+
+fn name_and_colon(line: &[u8]) -> Option<(&[u8], usize)> {
     let end = MAX_FIELD_NAME.saturating_add(1).min(line.len());
     let colon = memchr::memchr2(b':', b'\n', line.get(..end)?)?;
     if line.get(colon) == Some(&b'\n') {
@@ -98,7 +99,7 @@ pub(crate) fn field_name(line: &[u8]) -> Option<&[u8]> {
     }
     let name = line.get(..colon)?.trim_ascii_end();
     let plain = |b: &u8| (0x21..0x7f).contains(b) || *b >= 0x80;
-    (!name.is_empty() && name.iter().all(plain)).then_some(name)
+    (!name.is_empty() && name.iter().all(plain)).then_some((name, colon))
 }
 
 fn trim_line_end(raw: &[u8]) -> &[u8] {

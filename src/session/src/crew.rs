@@ -4,6 +4,7 @@
 //! share a fixed number of them: who gets none works alone. So nothing goes on
 //! behind a client that is gone, and idle sessions cost no thread.
 
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Instant;
@@ -32,8 +33,11 @@ impl Drop for Place {
     }
 }
 
+/// Asked for once: it takes a look into several files of the kernel.
 fn cores() -> usize {
-    thread::available_parallelism().map_or(1, usize::from)
+    static CORES: LazyLock<usize> =
+        LazyLock::new(|| thread::available_parallelism().map_or(1, usize::from));
+    *CORES
 }
 
 /// Calls `work` for the numbers from 0 up to `count` and returns what it gave,

@@ -36,12 +36,13 @@ pub fn quotable(bytes: &[u8], dialect: Dialect) -> bool {
 pub fn quoted(out: &mut Vec<u8>, bytes: &[u8]) {
     out.reserve(bytes.len() + 2);
     out.push(b'"');
-    for &b in bytes {
-        if matches!(b, b'"' | b'\\') {
-            out.push(b'\\');
-        }
-        out.push(b);
+    let mut from = 0;
+    for at in memchr::memchr2_iter(b'"', b'\\', bytes) {
+        out.extend_from_slice(bytes.get(from..at).unwrap_or_default());
+        out.push(b'\\');
+        from = at;
     }
+    out.extend_from_slice(bytes.get(from..).unwrap_or_default());
     out.push(b'"');
 }
 

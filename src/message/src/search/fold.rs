@@ -36,6 +36,11 @@ impl Needle {
         self.finder.find(scratch).is_some()
     }
 
+    /// Whether it is in what [`fold_field`] gave.
+    pub fn is_in_folded(&self, folded: &[u8]) -> bool {
+        self.finder.find(folded).is_some()
+    }
+
     pub fn is_in(&self, text: &str) -> bool {
         let mut folded = Vec::with_capacity(text.len());
         casemap(text, &mut folded);

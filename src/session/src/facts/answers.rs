@@ -1,5 +1,5 @@
 //! The records of a message that hold answers ready to be copied: ENVELOPE in
-//! one; BODYSTRUCTURE, the places of the parts and the preview in the other.
+//! one; BODYSTRUCTURE and the places of the parts in another; the preview.
 //!
 //! Text that is all ASCII is the same in both dialects; only where it is not
 //! there are two forms.
@@ -8,7 +8,7 @@ use super::{envelope, structure};
 use roost_imap::write::Dialect;
 use roost_message::{Envelope, Places, Structure, places};
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 /// There is a form for each dialect.
 const TWO_FORMS: u8 = 1;
 
@@ -63,12 +63,12 @@ pub(super) fn size(record: &[u8]) -> Option<u64> {
 }
 
 /// Octets in front of the texts: version, flags, and the lengths of all that
-/// follows: texts and their extension data, places, preview.
+/// follows: texts and their extension data, places.
 const FIXED: usize = 2 + 4 * LENGTHS;
-const LENGTHS: usize = 6;
+const LENGTHS: usize = 5;
 
 /// Appends the record of a structure.
-pub(super) fn make_structure(structure: &Structure, preview: &str, out: &mut Vec<u8>) {
+pub(super) fn make_structure(structure: &Structure, out: &mut Vec<u8>) {
     let start = out.len();
     out.extend_from_slice(&[0; FIXED]);
     let mut lengths = [0; LENGTHS];
@@ -97,12 +97,22 @@ pub(super) fn make_structure(structure: &Structure, preview: &str, out: &mut Vec
     }
     places::pack(structure, out);
     ended(out, 4);
-    out.extend_from_slice(preview.as_bytes());
-    ended(out, 5);
     fill(out, start, &[VERSION, flags]);
     for (i, length) in lengths.into_iter().enumerate() {
         fill(out, start + 2 + 4 * i, &length.to_le_bytes());
     }
+}
+
+/// Appends the record of a preview.
+pub(super) fn make_preview(preview: &str, out: &mut Vec<u8>) {
+    out.push(VERSION);
+    out.extend_from_slice(preview.as_bytes());
+}
+
+/// The preview out of its record.
+pub(super) fn preview(record: &[u8]) -> Option<&[u8]> {
+    let (&version, preview) = record.split_first()?;
+    (version == VERSION).then_some(preview)
 }
 
 fn fill(out: &mut [u8], at: usize, bytes: &[u8]) {
@@ -117,7 +127,6 @@ pub(crate) struct Answers<'a> {
     ascii: Form<'a>,
     utf8: Form<'a>,
     places: &'a [u8],
-    pub preview: &'a [u8],
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -153,7 +162,6 @@ impl<'a> Answers<'a> {
             ascii,
             utf8: if flags & TWO_FORMS != 0 { utf8 } else { ascii },
             places: next()?,
-            preview: next()?,
         })
     }
 
@@ -210,7 +218,7 @@ mod tests {
         assert!(text(Dialect::Ascii).starts_with("(NIL {2}\r\n\u{e9} NIL"));
         assert!(text(Dialect::Utf8).starts_with("(NIL \"\u{e9}\" NIL"));
         record.clear();
-        make_structure(&structure, "says", &mut record);
+        make_structure(&structure, &mut record);
         let answers = Answers::parse(&record).unwrap();
         let text = |extended, dialect| {
             let mut out = Vec::new();
@@ -228,8 +236,10 @@ mod tests {
             "(\"text\" \"x\" (\"name\" {2}\r\n\u{e9}) NIL NIL \"7bit\" 4 0)"
         );
         assert!(text(true, Dialect::Ascii).ends_with(" 4 0 NIL NIL NIL NIL)"));
-        assert_eq!(answers.preview, b"says");
         assert_eq!(answers.places(), Places::unpack(answers.places));
         assert!(answers.places().is_some());
+        record.clear();
+        make_preview("says", &mut record);
+        assert_eq!(preview(&record), Some(&b"says"[..]));
     }
 }

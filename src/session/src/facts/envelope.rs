@@ -10,9 +10,17 @@ pub(super) fn write(out: &mut Vec<u8>, envelope: &Envelope<'_>, dialect: Dialect
     write::nstring(out, envelope.date().as_deref(), dialect);
     out.push(b' ');
     write::nstring(out, envelope.subject().as_deref(), dialect);
+    let mut from = out.len()..out.len();
     for party in Party::ALL {
         out.push(b' ');
-        write_addresses(out, envelope, party, dialect);
+        let start = out.len();
+        match party != Party::From && envelope.is_from(party) {
+            true => out.extend_from_within(from.clone()),
+            false => write_addresses(out, envelope, party, dialect),
+        }
+        if party == Party::From {
+            from = start..out.len();
+        }
     }
     out.push(b' ');
     write::nstring(out, envelope.in_reply_to().as_deref(), dialect);

@@ -7,7 +7,7 @@ use roost_message::collate::casemap;
 use roost_message::crlf::{self, Nul};
 use roost_message::date::{self, SentDate};
 use roost_message::decode::decode_header;
-use roost_message::header;
+use roost_message::header::{self, Field};
 use roost_message::subject::base_subject;
 use roost_types::UnixTime;
 
@@ -43,22 +43,29 @@ pub(super) struct Numbers {
     pub internal: UnixTime,
 }
 
-/// Appends the record of a message. `whole` says that `header` is all of its
-/// header, with the empty line if there is one; otherwise nothing is said of
-/// its fields.
-pub(super) fn make(header: &[u8], whole: bool, numbers: Numbers, out: &mut Vec<u8>) {
+/// Appends the record of a message. `all` are the fields of `header`; `whole`
+/// says that it is all of the header, with the empty line if there is one;
+/// otherwise nothing is said of its fields.
+pub(super) fn make(
+    header: &[u8],
+    all: &[Field<'_>],
+    whole: bool,
+    numbers: Numbers,
+    out: &mut Vec<u8>,
+) {
     let mut fields = Fields::default();
     match whole {
-        true => fields.collect(header),
+        true => fields.collect(header, all),
         false => fields.dropped = u64::MAX,
     }
     let mut flags = if fields.complete { COMPLETE } else { 0 };
-    let sent = header::find(header, b"Date").and_then(|f| date::parse(f.value));
+    let find = |name: &[u8]| all.iter().find(|f| f.is(name)).map(|f| f.value);
+    let sent = find(b"Date").and_then(date::parse);
     let (day, time) = sent.map_or((0, 0), |sent| (sent.day, sent.time.0));
     if sent.is_some() {
         flags |= HAS_SENT;
     }
-    let (subject, is_reply) = subject(header);
+    let (subject, is_reply) = subject(find(b"Subject"));
     if is_reply {
         flags |= IS_REPLY;
     }
@@ -77,12 +84,12 @@ pub(super) fn make(header: &[u8], whole: bool, numbers: Numbers, out: &mut Vec<u
 }
 
 /// The base subject as SORT compares it.
-fn subject(header: &[u8]) -> (Vec<u8>, bool) {
+fn subject(value: Option<&[u8]>) -> (Vec<u8>, bool) {
     let mut mapped = Vec::new();
-    let Some(field) = header::find(header, b"Subject") else {
+    let Some(value) = value else {
         return (mapped, false);
     };
-    let base = base_subject(&decode_header(field.value));
+    let base = base_subject(&decode_header(value));
     casemap(&base.text, &mut mapped);
     mapped.truncate(MAX_SUBJECT);
     (mapped, base.is_reply)
@@ -99,11 +106,13 @@ struct Fields {
 }
 
 impl Fields {
-    fn collect(&mut self, header: &[u8]) {
+    fn collect(&mut self, header: &[u8], fields: &[Field<'_>]) {
         let all = header.len() <= SMALL_HEADER;
         self.complete = all;
+        self.block.reserve(header.len().min(2 * SMALL_HEADER));
+        self.table.reserve(ENTRY * fields.len().min(MAX_COUNT));
         let mut read = 0;
-        for field in header::fields(header) {
+        for field in fields {
             read += field.raw.len();
             match FieldId::of(field.name) {
                 Some(id) => {
@@ -285,7 +294,8 @@ mod tests {
             internal: UnixTime(5),
         };
         let mut out = Vec::new();
-        make(header, true, numbers, &mut out);
+        let fields: Vec<_> = header::fields(header).collect();
+        make(header, &fields, true, numbers, &mut out);
         out
     }
 
@@ -325,6 +335,7 @@ mod tests {
         let mut out = Vec::new();
         make(
             b"Subject: s\n",
+            &header::fields(b"Subject: s\n").collect::<Vec<_>>(),
             false,
             Numbers {
                 size: None,

@@ -1,39 +1,94 @@
-//! Makes the records of a message, out of one read of its file: header and
-//! structure of a small message together, of a large one only what is wanted.
-//! What is small depends on what is wanted: for the header alone, a page or two.
+//! Makes the records of a message, those that are wanted and no others: what
+//! stands in the header together, out of a page or two; structure and preview,
+//! which take the whole message, each when somebody asks.
 
 use super::head::{self, Numbers};
-use super::{ENVELOPE, HEAD, Wants, answers};
+use super::{ENVELOPE, HEAD, PREVIEW, STRUCTURE, TEXTS, Wants, answers, texts};
 use crate::cmd::fetch::plan::Need;
 use crate::cmd::fetch::source::Source;
 use crate::error::Error;
+use roost_message::header::{self, Field};
 use roost_message::preview::preview;
-use roost_message::{Envelope, Limits, Structure, header, scan_bytes, search};
+use roost_message::{Envelope, Limits, Structure, crlf, scan_bytes, search};
+use roost_store::cache::COLUMNS;
 use roost_store::{Beginning, Mailbox};
 use roost_types::Uid;
 use std::cell::RefCell;
 use std::sync::Arc;
 
-/// Octets read at once; a message up to this size has all of its records made.
+/// Octets read at once.
 const AT_ONCE: usize = 64 * 1024;
 /// The same where nobody wants more than the header.
 const HEADER_AT_ONCE: usize = 8 * 1024;
 
-/// The records of one message.
+/// What is to be made of a message.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Lacks {
+    /// What is made of the header.
+    pub header: bool,
+    pub structure: bool,
+    pub preview: bool,
+}
+
+impl Lacks {
+    /// Makes up for all that is wanted.
+    pub fn all(wants: Wants) -> Self {
+        Self::of(wants, |_| false)
+    }
+
+    /// Makes up for what is wanted and not there.
+    pub fn of(wants: Wants, mut has: impl FnMut(u8) -> bool) -> Self {
+        let mut lacks = Self::default();
+        for column in wants.columns().filter(|&column| !has(column)) {
+            match column {
+                STRUCTURE => lacks.structure = true,
+                PREVIEW => lacks.preview = true,
+                _ => lacks.header = true,
+            }
+        }
+        lacks
+    }
+
+    pub fn any(self) -> bool {
+        self != Self::default()
+    }
+
+    fn more_than_header(self) -> bool {
+        self.structure || self.preview
+    }
+}
+
+/// Records that were made of one message.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(super) struct Records {
-    pub head: Vec<u8>,
-    pub envelope: Vec<u8>,
-    /// Not made of a large message until somebody wants it.
-    pub structure: Option<Vec<u8>>,
+    octets: Vec<u8>,
+    /// Where each ends, those that were not made where the one before does.
+    ends: [usize; COLUMNS],
+    made: [bool; COLUMNS],
+    /// RFC822.SIZE, if it was measured.
+    pub size: Option<u64>,
 }
 
 impl Records {
     pub fn column(&self, column: u8) -> Option<&[u8]> {
-        match column {
-            HEAD => Some(&self.head),
-            ENVELOPE => Some(&self.envelope),
-            _ => self.structure.as_deref(),
+        let column = usize::from(column);
+        let start = match column.checked_sub(1) {
+            Some(before) => *self.ends.get(before)?,
+            None => 0,
+        };
+        let is_made = *self.made.get(column)?;
+        is_made.then(|| self.octets.get(start..*self.ends.get(column)?))?
+    }
+
+    /// Appends the next record, of a column behind those before.
+    fn add(&mut self, column: u8, write: impl FnOnce(&mut Vec<u8>)) {
+        write(&mut self.octets);
+        let column = usize::from(column);
+        for end in self.ends.iter_mut().skip(column) {
+            *end = self.octets.len();
+        }
+        if let Some(made) = self.made.get_mut(column) {
+            *made = true;
         }
     }
 }
@@ -44,50 +99,80 @@ thread_local! {
 }
 
 /// Makes the records of a message.
-pub(super) fn make(mailbox: &Arc<Mailbox>, uid: Uid, wants: Wants) -> Result<Records, Error> {
-    let measured = !wants.size || mailbox.snapshot().known_size(uid).is_some();
-    let at_once = match wants.structure || !measured {
+pub(super) fn make(
+    mailbox: &Arc<Mailbox>,
+    uid: Uid,
+    lacks: Lacks,
+    wants: Wants,
+) -> Result<Records, Error> {
+    let measure = wants.size && mailbox.snapshot().known_size(uid).is_none();
+    let at_once = match lacks.more_than_header() || measure {
         true => AT_ONCE,
         false => HEADER_AT_ONCE,
     };
     let mut buf = BUFFER.take();
-    buf.resize(AT_ONCE, 0);
+    if buf.len() < at_once {
+        buf.resize(at_once, 0);
+    }
     let made = mailbox
         .read_beginning(uid, buf.get_mut(..at_once).unwrap_or_default())
         .map_err(Error::from)
         .and_then(|beginning| {
             let text = buf.get(..beginning.len).unwrap_or_default();
             match beginning.whole {
-                true => small(text, beginning),
-                false => large(mailbox, uid, text, wants, beginning),
+                true => small(text, lacks, measure, beginning),
+                false => large(mailbox, uid, text, lacks, measure, beginning),
             }
         });
     BUFFER.set(buf);
     made
 }
 
-fn small(mut text: &[u8], beginning: Beginning) -> Result<Records, Error> {
-    let structure = scan_bytes(text, &Limits::DEFAULT);
-    let header = text.get(..header::len(text)).unwrap_or_default();
-    records(header, &mut text, Some(&structure), beginning)
+fn small(
+    mut text: &[u8],
+    lacks: Lacks,
+    measure: bool,
+    beginning: Beginning,
+) -> Result<Records, Error> {
+    let scanned = lacks.more_than_header();
+    let structure = scanned.then(|| scan_bytes(text, &Limits::DEFAULT));
+    let size = match &structure {
+        Some(structure) => Some(structure.size.crlf_len),
+        None => measure.then(|| crlf::len(text)),
+    };
+    let header = match lacks.header {
+        true => text.get(..header::len(text)).unwrap_or_default(),
+        false => &[],
+    };
+    let made = Made {
+        header,
+        structure: structure.as_ref(),
+        size,
+    };
+    made.records(&mut text, lacks, beginning)
 }
 
 fn large(
     mailbox: &Arc<Mailbox>,
     uid: Uid,
     text: &[u8],
-    wants: Wants,
+    lacks: Lacks,
+    measure: bool,
     beginning: Beginning,
 ) -> Result<Records, Error> {
     // The header ends with an empty line in front of what was read last.
     let len = header::len(text);
     let header = text.get(..len).filter(|_| len < text.len());
-    let measure = wants.size && mailbox.snapshot().known_size(uid).is_none();
     if let Some(header) = header
-        && !wants.structure
+        && !lacks.more_than_header()
         && !measure
     {
-        return records(header, &mut &b""[..], None, beginning);
+        let made = Made {
+            header,
+            structure: None,
+            size: None,
+        };
+        return made.records(&mut &b""[..], lacks, beginning);
     }
     let mut source = Source::load(mailbox, uid, Need::Structure)?;
     let read;
@@ -99,28 +184,59 @@ fn large(
         }
     };
     let structure = source.structure().map(Arc::clone);
-    records(header, &mut source, structure.as_deref(), beginning)
+    let made = Made {
+        header,
+        structure: structure.as_deref(),
+        size: structure.as_ref().map(|s| s.size.crlf_len),
+    };
+    made.records(&mut source, lacks, beginning)
 }
 
-fn records(
-    header: &[u8],
-    source: &mut dyn search::Source,
-    structure: Option<&Structure>,
-    beginning: Beginning,
-) -> Result<Records, Error> {
-    let numbers = Numbers {
-        size: structure.map(|s| s.size.crlf_len),
-        internal: beginning.internal_date,
-    };
-    let mut records = Records::default();
-    let whole = header.len() < Limits::DEFAULT.header;
-    head::make(header, whole, numbers, &mut records.head);
-    answers::make_envelope(&Envelope::new(header), numbers.size, &mut records.envelope);
-    if let Some(structure) = structure {
-        let mut record = Vec::new();
-        let preview = preview(structure, source)?;
-        answers::make_structure(structure, &preview, &mut record);
-        records.structure = Some(record);
+/// What records are made of.
+struct Made<'a> {
+    header: &'a [u8],
+    structure: Option<&'a Structure>,
+    size: Option<u64>,
+}
+
+impl Made<'_> {
+    /// The records by rising column.
+    fn records(
+        &self,
+        source: &mut dyn search::Source,
+        lacks: Lacks,
+        beginning: Beginning,
+    ) -> Result<Records, Error> {
+        let mut records = Records {
+            size: self.size,
+            ..Records::default()
+        };
+        if lacks.header {
+            let numbers = Numbers {
+                size: self.size,
+                internal: beginning.internal_date,
+            };
+            let whole = self.header.len() < Limits::DEFAULT.header;
+            let fields: Vec<Field<'_>> = header::fields(self.header).collect();
+            records.octets.reserve(2 * self.header.len().min(4096));
+            records.add(HEAD, |out| {
+                head::make(self.header, &fields, whole, numbers, out);
+            });
+            records.add(ENVELOPE, |out| {
+                let envelope = Envelope::of(fields.iter().copied());
+                answers::make_envelope(&envelope, self.size, out);
+            });
+            records.add(TEXTS, |out| texts::make(&fields, whole, out));
+        }
+        if let Some(structure) = self.structure {
+            if lacks.structure {
+                records.add(STRUCTURE, |out| answers::make_structure(structure, out));
+            }
+            if lacks.preview {
+                let preview = preview(structure, source)?;
+                records.add(PREVIEW, |out| answers::make_preview(&preview, out));
+            }
+        }
+        Ok(records)
     }
-    Ok(records)
 }

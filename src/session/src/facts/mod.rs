@@ -1,8 +1,10 @@
 //! What is known of messages without opening their files.
 //!
-//! Of each message some records are made when it is first read, and kept in
-//! the mailbox's pieces: sizes, dates, header fields and base subject; the
-//! ENVELOPE; BODYSTRUCTURE with the places of the parts and the preview.
+//! Of each message some records are made when somebody asks, and kept in the
+//! mailbox's pieces. Three are made of the header together: sizes, dates,
+//! header fields and base subject; the ENVELOPE; the texts that SEARCH looks
+//! at. BODYSTRUCTURE with the places of the parts, and the preview, are made
+//! each for itself.
 //!
 //! What must stay true:
 //! - an answer out of records is the same, octet for octet, as one made from
@@ -19,6 +21,7 @@ mod names;
 mod structure;
 #[cfg(test)]
 mod tests;
+pub(crate) mod texts;
 
 pub use names::FieldId;
 
@@ -26,11 +29,12 @@ use crate::crew::in_parallel;
 use crate::error::Error;
 pub(crate) use answers::Answers;
 use head::Head;
-use make::Records;
+use make::{Lacks, Records};
 use roost_imap::write::Dialect;
 use roost_message::Places;
 use roost_message::date::SentDate;
 use roost_message::filter::{self, Keep};
+use roost_message::search::Needle;
 use roost_store::Mailbox;
 use roost_store::cache::{COLUMNS, Piece, PieceReader};
 use roost_types::{Uid, UnixTime};
@@ -41,7 +45,10 @@ use std::time::{Duration, Instant};
 /// Records by their column among the pieces.
 const HEAD: u8 = 0;
 const ENVELOPE: u8 = 1;
-const STRUCTURE: u8 = 2;
+/// What searches look at.
+const TEXTS: u8 = 2;
+const STRUCTURE: u8 = 3;
+const PREVIEW: u8 = 4;
 
 /// Messages whose records are held in memory by one reader.
 const MOST_HELD: usize = 1024;
@@ -60,26 +67,41 @@ pub struct Wants {
     /// RFC822.SIZE, where it is not known already.
     pub size: bool,
     pub envelope: bool,
-    /// BODYSTRUCTURE, places and preview.
+    /// The fields that have search keys.
+    pub texts: bool,
+    /// BODYSTRUCTURE and places.
     pub structure: bool,
+    pub preview: bool,
 }
 
 impl Wants {
     pub const HEAD: Self = Self {
         head: true,
-        size: false,
-        envelope: false,
-        structure: false,
+        ..Self::NOTHING
     };
     pub const ENVELOPE: Self = Self {
-        head: false,
         envelope: true,
-        ..Self::HEAD
+        ..Self::NOTHING
+    };
+    pub const TEXTS: Self = Self {
+        texts: true,
+        ..Self::NOTHING
     };
     pub const STRUCTURE: Self = Self {
-        head: false,
         structure: true,
-        ..Self::HEAD
+        ..Self::NOTHING
+    };
+    pub const PREVIEW: Self = Self {
+        preview: true,
+        ..Self::NOTHING
+    };
+    const NOTHING: Self = Self {
+        head: false,
+        size: false,
+        envelope: false,
+        texts: false,
+        structure: false,
+        preview: false,
     };
 
     /// What either of both wants.
@@ -89,18 +111,22 @@ impl Wants {
             head: self.head || other.head,
             size: self.size || other.size,
             envelope: self.envelope || other.envelope,
+            texts: self.texts || other.texts,
             structure: self.structure || other.structure,
+            preview: self.preview || other.preview,
         }
     }
 
     /// The columns that have it.
     fn columns(self) -> impl Iterator<Item = u8> {
-        // Any of the first two knows the size.
-        let head = self.head || self.size && !self.envelope;
+        // Either of these knows the size, too.
+        let head = self.head || self.size && !self.envelope && !self.structure;
         let wanted = [
             (head, HEAD),
             (self.envelope, ENVELOPE),
+            (self.texts, TEXTS),
             (self.structure, STRUCTURE),
+            (self.preview, PREVIEW),
         ];
         wanted
             .into_iter()
@@ -117,7 +143,12 @@ pub struct FactsReader {
     made: HashMap<Uid, Records>,
     /// What is asked for next, the next one last.
     next: Vec<Uid>,
+    /// What was found last, and of which message.
+    last: Option<(Uid, Wants, Found)>,
 }
+
+/// Where the records of a message are.
+type Found = [Option<Piece>; COLUMNS];
 
 impl FactsReader {
     /// For header fields, dates and base subjects.
@@ -132,6 +163,7 @@ impl FactsReader {
             kept: mailbox.pieces().map(|pieces| pieces.reader()),
             made: HashMap::new(),
             next: Vec::new(),
+            last: None,
         }
     }
 
@@ -177,29 +209,48 @@ impl FactsReader {
 
     /// Looks for the records of the wanted columns, among those just made or
     /// those kept.
-    fn find(&mut self, uid: Uid, wants: Wants) -> Option<[Option<Piece>; COLUMNS]> {
-        let needs_size = wants.size && self.mailbox.snapshot().known_size(uid).is_none();
-        let does = |facts: &Facts<'_>| facts.has(wants) && !(needs_size && facts.size().is_none());
+    fn find(&mut self, uid: Uid, wants: Wants) -> Option<Found> {
+        if let Some((of, wanted, found)) = self.last
+            && (of, wanted) == (uid, wants)
+        {
+            return Some(found);
+        }
+        self.last = None;
         let mut found = [None; COLUMNS];
-        if !self.made.is_empty() && self.made.contains_key(&uid) {
-            return does(&self.facts(uid, found)).then_some(found);
-        }
-        let kept = self.kept.as_mut()?;
+        let made = self.made.get(&uid);
         for column in wants.columns() {
-            *found.get_mut(usize::from(column))? = Some(kept.find(column, uid)?);
+            if made.is_some_and(|made| made.column(column).is_some()) {
+                continue;
+            }
+            *found.get_mut(usize::from(column))? = Some(self.kept.as_mut()?.find(column, uid)?);
         }
-        does(&self.facts(uid, found)).then_some(found)
+        let facts = self.facts(uid, found);
+        let sized = !wants.size || facts.size().is_some() || self.knows_size(uid);
+        if !facts.has(wants) || !sized {
+            return None;
+        }
+        self.last = Some((uid, wants, found));
+        Some(found)
     }
 
-    fn facts(&self, uid: Uid, found: [Option<Piece>; COLUMNS]) -> Facts<'_> {
-        if found.iter().all(Option::is_none)
-            && let Some(made) = self.made.get(&uid)
-        {
-            let record = |column| made.column(column);
-            return Facts::new([record(HEAD), record(ENVELOPE), record(STRUCTURE)]);
-        }
+    fn knows_size(&self, uid: Uid) -> bool {
+        self.mailbox.snapshot().known_size(uid).is_some()
+    }
+
+    fn facts(&self, uid: Uid, found: Found) -> Facts<'_> {
+        let made = match self.made.is_empty() {
+            true => None,
+            false => self.made.get(&uid),
+        };
         let kept = self.kept.as_ref();
-        Facts::new(found.map(|piece| Some(kept?.octets(piece?))))
+        let record = |column: u8| {
+            let piece = *found.get(usize::from(column))?;
+            match piece {
+                Some(piece) => Some(kept?.octets(piece)),
+                None => made?.column(column),
+            }
+        };
+        Facts::new([HEAD, ENVELOPE, TEXTS, STRUCTURE, PREVIEW].map(record))
     }
 
     /// Makes the records of a message, and those that are missing of the next
@@ -208,9 +259,10 @@ impl FactsReader {
         let missing = self.missing(uid, wants);
         let (mailbox, until) = (&self.mailbox, Instant::now() + STEP_TIME);
         let made = in_parallel(missing.len(), until, |at| {
-            let uid = *missing.get(at)?;
-            Some((uid, make::make(mailbox, uid, wants)))
+            let (uid, lacks) = *missing.get(at)?;
+            Some((uid, make::make(mailbox, uid, lacks, wants)))
         });
+        self.last = None;
         if self.made.len() + made.len() > MOST_HELD {
             self.made.clear();
         }
@@ -229,30 +281,36 @@ impl FactsReader {
         outcome
     }
 
-    /// The message and those behind it that lack records.
-    fn missing(&mut self, uid: Uid, wants: Wants) -> Vec<Uid> {
+    /// The message and those behind it that lack records, and which. Of the
+    /// first one nothing that is wanted can be relied on.
+    fn missing(&mut self, uid: Uid, wants: Wants) -> Vec<(Uid, Lacks)> {
         while self.next.pop_if(|next| *next <= uid).is_some() {}
-        let mut missing = vec![uid];
+        let mut missing = vec![(uid, Lacks::all(wants))];
         for &next in self.next.iter().rev() {
             if missing.len() == TOGETHER {
                 break;
             }
-            let kept = self.kept.as_mut();
-            let is_kept = kept.is_some_and(|kept| wants.columns().all(|c| kept.has(c, next)));
-            if !is_kept && !self.made.contains_key(&next) {
-                missing.push(next);
+            let lacks = match &mut self.kept {
+                Some(kept) => {
+                    let has = |column| kept.has(column, next);
+                    Lacks::of(wants, has)
+                }
+                None => Lacks::all(wants),
+            };
+            if lacks.any() && !self.made.contains_key(&next) {
+                missing.push((next, lacks));
             }
         }
         missing
     }
 
     fn keep(&self, uid: Uid, records: &Records) {
-        if let Some(size) = answers::size(&records.envelope) {
+        if let Some(size) = records.size {
             self.mailbox.note_size(uid, size);
         }
         if let Some(pieces) = self.mailbox.pieces() {
-            let record = |column| records.column(column);
-            pieces.put(uid, [record(HEAD), record(ENVELOPE), record(STRUCTURE)]);
+            let columns = [HEAD, ENVELOPE, TEXTS, STRUCTURE, PREVIEW];
+            pieces.put(uid, columns.map(|column| records.column(column)));
         }
     }
 }
@@ -290,7 +348,9 @@ impl WantedFields {
 pub struct Facts<'a> {
     head: Option<Head<'a>>,
     envelope: Option<&'a [u8]>,
+    texts: Option<&'a [u8]>,
     structure: Option<&'a [u8]>,
+    preview: Option<&'a [u8]>,
 }
 
 /// A header field of a message.
@@ -306,11 +366,13 @@ pub enum Field<I> {
 }
 
 impl<'a> Facts<'a> {
-    fn new([head, envelope, structure]: [Option<&'a [u8]>; COLUMNS]) -> Self {
+    fn new([head, envelope, texts, structure, preview]: [Option<&'a [u8]>; COLUMNS]) -> Self {
         Self {
             head: head.and_then(Head::parse),
             envelope: envelope.filter(|record| answers::is_known(record)),
+            texts: texts.filter(|record| texts::is_known(record)),
             structure: structure.filter(|record| answers::is_known(record)),
+            preview: preview.filter(|record| answers::is_known(record)),
         }
     }
 
@@ -319,8 +381,16 @@ impl<'a> Facts<'a> {
         wants.columns().all(|column| match column {
             HEAD => self.head.is_some(),
             ENVELOPE => self.envelope.is_some(),
-            _ => self.structure.is_some(),
+            TEXTS => self.texts.is_some(),
+            STRUCTURE => self.structure.is_some(),
+            _ => self.preview.is_some(),
         })
+    }
+
+    /// Whether a field called `name` has the text; `None` if it is not among
+    /// those that are known, or was not [wanted](Wants).
+    pub fn searched(&self, name: &[u8], needle: &Needle) -> Option<bool> {
+        texts::search(self.texts?, name, needle)
     }
 
     /// The fields of one name, in any case.
@@ -350,7 +420,9 @@ impl<'a> Facts<'a> {
     /// RFC822.SIZE, as it was measured.
     pub fn size(&self) -> Option<u64> {
         let of_head = self.head.and_then(|head| head.size);
-        of_head.or_else(|| answers::size(self.envelope?))
+        let of_envelope = || answers::size(self.envelope?);
+        let of_structure = || Some(self.places()?.size().crlf_len);
+        of_head.or_else(of_envelope).or_else(of_structure)
     }
 
     /// INTERNALDATE, if the head was [wanted](Wants).
@@ -404,9 +476,9 @@ impl<'a> Facts<'a> {
         self.answers()?.places()
     }
 
-    /// The preview (RFC 8970), if the structure was [wanted](Wants).
+    /// The preview (RFC 8970), if it was [wanted](Wants).
     pub fn preview(&self) -> Option<&'a [u8]> {
-        Some(self.answers()?.preview)
+        answers::preview(self.preview?)
     }
 
     /// What is made of the structure, if that was [wanted](Wants).

@@ -204,8 +204,8 @@ fn wants_that_come_later_are_met() {
     let mut bench = bench(&mails());
     let lazy = bench.run("a FETCH 151 (PREVIEW (LAZY))");
     assert!(lazy.contains("PREVIEW NIL"), "{lazy}");
-    bench.run("b FETCH 1:* ENVELOPE");
-    // The large one has no structure yet, the small ones have.
+    bench.run("b FETCH 1:* (ENVELOPE BODYSTRUCTURE)");
+    bench.run("b FETCH 1:150 PREVIEW");
     let lazy = bench.run("c FETCH 1:151 (PREVIEW (LAZY))");
     assert!(lazy.contains("* 151 FETCH (PREVIEW NIL)"), "{lazy}");
     assert_eq!(lazy.matches("PREVIEW NIL").count(), 1);

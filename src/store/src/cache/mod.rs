@@ -34,7 +34,7 @@ use std::sync::{Arc, Mutex};
 use table::BlockRef;
 
 /// How many records a message may have.
-pub const COLUMNS: usize = 3;
+pub const COLUMNS: usize = 5;
 
 /// A larger record is not kept.
 pub const MAX_RECORD: usize = 256 * 1024;

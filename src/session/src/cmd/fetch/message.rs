@@ -307,7 +307,7 @@ impl Message {
     /// NIL only where it may be: the client asks again then.
     fn write_preview(&mut self, lazy: bool, context: &mut Context<'_>, out: &mut Vec<u8>) {
         let facts = match lazy {
-            true => context.facts.known(self.uid(), Wants::STRUCTURE),
+            true => context.facts.known(self.uid(), Wants::PREVIEW),
             false => match context.trouble.note(context.facts.get(self.uid())) {
                 Some(facts) => Some(facts),
                 None => return,

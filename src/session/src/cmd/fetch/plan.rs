@@ -100,10 +100,10 @@ impl Item {
             | Self::ThreadId => None,
             Self::Preview { lazy: true } => None,
             Self::Envelope => Some(Wants::ENVELOPE),
-            Self::Structure { .. }
-            | Self::Preview { lazy: false }
-            | Self::Binary(_)
-            | Self::BinarySize(_) => Some(Wants::STRUCTURE),
+            Self::Preview { lazy: false } => Some(Wants::PREVIEW),
+            Self::Structure { .. } | Self::Binary(_) | Self::BinarySize(_) => {
+                Some(Wants::STRUCTURE)
+            }
             Self::Body(body) => body.wants(),
         }
     }

@@ -114,7 +114,9 @@ impl Collector {
         let candidates = program.candidates().len();
         Ok(Self {
             goal: candidates * orders.len() as u64,
-            facts: (program.needs_header()).then(|| FactsReader::new(selected.mailbox())),
+            facts: program
+                .wants()
+                .map(|wants| FactsReader::with(selected.mailbox(), wants)),
             program,
             mailbox: Arc::clone(selected.mailbox()),
             orders: orders.into_iter(),

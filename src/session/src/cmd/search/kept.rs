@@ -51,6 +51,9 @@ impl Known for Kept<'_> {
         Some(self.facts.sent_date().map(|sent| sent.day))
     }
     fn header(&self, name: &[u8], needle: &Needle) -> Option<bool> {
+        if let Some(found) = self.facts.searched(name, needle) {
+            return Some(found);
+        }
         let mut scratch = self.scratch.take();
         let mut has = |value| needle.is_empty() || needle.is_in_field(value, &mut scratch);
         let found = match self.facts.field(name) {

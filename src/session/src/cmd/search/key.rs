@@ -3,6 +3,7 @@
 use super::charset::Charset;
 use crate::cmd::fetch::plan::Need;
 use crate::error::Error;
+use crate::facts::{Wants, texts};
 use crate::selected::Selected;
 use crate::view::View;
 use roost_imap::command::SearchKey;
@@ -224,7 +225,7 @@ pub(super) struct Program {
     body: Vec<Needle>,
     text: Vec<Needle>,
     needs_recent: bool,
-    needs_header: bool,
+    wants: Option<Wants>,
     file_need: Need,
 }
 
@@ -240,7 +241,7 @@ impl Program {
         let key = compiler.key(key)?;
         let reads_text = key.any(&|k| matches!(k, Key::Body(_) | Key::Text(_)));
         let needs_recent = key.any(&|k| matches!(k, Key::Recent));
-        let needs_header = key.any(&|k| matches!(k, Key::Header { .. } | Key::Sent(_)));
+        let wants = wants_of(&key);
         let mut keys = match key {
             Key::And(keys) => keys,
             one => vec![one],
@@ -253,7 +254,7 @@ impl Program {
             key: (!keys.is_empty()).then_some(Key::And(keys)),
             candidates,
             needs_recent,
-            needs_header,
+            wants,
             file_need: match reads_text {
                 true => Need::Structure,
                 false => Need::Header,
@@ -284,9 +285,9 @@ impl Program {
         self.needs_recent
     }
 
-    /// Header fields or the date in them decide.
-    pub fn needs_header(&self) -> bool {
-        self.needs_header
+    /// Header fields or the date in them decide: what is kept of these.
+    pub fn wants(&self) -> Option<Wants> {
+        self.wants
     }
 
     /// How much of a file to read once it has to be opened at all.
@@ -298,6 +299,19 @@ impl Program {
     pub fn candidates(&self) -> &SeqSet {
         &self.candidates
     }
+}
+
+fn wants_of(key: &Key) -> Option<Wants> {
+    let of_head = |key: &Key| match key {
+        Key::Header { name, .. } => !texts::has(name),
+        Key::Sent(_) => true,
+        _ => false,
+    };
+    if key.any(&of_head) {
+        return Some(Wants::HEAD);
+    }
+    let of_texts = key.any(&|key| matches!(key, Key::Header { .. }));
+    of_texts.then_some(Wants::TEXTS)
 }
 
 /// Takes the sets out of keys that must all match: these messages are left.

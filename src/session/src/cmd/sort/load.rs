@@ -24,7 +24,7 @@ const CLOCK: usize = 16;
 
 pub(crate) struct Loader {
     mailbox: Arc<Mailbox>,
-    reader: Option<FactsReader>,
+    reader: Option<Box<FactsReader>>,
     uids: Vec<Uid>,
     next: usize,
 }
@@ -66,7 +66,7 @@ impl Loader {
     /// Without `header`, only dates and sizes are looked at.
     pub fn new(mailbox: &Arc<Mailbox>, uids: &UidSet, header: bool) -> Self {
         Self {
-            reader: header.then(|| FactsReader::new(mailbox)),
+            reader: header.then(|| Box::new(FactsReader::new(mailbox))),
             mailbox: Arc::clone(mailbox),
             uids: uids.iter().collect(),
             next: 0,

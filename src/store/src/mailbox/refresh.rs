@@ -9,10 +9,11 @@ use super::resolve::Location;
 use super::scan::{Found, Renamed, Scan, Survey};
 use crate::error::Error;
 use crate::format::UidListLock;
-use crate::format::uidlist::Refresh;
+use crate::format::uidlist::{NewRecord, Refresh};
 use crate::snapshot::keywords::{KeywordSetId, SetKey};
 use crate::snapshot::{Draft, IN_NEW, ODD_NAME, Snapshot};
 use roost_types::{Uid, UidSet};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// How often one call looks again because something changed meanwhile.
@@ -109,8 +110,10 @@ impl Mailbox {
             Refresh::Replaced => self.check_replaced(core),
             // What is in memory is written again by the next who has the lock.
             Refresh::Lost => {
-                self.rewrite_lost(core)?;
-                Ok(())
+                if !core.list.is_read() {
+                    recall(core);
+                }
+                self.rewrite_lost(core)
             }
         }
     }
@@ -266,6 +269,25 @@ impl Mailbox {
             odd.retain(|&uid, _| Uid::new(uid).is_some_and(|u| !gone.contains(u)));
         }
     }
+}
+
+/// The picture still knows what the list has lost.
+fn recall(core: &mut Core) {
+    let picture = Arc::clone(&core.snapshot);
+    core.list.recall(|tell| {
+        for chunk in picture.chunks() {
+            let data = chunk.cold_data();
+            for facts in chunk.rows().iter().filter_map(|row| data.facts(row.uid)) {
+                let record = NewRecord {
+                    base: facts.base,
+                    guid: facts.guid,
+                };
+                if let Some(uid) = Uid::new(facts.uid) {
+                    tell(uid, record);
+                }
+            }
+        }
+    });
 }
 
 fn moved_in(survey: &Survey<'_>) -> Vec<(u32, Location)> {

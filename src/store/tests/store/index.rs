@@ -258,3 +258,43 @@ proptest::proptest! {
         });
     }
 }
+
+/// The index knows every message, so that nobody had to read the UID list.
+#[test]
+fn a_uid_list_that_is_spoilt_before_it_was_read_is_written_from_the_index() {
+    for how in ["removed", "overwritten", "cut"] {
+        let mut site = Site::new();
+        filled(&site);
+        let before = all(&site);
+        let validity = site.inbox().snapshot().uid_validity();
+        // What the second opening finds settled, the third need not read.
+        site.restart();
+        assert!(all(&site) == before);
+        site.restart();
+        let inbox = site.inbox();
+        let path = site.root().join("dovecot-uidlist");
+        let text = std::fs::read(&path).unwrap();
+        match how {
+            "removed" => std::fs::remove_file(&path).unwrap(),
+            "overwritten" => std::fs::write(&path, "garbage\n").unwrap(),
+            _ => std::fs::write(&path, &text[..text.len() / 2]).unwrap(),
+        }
+        deliver(&site.root(), "9999999999.M1P1.h", "new");
+        wait_until("the new message is there", || {
+            inbox.refresh().unwrap();
+            inbox.snapshot().len() as usize == before.0.len() + 1
+        });
+        drop(inbox);
+        for round in ["memory", "disk"] {
+            let (mut messages, next, mut guids) = all(&site);
+            let (&newest, _) = messages.last_key_value().unwrap();
+            assert!(newest >= before.1 && next > newest, "{how}, {round}");
+            messages.remove(&newest);
+            guids.pop();
+            assert!(messages == before.0 && guids == before.2, "{how}, {round}");
+            assert_eq!(site.inbox().snapshot().uid_validity(), validity, "{how}");
+            site.restart();
+            let _ = std::fs::remove_dir_all(site.root().join("roost-index"));
+        }
+    }
+}

@@ -97,7 +97,8 @@ pub enum Refresh {
     /// Read anew from the start: UIDVALIDITY, UIDs, everything may differ.
     Replaced,
     /// The file is gone or has no usable header any more: what is in memory is
-    /// kept; take the lock and call [`UidList::rewrite`].
+    /// kept; take the lock and call [`UidList::rewrite`]. Records that were not
+    /// in memory have to be told first ([`UidList::recall`]).
     Lost,
 }
 
@@ -303,15 +304,20 @@ impl UidList {
                 }
                 Ok(Refresh::Unchanged)
             }
-            Found::List(mut new) => {
-                if new.uid_validity == self.uid_validity && new.next_uid < self.next_uid {
-                    new.next_uid = self.next_uid;
-                    new.flaw = new.flaw.max(Flaw::Outdated);
-                }
-                *self = new;
+            Found::List(new) => {
+                self.replace_by(new);
                 Ok(Refresh::Replaced)
             }
         }
+    }
+
+    /// The next UID of a mailbox never falls.
+    fn replace_by(&mut self, mut new: Self) {
+        if new.uid_validity == self.uid_validity && new.next_uid < self.next_uid {
+            new.next_uid = self.next_uid;
+            new.flaw = new.flaw.max(Flaw::Outdated);
+        }
+        *self = new;
     }
 
     pub fn uid_validity(&self) -> UidValidity {

@@ -2,9 +2,9 @@
 //! whether the file is still the same matters, until somebody wants records.
 
 use super::parse::{Header, Version};
-use super::read::{Flaw, Position};
-use super::table::Table;
-use super::{FILE, Guid, Refresh, UidList};
+use super::read::{Contents, Flaw, Lost, Position, read_all};
+use super::table::{Record, Table};
+use super::{FILE, Found, Guid, NewRecord, Refresh, UidList};
 use crate::format::{Dir, FormatError};
 use roost_os::file;
 use roost_types::{Uid, UidValidity};
@@ -135,8 +135,7 @@ impl UidList {
     }
 
     /// Whether the records are in memory.
-    #[cfg(test)]
-    fn is_read(&self) -> bool {
+    pub(crate) fn is_read(&self) -> bool {
         self.read
     }
 
@@ -149,19 +148,88 @@ impl UidList {
         }
     }
 
-    /// Reads the records, and what has come since.
+    /// Reads the records, and what has come since. After `Lost` they may not be
+    /// there: see [`is_read`](Self::is_read).
     pub(super) fn read_records(&mut self) -> Result<Refresh, FormatError> {
         let known = self.position;
-        let refresh = self.reload(false)?;
-        if refresh != Refresh::Replaced || self.position.identity != known.identity {
-            return Ok(refresh);
+        match Self::read(&self.dir, FILE)? {
+            Found::List(new) if self.is_spoilt(&new) => {
+                self.next_uid = self.next_uid.max(new.next_uid);
+                self.position = new.position;
+                self.file = new.file;
+                self.flaw = Flaw::Damaged;
+                Ok(Refresh::Lost)
+            }
+            Found::List(new) => {
+                let (identity, end) = (new.position.identity, new.position.end());
+                self.replace_by(new);
+                Ok(match () {
+                    () if identity != known.identity => Refresh::Replaced,
+                    () if end == known.end() => Refresh::Unchanged,
+                    () => Refresh::Appended { first: 0 },
+                })
+            }
+            Found::Nothing => Ok(self.lose()),
+            Found::Headless(_) => {
+                self.flaw = Flaw::Damaged;
+                Ok(self.lose())
+            }
         }
-        // Appended to, at most: nobody writes into what is there.
-        Ok(match self.position.end().cmp(&known.end()) {
-            std::cmp::Ordering::Less => Refresh::Replaced,
-            std::cmp::Ordering::Equal => Refresh::Unchanged,
-            std::cmp::Ordering::Greater => Refresh::Appended { first: 0 },
-        })
+    }
+
+    /// `new` is the file we know with less in it than it had, which no writer
+    /// does.
+    fn is_spoilt(&self, new: &Self) -> bool {
+        new.position.identity == self.position.identity
+            && new.uid_validity == self.uid_validity
+            && (self.flaw == Flaw::Damaged
+                || new.flaw == Flaw::Damaged
+                || new.position.end() < self.position.end())
+    }
+
+    /// There is no list under the name any more. The file that was there is
+    /// still open, and mostly as it was.
+    fn lose(&mut self) -> Refresh {
+        let known = std::mem::take(&mut self.position);
+        let held = self.file.take();
+        let contents = held.and_then(|file| read_all(&self.dir, FILE, &file).ok());
+        let whole = |c: &Contents| {
+            c.flaw == Flaw::None
+                && c.header.uid_validity == Some(self.uid_validity)
+                && c.position.end() >= known.end()
+        };
+        if let Some(contents) = contents.filter(whole) {
+            self.table = contents.table;
+            self.lines = contents.lines;
+            self.next_uid = self
+                .next_uid
+                .max(contents.header.next_uid.unwrap_or(Uid::MIN));
+            self.raise_next(contents.lost);
+            self.read = true;
+        }
+        Refresh::Lost
+    }
+
+    /// Takes the records of a list that has lost them from whoever still knows
+    /// them: `tell` gives each, by rising UID, to the function it is handed.
+    pub(crate) fn recall(&mut self, tell: impl FnOnce(&mut dyn FnMut(Uid, NewRecord<'_>))) {
+        let mut table = Table::default();
+        tell(&mut |uid, record| {
+            let fields = record.guid.map(|guid| [b"G", guid].concat());
+            if uid.get() > table.last_uid() && !record.base.is_empty() {
+                // One that finds no place comes back as a new message.
+                let _ = table.push(Record {
+                    uid: uid.get(),
+                    fields: &fields.unwrap_or_default(),
+                    base: record.base,
+                });
+            }
+        });
+        table.drop_dead();
+        self.table = table;
+        self.flaw = Flaw::Damaged;
+        self.read = true;
+        self.raise_next(Lost::default());
     }
 }
 
@@ -198,7 +266,7 @@ mod tests {
         late.forget_records();
         assert!(!late.is_read() && !late.needs_rewrite());
         let mut lock = UidListLock::acquire(&dir, Duration::ZERO).unwrap();
-        let new = crate::format::uidlist::NewRecord {
+        let new = NewRecord {
             base: b"c",
             guid: None,
         };
@@ -244,5 +312,73 @@ mod tests {
         let torn = dir.path().join(FILE);
         std::fs::write(&torn, "3 V7 N9 G").unwrap();
         assert!(Head::read(&dir).unwrap().is_none());
+    }
+
+    /// What can become of the file while its records are not in memory, and
+    /// whether it still has them.
+    fn spoil(dir: &Dir, how: &str) -> bool {
+        let path = dir.path().join(FILE);
+        match how {
+            "removed" => std::fs::remove_file(&path).unwrap(),
+            "another without header" => {
+                std::fs::write(dir.path().join("x"), "garbage\n").unwrap();
+                std::fs::rename(dir.path().join("x"), &path).unwrap();
+            }
+            "overwritten" => std::fs::write(&path, "garbage\n").unwrap(),
+            _ => {
+                let file = File::options().write(true).open(&path).unwrap();
+                let size = file.metadata().unwrap().len();
+                file.set_len(size - 5).unwrap();
+            }
+        }
+        how == "removed" || how == "another without header"
+    }
+
+    #[test]
+    fn records_that_are_not_in_memory_outlive_the_file() {
+        for how in ["removed", "another without header", "overwritten", "cut"] {
+            for forgotten in [false, true] {
+                let (_temp, dir, mut first) = list("1 :a\n4 G1.x :b\n7 :c\n");
+                let mut late = match forgotten {
+                    false => unread(&dir, &first.stamp().unwrap()).unwrap(),
+                    true => {
+                        first.forget_records();
+                        first
+                    }
+                };
+                let held = spoil(&dir, how);
+                let mut lock = UidListLock::acquire(&dir, Duration::ZERO).unwrap();
+                let new = NewRecord {
+                    base: b"d",
+                    guid: None,
+                };
+                let mut uids = Vec::new();
+                if !held {
+                    // Nothing is written while nobody knows the records.
+                    let keep_all = |_: Uid, _: &[u8]| true;
+                    assert!(late.rewrite(&mut lock, Fsync::Never, keep_all).is_err());
+                    let failed = late.assign(&mut lock, Fsync::Never, [new], &mut uids);
+                    assert!(failed.is_err() && uids.is_empty(), "{how}");
+                }
+                assert_eq!(late.refresh().unwrap(), Refresh::Lost, "{how}");
+                assert_eq!(late.is_read(), held, "{how}");
+                if !held {
+                    late.recall(|tell| {
+                        for (uid, base) in [(1, b"a"), (4, b"b"), (7, b"c")] {
+                            let guid = (uid == 4).then_some(&b"1.x"[..]);
+                            tell(Uid::new(uid).unwrap(), NewRecord { base, guid });
+                        }
+                    });
+                }
+                late.assign(&mut lock, Fsync::Never, [new], &mut uids)
+                    .unwrap();
+                assert!(uids[0] >= Uid::new(9).unwrap(), "{how}");
+                let again = UidList::load(&dir).unwrap().unwrap();
+                assert_eq!((again.len(), again.guid()), (4, late.guid()), "{how}");
+                assert_eq!(again.uid_validity(), late.uid_validity());
+                assert_eq!(again.uid_of(b"b"), Uid::new(4), "{how}");
+                assert_eq!(again.message_guid(Uid::new(4).unwrap()), Some(&b"1.x"[..]));
+            }
+        }
     }
 }

@@ -93,6 +93,10 @@ impl UidList {
     fn prepare(&mut self, lock: &mut UidListLock) -> Result<(), FormatError> {
         lock.covers(&self.dir)?;
         self.refresh()?;
+        if !self.read {
+            // What would be written now lacks every record.
+            return Err(self.dir.error(FILE, io::ErrorKind::InvalidData.into()));
+        }
         self.note_torn();
         Ok(())
     }

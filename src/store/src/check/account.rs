@@ -3,7 +3,7 @@
 use super::{Cure, Finding, Problem, quota};
 use crate::account::Account;
 use crate::error::Error;
-use crate::format::{FolderFile, subscriptions};
+use crate::format::{FolderFile, folders, subscriptions};
 
 impl Account {
     pub(super) fn check_account(
@@ -19,6 +19,11 @@ impl Account {
     }
 
     fn account_problems(&self) -> Result<Vec<Problem>, Error> {
+        // Everything else reads it too, and fails with it.
+        if let Err(e) = FolderFile::load(self.root()) {
+            let problem = Problem::new(folders::FILE, Cure::None, e.to_string());
+            return Ok(vec![problem]);
+        }
         let mut found = Vec::new();
         let encoding = self.encoding()?;
         match subscriptions::strange_lines(self.root(), encoding) {
@@ -28,9 +33,6 @@ impl Account {
                 found.push(Problem::new(subscriptions::FILE, Cure::None, text));
             }
             Err(e) => found.push(Problem::new(subscriptions::FILE, Cure::None, e.to_string())),
-        }
-        if let Err(e) = FolderFile::load(self.root()) {
-            found.push(Problem::new("roost-folders", Cure::None, e.to_string()));
         }
         found.extend(quota::look(self.root())?);
         Ok(found)

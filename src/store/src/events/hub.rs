@@ -26,6 +26,8 @@ use tokio::sync::watch;
 const SLOW: Duration = Duration::from_secs(60);
 /// How soon to try again what somebody else is just doing.
 const BUSY: Duration = Duration::from_millis(50);
+/// How soon to try again what has failed.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// Where an account and its mailboxes leave word of their changes: one for an
 /// account, empty while nobody listens.
@@ -215,7 +217,12 @@ impl Hub {
             state.next_id += 1;
             let id = state.next_id;
             let interest = Arc::clone(interest);
-            state.listeners.insert(id, Joined { interest, most });
+            let joined = Joined {
+                interest,
+                most,
+                overflowed: false,
+            };
+            state.listeners.insert(id, joined);
             (id, state.seq)
         };
         let looked = self.look_at_tree(account, true).and_then(|()| {
@@ -254,7 +261,7 @@ impl Hub {
             if std::mem::take(&mut lock(&self.state).tree_dirty)
                 && let Err(e) = self.look_at_tree(account, false)
             {
-                log::warn!("{}: {e}", self.root.display());
+                self.tree_failed(&e);
             }
             let next = lock(&self.state).dirty.pop_first();
             let Some(id) = next else { return false };
@@ -272,7 +279,20 @@ impl Hub {
         let _settling = lock(&self.settling);
         lock(&self.state).tree_dirty = false;
         if let Err(e) = self.look_at_tree(account, false) {
-            log::warn!("{}: {e}", self.root.display());
+            self.tree_failed(&e);
+        }
+    }
+
+    /// What was marked is still to be found out.
+    fn tree_failed(&self, e: &Error) {
+        log::warn!("{}: {e}", self.root.display());
+        self.look_later(RETRY, |state| state.tree_later = true);
+    }
+
+    fn look_later(&self, delay: Duration, mark: impl FnOnce(&mut State)) {
+        mark(&mut lock(&self.state));
+        if let Some(watcher) = self.watcher.upgrade() {
+            watcher.tick_after(self.number(), delay);
         }
     }
 
@@ -338,19 +358,19 @@ impl Hub {
                     known.stamps = stamps.map(Box::new);
                 }
                 let news = state.learn(id, counts);
-                if retry.is_some() {
-                    state.later.insert(id);
-                }
                 drop(state);
-                if let (Some(retry), Some(watcher)) = (retry, self.watcher.upgrade()) {
-                    watcher.tick_after(self.number(), retry);
+                if let Some(retry) = retry {
+                    self.look_later(retry, |state| state.put_off(id));
                 }
                 if news {
                     self.wake();
                 }
             }
             Err(Error::NoSuchMailbox | Error::NotSelectable) => self.mark_tree(),
-            Err(e) => log::info!("{name}: {e}"),
+            Err(e) => {
+                log::info!("{name}: {e}");
+                self.look_later(RETRY, |state| state.put_off(id));
+            }
         }
     }
 
@@ -480,6 +500,7 @@ impl Hub {
         let mut state = lock(&self.state);
         let later = std::mem::take(&mut state.later);
         state.dirty.extend(later);
+        state.tree_dirty |= std::mem::take(&mut state.tree_later);
         let marked = state.tree_dirty || !state.dirty.is_empty();
         drop(state);
         if marked {

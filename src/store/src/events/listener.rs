@@ -122,7 +122,7 @@ impl Listener {
         if let Some(event) = self.next_left(&state) {
             return Ok(Some(event));
         }
-        if self.told < state.floor {
+        if self.told < state.floor || state.has_overflowed(self.id) {
             return Err(Overflow);
         }
         loop {

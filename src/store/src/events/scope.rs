@@ -62,7 +62,7 @@ impl Scope {
 }
 
 impl Wants {
-    fn add(&mut self, other: Self) {
+    pub(super) fn add(&mut self, other: Self) {
         self.messages |= other.messages;
         self.flags |= other.flags;
         self.names |= other.names;

@@ -55,6 +55,8 @@ pub(super) struct Joined {
     pub interest: Arc<Interest>,
     /// No more mailboxes than this.
     pub most: usize,
+    /// There are more by now, which it has not been told yet.
+    pub overflowed: bool,
 }
 
 /// What a look at the tree has shown.
@@ -83,6 +85,8 @@ pub(super) struct State {
     /// To be looked at later.
     pub later: BTreeSet<u64>,
     pub tree_dirty: bool,
+    /// The tree is to be looked at later.
+    pub tree_later: bool,
     /// Watches may be there that nobody wants.
     pub stale: bool,
     pub closed: bool,
@@ -102,11 +106,7 @@ impl State {
     pub fn wants(&self, name: &MailboxName, subscribed: bool) -> Wants {
         let mut all = Wants::default();
         for joined in self.listeners.values() {
-            let wants = joined.interest.wants(name, subscribed);
-            all.messages |= wants.messages;
-            all.flags |= wants.flags;
-            all.names |= wants.names;
-            all.subscriptions |= wants.subscriptions;
+            all.add(joined.interest.wants(name, subscribed));
         }
         all
     }
@@ -273,16 +273,32 @@ impl State {
         id
     }
 
-    /// The tree has grown beyond what may be watched: everybody is told so.
+    /// The tree has grown beyond what may be watched: those whose limit that
+    /// is are told so.
     fn too_many(&mut self) -> bool {
         let count = self.folders.values().filter(|k| k.of_messages).count();
-        let mut many = self.listeners.iter().filter(|(_, l)| count > l.most);
-        let over = many.any(|(&id, _)| self.is_too_much(id));
-        if over {
-            self.seq += 1;
-            self.floor = self.seq;
+        let many = self.listeners.iter().filter(|(_, l)| count > l.most);
+        let over: Vec<u64> = many
+            .map(|(&id, _)| id)
+            .filter(|&id| self.is_too_much(id))
+            .collect();
+        for id in &over {
+            if let Some(joined) = self.listeners.get_mut(id) {
+                joined.overflowed = true;
+            }
         }
-        over
+        !over.is_empty()
+    }
+
+    /// Marks a mailbox that is still there for another look.
+    pub fn put_off(&mut self, id: u64) {
+        if self.folders.contains_key(&id) {
+            self.later.insert(id);
+        }
+    }
+
+    pub fn has_overflowed(&self, listener: u64) -> bool {
+        self.listeners.get(&listener).is_some_and(|l| l.overflowed)
     }
 
     /// Whether a listener wants more mailboxes than it may.

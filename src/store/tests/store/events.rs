@@ -314,6 +314,7 @@ fn too_many_mailboxes_are_refused() {
     let mut wide = Interest::default();
     wide.add(Scope::All, ALL);
     let mut few = site.account.listen(wide.clone(), 3).unwrap();
+    let mut many = site.account.listen(wide.clone(), 100).unwrap();
     for text in ["a", "b"] {
         site.create(text);
     }
@@ -323,6 +324,11 @@ fn too_many_mailboxes_are_refused() {
     // The tree grows beyond it.
     site.create("c");
     assert_eq!(few.next(None), Err(Overflow));
+    assert_eq!(
+        heard(&mut many),
+        ["created a", "created b", "created c"],
+        "its limit is its own"
+    );
 }
 
 #[test]
@@ -371,4 +377,25 @@ fn hundreds_of_mailboxes() {
     assert_eq!(told, [0, 150, 299].map(|n| format!("m{n}: 1 1 messages")),);
     let inbox: MailboxName = MailboxName::inbox();
     assert!(listener.wants(&inbox).messages);
+}
+
+#[test]
+fn a_look_that_fails_is_taken_again() {
+    let site = Site::new();
+    site.account.create(&name("a"), false, None).unwrap();
+    let mut listener = listen(&site);
+    let (list, away) = (
+        site.root().join(".a/dovecot-uidlist"),
+        site.root().join(".a/away"),
+    );
+    std::fs::rename(&list, &away).unwrap();
+    std::fs::create_dir(&list).unwrap();
+    let mut wakes = listener.wakes();
+    wakes.mark_unchanged();
+    deliver(&site.root().join(".a"), "1.M1P1.h", "x");
+    wait_until("the delivery is noticed", || wakes.has_changed().unwrap());
+    assert_eq!(heard(&mut listener), [""; 0]);
+    std::fs::remove_dir(&list).unwrap();
+    std::fs::rename(&away, &list).unwrap();
+    assert_eq!(hear(&mut listener, 1), ["a: 1 1 messages"]);
 }

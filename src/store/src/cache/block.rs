@@ -22,6 +22,11 @@ pub(super) fn group_of(uid: u32) -> u32 {
     uid >> GROUP_BITS
 }
 
+/// The lowest UID of a group.
+pub(super) fn first_of(group: u32) -> u32 {
+    group << GROUP_BITS
+}
+
 /// The beginning of a block.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Header {

@@ -1,6 +1,6 @@
 //! Records that wait to be written together.
 
-use super::block::{self, MAX_COUNT, group_of};
+use super::block::{self, MAX_COUNT, first_of, group_of};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -27,8 +27,7 @@ impl Pending {
 
     pub fn of_group(&self, column: u8, group: u32) -> impl Iterator<Item = (u32, &[u8])> {
         self.records
-            .range((column, 0)..=(column, u32::MAX))
-            .skip_while(move |((_, uid), _)| group_of(*uid) < group)
+            .range((column, first_of(group))..=(column, u32::MAX))
             .take_while(move |((_, uid), _)| group_of(*uid) == group)
             .map(|((_, uid), range)| (*uid, self.octets.get(range.clone()).unwrap_or_default()))
     }

@@ -7,16 +7,13 @@ use super::history::{Gone, History};
 use crate::format::name::Letters;
 use crate::snapshot::diff::{Step, walk};
 use crate::snapshot::keywords::{KeywordSetId, KeywordTable, SetKey, TableParts};
-use crate::snapshot::{ColdData, Draft, Facts, HotRow, ODD_NAME, Snapshot};
+use crate::snapshot::{ColdData, Draft, Facts, HotRow, NO_SIZE, NO_TIME, ODD_NAME, Snapshot};
 use roost_types::{SystemFlags, Uid};
 use std::collections::HashMap;
 use std::sync::Arc;
 
 /// File names that do not follow from the rows.
 pub(crate) type OddNames = HashMap<u32, Box<[u8]>>;
-
-const NO_SIZE: u64 = u64::MAX;
-const NO_TIME: i64 = i64::MIN;
 
 /// Rows from `first` to `last` that look like `row` now.
 struct Run {
@@ -175,8 +172,8 @@ pub(super) fn apply(
         removed.insert_range(Uid::new(first)?, Uid::new(last)?);
     }
     draft.remove(&removed);
-    for (first, last) in removed.ranges() {
-        odd.retain(|&uid, _| uid < first.get() || uid > last.get());
+    if !odd.is_empty() && !removed.is_empty() {
+        odd.retain(|&uid, _| Uid::new(uid).is_some_and(|uid| !removed.contains(uid)));
     }
     for _ in 0..take.count(20)? {
         let last = take.u32()?;

@@ -63,9 +63,7 @@ impl Written {
     /// Lets go of what `picture`, which was written, keeps in memory.
     pub fn relieve(&self, picture: &Snapshot) {
         for (chunk, block) in picture.chunks().iter().zip(&self.blocks) {
-            if !chunk.cold_side().has_learnt() {
-                chunk.cold_side().move_to(block.clone());
-            }
+            chunk.cold_side().relieve_to(block);
         }
     }
 }
@@ -118,8 +116,7 @@ impl Writer {
 
     fn chunk(&mut self, chunk: &Chunk) -> Option<Block> {
         // What is learnt from now on may be missing.
-        chunk.cold_side().forget_learnt();
-        let known = chunk.cold_side().block(chunk.len());
+        let known = chunk.cold_side().begin_writing(chunk.len());
         if let Some(block) = &known {
             if Arc::ptr_eq(&block.file, &self.file) {
                 return known;
@@ -256,4 +253,79 @@ fn encode_header(header: &Header) -> Vec<u8> {
     bytes.u32(crc32c::crc32c(&body));
     bytes.bytes(&body);
     bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::snapshot::{Cold, HotRow};
+    use roost_types::SystemFlags;
+
+    fn hot(uid: u32) -> HotRow {
+        HotRow {
+            uid,
+            flags: SystemFlags::NONE,
+            state: 0,
+            keywords: Default::default(),
+            modseq: 1,
+        }
+    }
+
+    /// Facts of two messages, and a block that says the same.
+    fn written(temp: &tempfile::TempDir) -> (Cold, Block) {
+        let dir = crate::format::Dir::open(temp.path()).unwrap();
+        let path = temp.path().join("x");
+        std::fs::write(&path, "").unwrap();
+        let open = std::fs::File::options().read(true).write(true).open(path);
+        let file = IndexFile::new(open.unwrap(), &dir);
+        let mut data = ColdData::with_capacity(2);
+        for (uid, base) in [(1, b"a"), (2, b"b")] {
+            data.push(&Facts {
+                base,
+                ..Facts::none(uid)
+            });
+        }
+        let mut bytes = Vec::new();
+        put_block(&mut bytes, data.iter());
+        file.file().write_all_at(&bytes, 0).unwrap();
+        let block = Block {
+            file,
+            at: 0,
+            len: u32::try_from(bytes.len()).unwrap(),
+            crc: crc32c::crc32c(&bytes),
+        };
+        (Cold::new(data), block)
+    }
+
+    #[test]
+    fn what_is_learnt_while_the_index_is_written_stays() {
+        let temp = tempfile::tempdir().unwrap();
+        let (cold, block) = written(&temp);
+        let rows = [hot(1), hot(2)];
+        assert!(cold.begin_writing(2).is_none());
+        cold.row(&rows, 1).unwrap().set_size(7);
+        cold.relieve_to(&block);
+        assert!(cold.has_learnt());
+        assert_eq!(cold.row(&rows, 1).unwrap().size(), Some(7));
+        assert!(cold.begin_writing(2).is_none());
+        assert!(!cold.has_learnt());
+    }
+
+    #[test]
+    fn who_still_has_the_facts_at_hand_learns_for_all() {
+        let temp = tempfile::tempdir().unwrap();
+        let (cold, block) = written(&temp);
+        let rows = [hot(1), hot(2)];
+        let before = cold.row(&rows, 1).unwrap();
+        cold.begin_writing(2);
+        cold.relieve_to(&block);
+        assert!(cold.block(2).is_some());
+        let after = cold.row(&rows, 2).unwrap();
+        before.set_size(7);
+        after.set_dates(8, 9);
+        drop((before, after));
+        assert_eq!(cold.row(&rows, 1).unwrap().size(), Some(7));
+        assert_eq!(cold.row(&rows, 2).unwrap().internal_date(), Some(8));
+        assert_eq!(cold.row(&rows, 1).unwrap().base(), b"a");
+    }
 }

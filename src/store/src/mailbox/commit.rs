@@ -26,6 +26,7 @@ use crate::snapshot::keywords::KeywordSetId;
 use crate::snapshot::{Draft, IN_NEW, NewRow, ODD_NAME, RECENT};
 use roost_os::{dir, file};
 use roost_types::{Keyword, SystemFlags, Uid, UidSet, UidValidity};
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex};
 
@@ -277,20 +278,21 @@ impl Mailbox {
         placed: &[Placed],
         uids: &[Uid],
     ) -> Result<(), Error> {
-        let mut changes: Vec<Change> = Vec::new();
+        let mut carriers: BTreeMap<u16, UidSet> = BTreeMap::new();
         for (placed, &uid) in placed.iter().zip(uids) {
             let key = draft.table().key_of(placed.keywords.unwrap_or_default());
-            for keyword in key.extras.iter().filter_map(|&i| draft.table().extra(i)) {
-                match changes.iter_mut().find(|c| c.keyword == *keyword) {
-                    Some(change) => change.uids.insert(uid),
-                    None => changes.push(Change {
-                        keyword: keyword.clone(),
-                        set: true,
-                        uids: UidSet::range(uid, uid),
-                    }),
-                }
+            for &extra in &key.extras {
+                carriers.entry(extra).or_default().insert(uid);
             }
         }
+        let change = |(extra, uids)| {
+            Some(Change {
+                keyword: draft.table().extra(extra)?.clone(),
+                set: true,
+                uids,
+            })
+        };
+        let changes: Vec<Change> = carriers.into_iter().filter_map(change).collect();
         if !changes.is_empty() {
             core.extra.change(list_lock, self.options.fsync, &changes)?;
         }

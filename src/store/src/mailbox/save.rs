@@ -58,6 +58,10 @@ impl Mailbox {
         let Ok(mut core) = self.core.try_lock() else {
             return;
         };
+        // Whoever opens it is writing its index.
+        if !core.opened || core.writer.is_some() {
+            return;
+        }
         if !std::mem::take(&mut core.list_used) {
             self.tidy_lists(&mut core);
             core.list.forget_records();

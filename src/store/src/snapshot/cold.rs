@@ -6,11 +6,13 @@
 use super::chunk::HotRow;
 use crate::index::Block;
 use crate::mailbox::lock;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
-const NO_SIZE: u64 = u64::MAX;
-const NO_TIME: i64 = i64::MIN;
+/// What stands for a size that is not known.
+pub(crate) const NO_SIZE: u64 = u64::MAX;
+/// What stands for a time that is not known.
+pub(crate) const NO_TIME: i64 = i64::MIN;
 
 /// Facts about up to a chunk's worth of messages, by rising UID.
 #[derive(Debug, Default)]
@@ -136,10 +138,15 @@ impl ColdData {
 /// The cold side of a chunk.
 #[derive(Debug)]
 pub(crate) struct Cold {
-    source: Mutex<Source>,
+    state: Mutex<State>,
     rows: usize,
-    /// Something was learnt that the index does not have.
-    learnt: AtomicBool,
+}
+
+#[derive(Debug)]
+struct State {
+    source: Source,
+    /// Something was learnt that the index does not have: it is in memory.
+    learnt: bool,
 }
 
 #[derive(Debug)]
@@ -148,23 +155,31 @@ enum Source {
     Index { block: Block, read: Weak<ColdData> },
 }
 
+impl Source {
+    fn block(&self) -> Option<&Block> {
+        match self {
+            Self::Memory(_) => None,
+            Self::Index { block, .. } => Some(block),
+        }
+    }
+}
+
 impl Cold {
     pub fn new(data: ColdData) -> Self {
-        Self {
-            rows: data.len(),
-            source: Mutex::new(Source::Memory(Arc::new(data))),
-            learnt: AtomicBool::new(false),
-        }
+        let rows = data.len();
+        Self::of(Source::Memory(Arc::new(data)), rows)
     }
 
     pub fn in_index(block: Block, rows: usize) -> Self {
+        let read = Weak::new();
+        Self::of(Source::Index { block, read }, rows)
+    }
+
+    fn of(source: Source, rows: usize) -> Self {
+        let learnt = false;
         Self {
-            source: Mutex::new(Source::Index {
-                block,
-                read: Weak::new(),
-            }),
+            state: Mutex::new(State { source, learnt }),
             rows,
-            learnt: AtomicBool::new(false),
         }
     }
 
@@ -173,33 +188,44 @@ impl Cold {
         self.rows
     }
 
-    pub fn forget_learnt(&self) {
-        self.learnt.store(false, Ordering::Relaxed);
-    }
-
     pub fn has_learnt(&self) -> bool {
-        self.learnt.load(Ordering::Relaxed)
+        lock(&self.state).learnt
     }
 
     /// The block that still says everything there is to say of `rows`
     /// messages.
     pub fn block(&self, rows: usize) -> Option<Block> {
-        match &*lock(&self.source) {
-            Source::Index { block, .. } if rows == self.rows => Some(block.clone()),
-            _ => None,
-        }
+        let state = lock(&self.state);
+        state.source.block().filter(|_| rows == self.rows).cloned()
     }
 
-    /// From now on the facts are read from there.
-    pub fn move_to(&self, block: Block) {
-        let read = Weak::new();
-        *lock(&self.source) = Source::Index { block, read };
+    /// [`block`](Self::block) for who writes the index: without one, the facts
+    /// as they are from now on. What is learnt later counts as not written.
+    pub fn begin_writing(&self, rows: usize) -> Option<Block> {
+        let mut state = lock(&self.state);
+        state.learnt = false;
+        state.source.block().filter(|_| rows == self.rows).cloned()
+    }
+
+    /// From now on the facts are read from there, unless more was learnt
+    /// since [`begin_writing`](Self::begin_writing).
+    pub fn relieve_to(&self, block: &Block) {
+        let mut state = lock(&self.state);
+        if state.learnt {
+            return;
+        }
+        // Who has them at hand may still learn something.
+        let read = match &state.source {
+            Source::Memory(data) => Arc::downgrade(data),
+            Source::Index { read, .. } => Weak::clone(read),
+        };
+        let block = block.clone();
+        state.source = Source::Index { block, read };
     }
 
     /// The facts; `rows` are those of the chunk, should a block be damaged.
     pub fn data(&self, rows: &[HotRow]) -> Arc<ColdData> {
-        let mut source = lock(&self.source);
-        match &mut *source {
+        match &mut lock(&self.state).source {
             Source::Memory(data) => Arc::clone(data),
             Source::Index { block, read } => {
                 if let Some(data) = read.upgrade() {
@@ -224,9 +250,9 @@ impl Cold {
 
     /// Adds a message where nobody else can see these facts.
     pub fn push_unshared(&mut self, facts: &Facts<'_>) -> bool {
-        let source = self.source.get_mut();
-        let source = source.unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Source::Memory(data) = source
+        let state = self.state.get_mut();
+        let state = state.unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Source::Memory(data) = &mut state.source
             && let Some(data) = Arc::get_mut(data)
         {
             data.push(facts);
@@ -238,8 +264,9 @@ impl Cold {
 
     /// What was learnt must not be let go of before the index has it.
     fn keep(&self, data: &Arc<ColdData>) {
-        if !self.learnt.swap(true, Ordering::Relaxed) {
-            *lock(&self.source) = Source::Memory(Arc::clone(data));
+        let mut state = lock(&self.state);
+        if !std::mem::replace(&mut state.learnt, true) {
+            state.source = Source::Memory(Arc::clone(data));
         }
     }
 }

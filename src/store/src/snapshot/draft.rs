@@ -162,34 +162,33 @@ impl Draft {
     }
 
     pub fn remove(&mut self, uids: &UidSet) {
-        for (first, last) in uids.ranges() {
-            let (first, last) = (first.get(), last.get());
-            let mut at = self.chunks.partition_point(|c| c.last_uid() < first);
-            while let Some(chunk) = self.chunks.get_mut(at) {
-                if chunk.first_uid() > last {
-                    break;
-                }
-                let before = chunk.len();
-                let chunk = Arc::make_mut(chunk);
-                let removed = &mut self.removed;
-                chunk.retain(|r| {
-                    let stays = r.uid < first || r.uid > last;
-                    if let Some(uid) = Uid::new(r.uid).filter(|_| !stays) {
-                        removed.insert(uid);
-                    }
-                    stays
-                });
-                if chunk.len() < before {
-                    self.changed = true;
-                    self.touched = true;
-                    self.sparse |= chunk.is_sparse();
-                }
-                if chunk.len() == 0 {
-                    self.chunks.remove(at);
-                } else {
-                    at += 1;
-                }
+        let Some(last) = uids.max() else { return };
+        let mut emptied = false;
+        let from = (self.chunks).partition_point(|c| Some(c.last_uid()) < uids.min().map(Uid::get));
+        for chunk in self.chunks.iter_mut().skip(from) {
+            if chunk.first_uid() > last.get() {
+                break;
             }
+            let goes = |r: &HotRow| Uid::new(r.uid).filter(|&uid| uids.contains(uid));
+            if !chunk.rows().iter().any(|r| goes(r).is_some()) {
+                continue;
+            }
+            let chunk = Arc::make_mut(chunk);
+            let removed = &mut self.removed;
+            chunk.retain(|r| match goes(r) {
+                Some(uid) => {
+                    removed.insert(uid);
+                    false
+                }
+                None => true,
+            });
+            self.changed = true;
+            self.touched = true;
+            self.sparse |= chunk.is_sparse();
+            emptied |= chunk.len() == 0;
+        }
+        if emptied {
+            self.chunks.retain(|c| c.len() > 0);
         }
     }
 

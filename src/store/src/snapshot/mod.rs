@@ -18,7 +18,7 @@ mod tests;
 use chunk::Counts;
 pub(crate) use chunk::{CHUNK, Chunk};
 pub(crate) use chunk::{HotRow, IN_NEW, ODD_NAME, RECENT};
-pub(crate) use cold::{Cold, ColdData, ColdRow, Facts};
+pub(crate) use cold::{Cold, ColdData, ColdRow, Facts, NO_SIZE, NO_TIME};
 use diff::Diff;
 pub(crate) use draft::{Draft, NewRow};
 use keywords::{KeywordSetId, KeywordTable};

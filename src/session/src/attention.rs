@@ -40,11 +40,11 @@ impl Default for Policy {
     }
 }
 
-#[derive(Default)]
 pub(crate) struct Attention {
     pub policy: Policy,
-    /// Messages have come.
-    came: bool,
+    /// How many messages the client has been told of; those behind them are
+    /// not told as gone either.
+    known: u32,
     /// Flags of these have changed.
     flagged: UidSet,
     /// New messages that are still to be described.
@@ -54,18 +54,33 @@ pub(crate) struct Attention {
 }
 
 impl Attention {
+    /// Of a mailbox that is selected with `known` messages.
+    pub fn new(known: u32) -> Self {
+        Self {
+            policy: Policy::default(),
+            known,
+            flagged: UidSet::new(),
+            fresh: UidSet::new(),
+            own: UidSet::new(),
+        }
+    }
+
     /// Takes out of a step of the view what the client does not want. With
     /// `asked` it is about the outcome of its own command.
     pub fn filter(&mut self, advance: &mut Advance, view: &View, asked: bool) {
+        let known = self.known;
+        advance.expunged.retain(|(seq, _)| seq.get() <= known);
+        let gone = u32::try_from(advance.expunged.len()).unwrap_or(u32::MAX);
+        self.known = known.saturating_sub(gone);
         if advance.added > 0 {
             if self.policy.messages && self.policy.fetches {
                 let new = newest(view, advance.added).difference(&self.own);
                 self.fresh.extend_set(&new);
             }
             self.own = UidSet::new();
-            if !self.policy.messages {
-                self.came = true;
-                advance.added = 0;
+            match self.policy.messages {
+                true => self.known = view.len(),
+                false => advance.added = 0,
             }
         }
         if !self.policy.flags && !asked && !advance.changed.is_empty() {
@@ -82,8 +97,8 @@ impl Attention {
     }
 
     /// Something has happened that the client does not know of.
-    pub fn has_untold(&self) -> bool {
-        self.came || !self.flagged.is_empty()
+    pub fn has_untold(&self, view: &View) -> bool {
+        self.known < view.len() || !self.flagged.is_empty()
     }
 
     /// Changes what the client wants: what has happened so far and is wanted
@@ -94,8 +109,9 @@ impl Attention {
             self.fresh = UidSet::new();
         }
         let mut advance = Advance::default();
-        if policy.messages && std::mem::take(&mut self.came) {
-            advance.added = 1;
+        if policy.messages {
+            advance.added = view.len().saturating_sub(self.known);
+            self.known = view.len();
         }
         if policy.flags {
             let flagged = std::mem::take(&mut self.flagged);

@@ -17,6 +17,8 @@ pub struct Style {
     pub enabled: Enabled,
     /// The command works with UIDs (RFC 9051 §6.4.9).
     pub uid: bool,
+    /// The client has used NOTIFY (RFC 5465 §5.1).
+    pub notified: bool,
 }
 
 impl Style {
@@ -38,7 +40,7 @@ impl Style {
             uid_only,
             ..
         } = self.enabled;
-        if (self.uid || rev2 || condstore) && !uid_only {
+        if (self.uid || self.notified || rev2 || condstore) && !uid_only {
             line.item(out, "UID");
             write::number(out, uid.get());
         }

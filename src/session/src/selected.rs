@@ -49,10 +49,10 @@ impl Selected {
             examined: examine,
             read_only: examine || mailbox.read_only(),
             mailbox,
+            attention: Attention::new(view.len()),
             view,
             recent: UidSet::new(),
             saved: UidSet::new(),
-            attention: Attention::default(),
             changes,
         };
         selected.claim_recent();
@@ -152,7 +152,7 @@ impl Selected {
             self.claim_recent();
         }
         self.attention.filter(&mut advance, &self.view, asked);
-        let untold = self.view.has_ghosts() || self.attention.has_untold();
+        let untold = self.has_untold();
         self.told
             .advanced(snapshot.highest_modseq(), untold, advance.modseq);
         if !advance.expunged.is_empty() {
@@ -165,6 +165,9 @@ impl Selected {
     /// told now.
     pub(crate) fn set_policy(&mut self, policy: Policy) -> Changes {
         let advance = self.attention.change(policy, &self.view);
+        let (highest, untold) = (self.view.snapshot().highest_modseq(), self.has_untold());
+        let told = advance.changed.iter().map(|(_, row)| row.modseq).max();
+        self.told.advanced(highest, untold, told);
         Changes::new(advance, self)
     }
 
@@ -184,7 +187,7 @@ impl Selected {
     pub(crate) fn counts_told(&self) -> Counts {
         let mut counts = Counts::of(&self.mailbox, self.view.snapshot());
         counts.messages = self.view.len();
-        if self.attention.has_untold() {
+        if self.attention.has_untold(&self.view) {
             // Like no state that it can be in.
             counts.uid_next = Uid::MIN;
         }
@@ -194,7 +197,14 @@ impl Selected {
     /// The HIGHESTMODSEQ that a client of QRESYNC is owed with the answer to
     /// its command.
     pub(crate) fn modseq_due(&mut self) -> Option<ModSeq> {
-        self.told.due(self.view.has_ghosts())
+        let untold = self.has_untold();
+        self.told.due(untold)
+    }
+
+    /// Something has happened here that the client has not been told, for it
+    /// may not be told now or is not wanted.
+    fn has_untold(&self) -> bool {
+        self.view.has_ghosts() || self.attention.has_untold(&self.view)
     }
 
     /// MODSEQs hold beyond this session.

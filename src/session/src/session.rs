@@ -195,6 +195,7 @@ impl Session {
         Style {
             enabled: self.in_force(),
             uid,
+            notified: self.notify.is_some(),
         }
     }
 

@@ -34,9 +34,9 @@ impl ToldModSeq {
     }
 
     /// The view has moved to a picture with this highest MODSEQ; all of it is
-    /// told but the ghosts. `changed` is the highest MODSEQ in FETCH responses.
-    pub fn advanced(&mut self, highest: ModSeq, ghosts: bool, changed: Option<ModSeq>) {
-        if !ghosts {
+    /// told unless `untold`. `changed` is the highest MODSEQ in FETCH responses.
+    pub fn advanced(&mut self, highest: ModSeq, untold: bool, changed: Option<ModSeq>) {
+        if !untold {
             self.complete = self.complete.max(highest);
         }
         self.client = self.client.max(changed.unwrap_or_default());
@@ -48,9 +48,9 @@ impl ToldModSeq {
     }
 
     /// What the client must be told before its command is answered.
-    pub fn due(&mut self, ghosts: bool) -> Option<ModSeq> {
+    pub fn due(&mut self, untold: bool) -> Option<ModSeq> {
         let owed = std::mem::take(&mut self.owed);
-        let due = ghosts || owed || self.complete > self.client;
+        let due = untold || owed || self.complete > self.client;
         self.client = match due {
             true => self.complete,
             false => self.client,

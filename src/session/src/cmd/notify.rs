@@ -42,8 +42,16 @@ struct Setting {
     status: bool,
     others: Option<Listener>,
     names: std::vec::IntoIter<MailboxName>,
-    /// All is set; this remains to be told of the selected mailbox.
-    changes: Option<Changes>,
+    stage: Stage,
+}
+
+/// How far it is. The selected mailbox's changes up to now are told whatever
+/// is wanted of it from now on (RFC 5465 §3.1: an implicit NOOP).
+enum Stage {
+    Mailboxes,
+    /// What was not wanted before.
+    Untold(Changes),
+    Newest(Changes),
 }
 
 impl Setting {
@@ -76,7 +84,7 @@ impl Setting {
             status: set.status,
             others,
             names: names.into_iter(),
-            changes: None,
+            stage: Stage::Mailboxes,
         })
     }
 }
@@ -122,33 +130,63 @@ fn wants(events: Events) -> Wants {
 
 impl Job for Setting {
     fn step(&mut self, session: &mut Session, out: &mut Vec<u8>) -> Result<Step, Error> {
-        let (begun, start) = (Instant::now(), out.len());
-        while self.changes.is_none() {
-            if begun.elapsed() >= STEP_TIME || out.len() - start >= STEP_OCTETS {
-                return Ok(Step::More);
+        match &mut self.stage {
+            Stage::Mailboxes => {
+                if self.look_at_all(session, out)? {
+                    self.stage = Stage::Untold(self.wanted_until_now(session));
+                }
             }
-            match self.names.next() {
-                Some(name) => self.look_at(session, &name, out)?,
-                None => {
-                    let changes = session.set_notify(Notify {
-                        policy: self.policy,
-                        fetch: std::mem::take(&mut self.fetch),
-                        others: self.others.take(),
-                    });
-                    self.changes = Some(changes);
+            Stage::Untold(changes) => {
+                if session.tell(changes, true, out) {
+                    self.stage = Stage::Newest(session.look(true)?);
+                }
+            }
+            Stage::Newest(changes) => {
+                if session.tell(changes, true, out) {
+                    self.set(session);
+                    return Ok(Step::Done(Reply::ok("Notify completed")));
                 }
             }
         }
-        if let (Some(changes), Ok(selected)) = (&mut self.changes, session.selected())
-            && !changes.write(out, selected, session.style(true))
-        {
-            return Ok(Step::More);
-        }
-        Ok(Step::Done(Reply::ok("Notify completed")))
+        Ok(Step::More)
     }
 }
 
 impl Setting {
+    /// Looks at more of the mailboxes; true when there are no more.
+    fn look_at_all(&mut self, session: &Session, out: &mut Vec<u8>) -> Result<bool, Error> {
+        let (begun, start) = (Instant::now(), out.len());
+        while begun.elapsed() < STEP_TIME && out.len() - start < STEP_OCTETS {
+            match self.names.next() {
+                Some(name) => self.look_at(session, &name, out)?,
+                None => return Ok(true),
+            }
+        }
+        Ok(false)
+    }
+
+    /// Until all is set everything is wanted; what was not wanted before is
+    /// to be told.
+    fn wanted_until_now(&self, session: &mut Session) -> Changes {
+        let everything = Policy {
+            messages: true,
+            flags: true,
+            ..self.policy
+        };
+        match session.selected_mut() {
+            Ok(selected) => selected.set_policy(everything),
+            Err(_) => Changes::default(),
+        }
+    }
+
+    fn set(&mut self, session: &mut Session) {
+        session.set_notify(Notify {
+            policy: self.policy,
+            fetch: std::mem::take(&mut self.fetch),
+            others: self.others.take(),
+        });
+    }
+
     fn look_at(
         &self,
         session: &Session,

@@ -386,7 +386,7 @@ impl Session {
     }
 
     /// Changes of the selected mailbox, as the disk has them now.
-    fn look(&mut self, expunges: bool) -> Result<Changes, Fatal> {
+    pub(crate) fn look(&mut self, expunges: bool) -> Result<Changes, Fatal> {
         let changes = match &mut self.state {
             State::Selected(selected) => selected.refresh(expunges),
             State::Authenticated | State::LoggedOut => Ok(Changes::default()),
@@ -424,9 +424,7 @@ impl Session {
     }
 
     /// Writes changes; true when all are written.
-    pub(super) fn tell(&self, changes: &mut Changes, uid: bool, out: &mut Vec<u8>) -> bool {
-        // RFC 5465 §5.1 wants the UID.
-        let uid = uid || self.notify.is_some();
+    pub(crate) fn tell(&self, changes: &mut Changes, uid: bool, out: &mut Vec<u8>) -> bool {
         match &self.state {
             State::Selected(selected) => changes.write(out, selected, self.style(uid)),
             State::Authenticated | State::LoggedOut => true,

@@ -93,14 +93,13 @@ impl Session {
         self.notify.as_ref().map(|n| n.policy).unwrap_or_default()
     }
 
-    /// Replaces what the client wants; says what has happened in the selected
-    /// mailbox and is wanted only now.
-    pub(crate) fn set_notify(&mut self, notify: Notify) -> Changes {
+    /// Replaces what the client wants.
+    pub(crate) fn set_notify(&mut self, notify: Notify) {
         let policy = notify.policy;
         self.notify = Some(Box::new(notify));
-        match &mut self.state {
-            State::Selected(selected) => selected.set_policy(policy),
-            State::Authenticated | State::LoggedOut => Changes::default(),
+        if let State::Selected(selected) = &mut self.state {
+            // What is wanted only now has been told before.
+            selected.set_policy(policy);
         }
     }
 

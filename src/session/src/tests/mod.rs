@@ -101,6 +101,19 @@ impl Site {
         client
     }
 
+    /// Removes a message of INBOX as another program does, by its text.
+    fn remove(&self, text: &str) {
+        let maildir = self.dir.path().join("Maildir");
+        for sub in ["new", "cur"] {
+            for entry in std::fs::read_dir(maildir.join(sub)).unwrap() {
+                let path = entry.unwrap().path();
+                if std::fs::read_to_string(&path).unwrap().contains(text) {
+                    std::fs::remove_file(path).unwrap();
+                }
+            }
+        }
+    }
+
     /// Delivers as another program does: a file in `new/`.
     fn deliver(&self, text: &str) {
         use std::sync::atomic::{AtomicU32, Ordering};
@@ -127,6 +140,18 @@ impl Client {
     /// more.
     fn say(&mut self, line: &str) -> String {
         self.send(format!("{line}\r\n").as_bytes())
+    }
+
+    /// Sends a line; the session has looked at its mailbox for it already
+    /// when `between` is called.
+    fn say_while(&mut self, line: &str, between: impl FnOnce()) -> String {
+        let mut out = Vec::new();
+        self.framer.push(format!("{line}\r\n").as_bytes());
+        let frame = self.framer.next_frame().unwrap();
+        self.progress = self.session.take(frame, &mut out);
+        between();
+        let rest = self.send(b"");
+        String::from_utf8(out).unwrap() + &rest
     }
 
     /// Sends octets as they are.

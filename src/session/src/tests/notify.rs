@@ -247,7 +247,7 @@ fn what_is_not_wanted_of_the_selected_mailbox() {
     // The numbers stay what they were.
     a.expect(
         "a STORE 2 +FLAGS (\\Flagged)",
-        &["* 2 FETCH (FLAGS ...", "a OK Store completed"],
+        &["* 2 FETCH (UID 2 FLAGS ...", "a OK Store completed"],
     );
     a.expect("a IDLE", &["+ idling"]);
     assert_eq!(a.wake(), "");
@@ -284,6 +284,91 @@ fn nothing_after_none() {
     b.fill("INBOX", 1);
     pushed(&mut a, &[]);
     a.expect("a NOOP", &["a OK NOOP completed"]);
+}
+
+#[test]
+fn messages_never_told_are_not_told_as_gone() {
+    let site = Site::new();
+    let (mut a, mut b) = (site.client(), site.client());
+    a.fill("INBOX", 2);
+    a.say("a SELECT INBOX");
+    a.say("a NOTIFY NONE");
+    let append = "b APPEND INBOX (\\Deleted) {6+}\r\nA: b\r\n";
+    b.say(append);
+    a.expect("a EXPUNGE", &["a OK Expunge completed"]);
+    // Nor later, when what has been hidden comes out.
+    b.fill("INBOX", 1);
+    b.say("b SELECT INBOX");
+    b.say(append);
+    b.say("b STORE 1 +FLAGS.SILENT (\\Deleted)");
+    a.expect("a EXPUNGE", &["* 1 EXPUNGE", "a OK Expunge completed"]);
+    a.expect(
+        "a NOTIFY SET (selected (MessageNew MessageExpunge))",
+        &["* 2 EXISTS", "* 1 RECENT", "a OK Notify completed"],
+    );
+}
+
+#[test]
+fn messages_never_told_do_not_vanish_either() {
+    let site = Site::new();
+    let (mut a, mut b) = (site.client(), site.client());
+    a.fill("INBOX", 2);
+    a.say("a ENABLE QRESYNC");
+    a.say("a SELECT INBOX");
+    a.say("a NOTIFY NONE");
+    b.say("b APPEND INBOX (\\Deleted) {6+}\r\nA: b\r\n");
+    a.say("a STORE 2 +FLAGS.SILENT (\\Deleted)");
+    a.expect("a EXPUNGE", &["* VANISHED 2", "a OK [HIGHESTMODSEQ ..."]);
+}
+
+#[test]
+fn others_flags_have_their_uid_within_commands_too() {
+    let site = Site::new();
+    let (mut a, mut b) = (site.client(), site.client());
+    a.fill("INBOX", 2);
+    a.say("a SELECT INBOX");
+    a.say("a NOTIFY SET (selected (MessageNew MessageExpunge FlagChange))");
+    b.say("b SELECT INBOX");
+    let change = || drop(b.say("b STORE 1 +FLAGS.SILENT (\\Flagged)"));
+    let got = a.say_while("a STORE 2 +FLAGS.SILENT (\\Seen)", change);
+    assert!(got.contains("* 1 FETCH (UID 1 FLAGS (\\Flagged"), "{got}");
+}
+
+#[test]
+fn all_that_has_happened_is_told_first() {
+    let site = Site::new();
+    let (mut a, mut b) = (site.client(), site.client());
+    a.fill("INBOX", 3);
+    a.say("a SELECT INBOX");
+    b.say("b SELECT INBOX");
+    b.say("b STORE 1 +FLAGS.SILENT (\\Deleted)");
+    b.say("b EXPUNGE");
+    b.say("b STORE 1 +FLAGS.SILENT (\\Seen)");
+    b.fill("INBOX", 1);
+    a.expect(
+        "a NOTIFY SET (selected NONE)",
+        &[
+            "* 1 EXPUNGE",
+            "* 3 EXISTS",
+            "* 2 RECENT",
+            "* 1 FETCH (UID 2 FLAGS (\\Seen \\Recent))",
+            "a OK Notify completed",
+        ],
+    );
+    // What was hidden since then, too.
+    b.say("b STORE 2 +FLAGS.SILENT (\\Deleted)");
+    b.say("b EXPUNGE");
+    b.fill("INBOX", 1);
+    a.expect("a NOOP", &["a OK NOOP completed"]);
+    a.expect(
+        "a NOTIFY SET (personal (MailboxName))",
+        &[
+            "* 4 EXISTS",
+            "* 2 RECENT",
+            "* 2 EXPUNGE",
+            "a OK Notify completed",
+        ],
+    );
 }
 
 #[test]

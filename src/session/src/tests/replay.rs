@@ -58,7 +58,9 @@ impl Model {
         for range in uids.split(',') {
             let (first, last) = range.split_once(':').unwrap_or((range, range));
             for uid in first.parse::<u32>().unwrap()..=last.parse().unwrap() {
-                let at = self.messages.iter().position(|m| m.uid == Some(uid));
+                let of = |known| self.messages.iter().position(|m| m.uid == known);
+                // It may be one that it has only counted so far.
+                let at = of(Some(uid)).or_else(|| of(None));
                 self.messages.remove(at.expect("UID is there"));
             }
         }

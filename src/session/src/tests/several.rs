@@ -115,6 +115,25 @@ fn what_is_gone_is_not_copied() {
 }
 
 #[test]
+fn what_is_gone_meanwhile_keeps_no_other_from_being_copied_by_uid() {
+    let site = Site::new();
+    let mut a = site.client();
+    a.fill("INBOX", 4);
+    a.say("a CREATE x");
+    a.say("a SELECT INBOX");
+    let copied = a.say_while("a UID COPY 1:4 x", || site.remove("body 1"));
+    let ok = copied.contains("a OK [COPYUID ") && copied.contains(" 2:4 1:3] Copy completed");
+    assert!(ok, "{copied}");
+    let none = a.say_while("a UID COPY 2 x", || site.remove("body 2"));
+    assert!(none.contains("a OK No messages to copy"), "{none}");
+    let number = a.say_while("a COPY 1:2 x", || site.remove("body 3"));
+    assert!(number.contains("a NO [EXPUNGEISSUED] "), "{number}");
+    let moved = a.say_while("a UID MOVE 3:4 x", || ());
+    let ok = moved.contains("* OK [COPYUID ") && moved.contains(" 4 4] Moved");
+    assert!(ok, "{moved}");
+}
+
+#[test]
 fn idle_tells_at_once() {
     let site = Site::new();
     let (mut a, mut b) = (site.client(), site.client_rev2());

@@ -12,7 +12,6 @@ mod flags;
 mod list;
 mod number;
 mod search;
-mod sort;
 mod status;
 mod string;
 mod vanished;
@@ -27,8 +26,7 @@ pub use fetch::{
 pub use flags::{flag_list, flag_list_with_recent};
 pub use list::{ListLine, MailboxAttribute, StatusValues, list, status};
 pub use number::{number, number64, runs, set, space_number};
-pub use search::{Esearch, esearch, search, search_modseq};
-pub use sort::{Esort, esort};
+pub use search::{Esearch, EsearchData, Numbers, Runs};
 pub use status::{Status, continuation, continuation_base64, status_line, tagged, text, untagged};
 pub use string::{
     Dialect, astring, literal, literal_header, literal8, literal8_header, mailbox, nstring,

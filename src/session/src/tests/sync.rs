@@ -298,6 +298,22 @@ fn searches_tell_the_highest_modseq() {
         format!("* ESEARCH (TAG \"a\") UID MAX 3 MODSEQ {third}")
     );
     assert_eq!(
+        tail(&a.say("a UID SORT RETURN (MIN MAX) (REVERSE SUBJECT) UTF-8 1,3 MODSEQ 1")),
+        format!("* ESEARCH (TAG \"a\") UID MIN 3 MAX 1 MODSEQ {third}")
+    );
+    assert_eq!(
+        tail(&a.say("a SORT RETURN (MIN) (REVERSE SUBJECT) UTF-8 MODSEQ 1")),
+        format!("* ESEARCH (TAG \"a\") MIN 3 MODSEQ {third}")
+    );
+    assert_eq!(
+        tail(&a.say("a SEARCH RETURN (PARTIAL 3:3) MODSEQ 1")),
+        format!("* ESEARCH (TAG \"a\") PARTIAL (3:3 3) MODSEQ {third}")
+    );
+    assert_eq!(
+        tail(&a.say("a SEARCH RETURN (PARTIAL 3:3 COUNT) MODSEQ 1")),
+        format!("* ESEARCH (TAG \"a\") PARTIAL (3:3 3) COUNT 3 MODSEQ {second}")
+    );
+    assert_eq!(
         tail(&a.say("a SEARCH RETURN () MODSEQ 9223372036854775807")),
         "* ESEARCH (TAG \"a\")"
     );
@@ -382,6 +398,28 @@ fn what_is_held_back_holds_the_value_down() {
         "{answer}"
     );
     assert!(number(&answer, "[HIGHESTMODSEQ ") >= a.modseq(1));
+}
+
+#[test]
+fn what_is_not_wanted_holds_the_value_down() {
+    let site = Site::new();
+    let (mut a, mut b) = (site.client(), site.client());
+    a.fill("INBOX", 2);
+    a.say("a ENABLE QRESYNC");
+    let known = number(&a.say("a SELECT INBOX"), "[HIGHESTMODSEQ ");
+    a.say("a NOTIFY SET (selected (MessageNew (UID MODSEQ) MessageExpunge))");
+    b.say("b SELECT INBOX");
+    b.say("b STORE 1 +FLAGS.SILENT (\\Flagged)");
+    b.fill("INBOX", 1);
+    let got = a.push();
+    assert!(got.contains("* 3 FETCH (UID 3 MODSEQ ("), "{got}");
+    a.expect(
+        "a NOOP",
+        &[&format!("a OK [HIGHESTMODSEQ {known}] NOOP completed")],
+    );
+    let all = "a NOTIFY SET (selected (MessageNew MessageExpunge FlagChange))";
+    let got = a.say(all);
+    assert!(number(&got, "[HIGHESTMODSEQ ") > known, "{got}");
 }
 
 #[test]

@@ -168,7 +168,10 @@ impl Collector {
                 self.looked_at += u64::from(last.get() - first.get()) + 1;
                 self.look(selected, (first, last), order, wanted);
             }
-            None => self.walk = None,
+            None => {
+                self.found.end_way();
+                self.walk = None;
+            }
         }
         true
     }
@@ -280,10 +283,17 @@ impl Collector {
 
     /// Judges messages that wait, in the order of the walk.
     fn judge(&mut self, selected: &Selected, deadline: Instant) -> Result<(), Error> {
-        let Some(walk) = &mut self.walk else {
+        // What is sure needs no judge.
+        while let Some(sure) = self.pending.pop_if(|p| p.sure) {
+            self.take(&sure);
+        }
+        let Some(walk) = &self.walk else {
             self.pending.clear();
             return Ok(());
         };
+        if self.pending.is_empty() {
+            return Ok(());
+        }
         let judge = Judge {
             program: &self.program,
             mailbox: &self.mailbox,
@@ -293,21 +303,29 @@ impl Collector {
         let most = usize::try_from(walk.wanted.clamp(16, u64::from(BLOCK))).unwrap_or(16);
         let take = self.pending.len().min(most);
         let batch: Vec<Pending> = self.pending.iter().rev().take(take).copied().collect();
-        let mut judged = 0;
-        for (pending, verdict) in batch.iter().zip(judge.verdicts(&batch, deadline)) {
-            judged += 1;
-            if !verdict? {
-                continue;
-            }
-            self.found.add(pending.seq, &pending.row);
-            walk.wanted = walk.wanted.saturating_sub(1);
-            if walk.wanted == 0 {
-                self.pending.clear();
-                return Ok(());
+        for verdict in judge.verdicts(&batch, deadline) {
+            if let Some(judged) = self.pending.pop()
+                && verdict?
+            {
+                self.take(&judged);
             }
         }
-        self.pending.truncate(self.pending.len() - judged);
         Ok(())
+    }
+
+    /// Takes a match in, if it is still wanted.
+    fn take(&mut self, message: &Pending) {
+        let Some(walk) = self.walk.as_mut().filter(|w| w.wanted > 0) else {
+            return;
+        };
+        walk.wanted -= 1;
+        match walk.order.backward {
+            true => self.found.add_backward(message.seq, &message.row),
+            false => self.found.add(message.seq, &message.row),
+        }
+        if walk.wanted == 0 {
+            self.pending.clear();
+        }
     }
 }
 

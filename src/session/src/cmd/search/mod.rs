@@ -4,6 +4,7 @@
 //! and dates, then by the header fields that are kept of them, and only where a
 //! key is still undecided by their files: header first, body last. Messages that are gone match nothing.
 
+pub(crate) mod answer;
 mod charset;
 pub(crate) mod collect;
 mod judge;
@@ -17,10 +18,11 @@ use crate::cmd::sync::searches_modseq;
 use crate::error::Error;
 use crate::job::{Job, Reply, Step};
 use crate::session::Session;
+use answer::{Asked, Results};
 use collect::Collector;
-use result::{Asked, Order, Results};
+use result::Order;
+use roost_imap::Tag;
 use roost_imap::command::{SearchArgs, SearchReturn};
-use roost_imap::{ResponseCode, Tag};
 use roost_types::UidSet;
 
 /// Begins the command.
@@ -46,14 +48,9 @@ pub(crate) fn forget_saved(session: &mut Session) -> Result<(), Error> {
 
 struct Search {
     collector: Collector,
-    returns: SearchReturn,
-    output: Output,
-}
-
-/// Where the results go.
-enum Output {
-    Collecting(Asked),
-    Writing(Results),
+    asked: Asked,
+    /// Once all is found.
+    results: Option<Results>,
 }
 
 impl Search {
@@ -69,39 +66,39 @@ impl Search {
         let modseq = searches_modseq(&args.key);
         Ok(Self {
             collector: Collector::new(selected, args.key, args.charset.as_deref(), orders)?,
-            returns,
-            output: Output::Collecting(Asked {
+            asked: Asked {
                 tag: tag.clone(),
                 uid: args.uid,
-                plain,
+                plain: plain.then_some(b"* SEARCH"),
                 modseq,
-            }),
+                returns,
+            },
+            results: None,
         })
     }
 }
 
 impl Job for Search {
     fn step(&mut self, session: &mut Session, out: &mut Vec<u8>) -> Result<Step, Error> {
-        if let Output::Collecting(asked) = &self.output {
-            match self.collector.step(session.selected()?) {
-                Ok(true) => {}
-                Ok(false) => return Ok(Step::More),
-                Err(error) => {
-                    if self.returns.save {
-                        forget_saved(session)?;
+        let results = match &mut self.results {
+            Some(results) => results,
+            None => {
+                match self.collector.step(session.selected()?) {
+                    Ok(true) => {}
+                    Ok(false) => return Ok(Step::More),
+                    Err(error) => {
+                        if self.asked.returns.save {
+                            forget_saved(session)?;
+                        }
+                        return Err(error);
                     }
-                    return Err(error);
+                }
+                let found = self.collector.take_found();
+                match self.asked.answer(session, &found, None)? {
+                    Ok(results) => self.results.insert(results),
+                    Err(refusal) => return Ok(Step::Done(refusal)),
                 }
             }
-            let found = self.collector.take_found();
-            if let Some(refusal) = found.save(session, self.returns)? {
-                return Ok(Step::Done(refusal));
-            }
-            let results = Results::new(found, self.returns, asked);
-            self.output = Output::Writing(results);
-        }
-        let Output::Writing(results) = &mut self.output else {
-            return Ok(Step::More);
         };
         Ok(match results.write(out) {
             true => Step::Done(Reply::ok("Search completed")),
@@ -110,35 +107,11 @@ impl Job for Search {
     }
 
     fn mid_response(&self) -> bool {
-        match &self.output {
-            Output::Collecting(_) => false,
-            Output::Writing(results) => results.is_open(),
-        }
+        self.results.as_ref().is_some_and(Results::is_open)
     }
 
     fn progress(&self) -> Option<(u64, Option<u64>)> {
         let (done, goal) = self.collector.progress();
         Some((done, Some(goal)))
-    }
-}
-
-impl result::Found {
-    /// Sets what `$` stands for from now on, if RETURN has SAVE; the reply
-    /// where that cannot be.
-    pub fn save(
-        &self,
-        session: &mut Session,
-        returns: SearchReturn,
-    ) -> Result<Option<Reply>, Error> {
-        if !returns.save {
-            return Ok(None);
-        }
-        let Some(saved) = self.to_save(returns) else {
-            forget_saved(session)?;
-            let text = "Result is too scattered to be saved";
-            return Ok(Some(Reply::no(ResponseCode::NotSaved, text)));
-        };
-        session.selected_mut()?.saved = saved;
-        Ok(None)
     }
 }

@@ -1,14 +1,8 @@
-//! What a SEARCH found, and how it is told and saved.
+//! How far a SEARCH has to go, and what it found.
 
-use crate::job::STEP_OCTETS;
-use roost_imap::Tag;
 use roost_imap::command::SearchReturn;
-use roost_imap::write::{self, Esearch};
 use roost_store::Row;
-use roost_types::{IdSet, ModSeq, SeqNum, SeqSet, UidSet};
-
-/// Ranges of a result that are kept for `$`.
-const MAX_SAVED_RANGES: usize = 100_000;
+use roost_types::{ModSeq, SeqNum, SeqSet, Uid, UidSet};
 
 /// A way through the messages.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -56,13 +50,32 @@ pub(crate) struct Found {
     seqs: SeqSet,
     uids: UidSet,
     highest: ModSeq,
+    /// Found on the way back, the last message first: sets grow at their end.
+    backward: Vec<(SeqNum, Uid)>,
 }
 
 impl Found {
     pub fn add(&mut self, seq: SeqNum, row: &Row) {
-        self.seqs.insert(seq);
-        self.uids.insert(row.uid);
+        self.insert(seq, row.uid);
         self.highest = self.highest.max(row.modseq);
+    }
+
+    /// On a way from the last message to the first.
+    pub fn add_backward(&mut self, seq: SeqNum, row: &Row) {
+        self.backward.push((seq, row.uid));
+        self.highest = self.highest.max(row.modseq);
+    }
+
+    /// To be called at the end of each way.
+    pub fn end_way(&mut self) {
+        for (seq, uid) in std::mem::take(&mut self.backward).into_iter().rev() {
+            self.insert(seq, uid);
+        }
+    }
+
+    fn insert(&mut self, seq: SeqNum, uid: Uid) {
+        self.seqs.insert(seq);
+        self.uids.insert(uid);
     }
 
     /// The highest MODSEQ, if anything matches (RFC 7162 §3.1.6).
@@ -77,174 +90,13 @@ impl Found {
     pub fn uids(&self) -> &UidSet {
         &self.uids
     }
-
-    /// What `$` stands for afterwards (the tables of RFC 5182 §2.4 and RFC 9394
-    /// §3.2): everything, unless MIN, MAX or PARTIAL is all that was asked for.
-    /// `None` if that is too scattered to be kept.
-    pub fn to_save(&self, returns: SearchReturn) -> Option<UidSet> {
-        let ends_only = returns.min || returns.max || returns.partial.is_some();
-        let mut set = match returns.partial {
-            _ if returns.all || returns.count || !ends_only => self.uids.clone(),
-            Some(range) => self.uids.at_places(range.window(self.uids.len())),
-            None => UidSet::new(),
-        };
-        let min = self.uids.min().filter(|_| returns.min);
-        let max = self.uids.max().filter(|_| returns.max);
-        min.into_iter().chain(max).for_each(|uid| set.insert(uid));
-        (set.range_count() <= MAX_SAVED_RANGES).then_some(set)
-    }
-}
-
-/// Results on their way to the client.
-pub(super) enum Results {
-    /// SAVE alone has no response.
-    Silent,
-    /// The SEARCH response of IMAP4rev1.
-    Plain {
-        ranges: std::vec::IntoIter<(u32, u32)>,
-        rest: Option<(u32, u32)>,
-        open: bool,
-        modseq: Option<ModSeq>,
-    },
-    Extended {
-        tag: Tag,
-        found: Found,
-        returns: SearchReturn,
-        uid: bool,
-        modseq: Option<ModSeq>,
-    },
-}
-
-/// How the answer looks.
-pub(super) struct Asked {
-    pub tag: Tag,
-    pub uid: bool,
-    /// IMAP4rev1's SEARCH response.
-    pub plain: bool,
-    /// MODSEQ is among the keys.
-    pub modseq: bool,
-}
-
-impl Results {
-    pub fn new(found: Found, returns: SearchReturn, asked: &Asked) -> Self {
-        let uid = asked.uid;
-        let modseq = found.modseq().filter(|_| asked.modseq);
-        if asked.plain {
-            let ranges = match uid {
-                true => raw_ranges(&found.uids),
-                false => raw_ranges(&found.seqs),
-            };
-            return Self::Plain {
-                ranges: ranges.into_iter(),
-                rest: None,
-                open: false,
-                modseq,
-            };
-        }
-        let ends = returns.min || returns.max || returns.partial.is_some();
-        if !(ends || returns.all || returns.count) {
-            return Self::Silent;
-        }
-        Self::Extended {
-            tag: asked.tag.clone(),
-            found,
-            returns,
-            uid,
-            modseq,
-        }
-    }
-
-    /// A response has been begun.
-    pub fn is_open(&self) -> bool {
-        matches!(self, Self::Plain { open: true, .. })
-    }
-
-    /// Appends the next piece; true when all is written.
-    pub fn write(&mut self, out: &mut Vec<u8>) -> bool {
-        match self {
-            Self::Silent => {}
-            Self::Plain {
-                ranges,
-                rest,
-                open,
-                modseq,
-            } => {
-                let start = out.len();
-                if !*open {
-                    out.extend_from_slice(b"* SEARCH");
-                    *open = true;
-                }
-                while let Some((first, last)) = rest.take().or_else(|| ranges.next()) {
-                    write::space_number(out, first);
-                    if first < last {
-                        *rest = Some((first + 1, last));
-                    }
-                    if out.len() - start >= STEP_OCTETS {
-                        return false;
-                    }
-                }
-                if let Some(modseq) = *modseq {
-                    write::search_modseq(out, modseq);
-                }
-                write::crlf(out);
-                *open = false;
-            }
-            Self::Extended {
-                tag,
-                found,
-                returns,
-                uid,
-                modseq,
-            } => match uid {
-                true => write_extended(out, tag, &found.uids, *returns, true, *modseq),
-                false => write_extended(out, tag, &found.seqs, *returns, false, *modseq),
-            },
-        }
-        true
-    }
-}
-
-fn raw_ranges<T>(set: &IdSet<T>) -> Vec<(u32, u32)>
-where
-    T: Copy + TryFrom<u32>,
-    u32: From<T>,
-{
-    let raw = |(a, b)| (u32::from(a), u32::from(b));
-    set.ranges().map(raw).collect()
-}
-
-fn write_extended<T>(
-    out: &mut Vec<u8>,
-    tag: &Tag,
-    set: &IdSet<T>,
-    returns: SearchReturn,
-    uid: bool,
-    modseq: Option<ModSeq>,
-) where
-    T: Copy + TryFrom<u32>,
-    u32: From<T>,
-{
-    let count = u32::try_from(set.len()).unwrap_or(u32::MAX);
-    let partial = returns
-        .partial
-        .map(|range| (range, set.at_places(range.window(set.len()))));
-    let data = Esearch {
-        uid,
-        min: set.min().filter(|_| returns.min).map(u32::from),
-        max: set.max().filter(|_| returns.max).map(u32::from),
-        all: returns.all.then_some(set),
-        partial: partial.as_ref().map(|(range, set)| (*range, set)),
-        count: returns.count.then_some(count),
-        modseq,
-    };
-    write::esearch(out, tag, &data);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use roost_store::KeywordSetId;
-    use roost_types::{SystemFlags, Uid};
+    use roost_types::SystemFlags;
 
     fn row(uid: Uid) -> Row {
         Row {
@@ -279,18 +131,21 @@ mod tests {
     }
 
     #[test]
-    fn only_so_many_ranges_are_saved() {
+    fn ways_may_meet() {
         let mut found = Found::default();
-        let mut add = |n: u32| found.add(SeqNum::new(n).unwrap(), &row(Uid::new(n * 2).unwrap()));
-        (1..=MAX_SAVED_RANGES as u32).for_each(&mut add);
-        let save = SearchReturn {
-            save: true,
-            ..SearchReturn::default()
-        };
-        assert_eq!(found.to_save(save).map(|s| s.len()), Some(100_000));
-        found.add(SeqNum::MAX, &row(Uid::MAX));
-        assert_eq!(found.to_save(save), None);
-        let min = SearchReturn { min: true, ..save };
-        assert_eq!(found.to_save(min).map(|s| s.len()), Some(1));
+        let mut both = Found::default();
+        let row_of = |n: u32| row(Uid::new(n * 2).unwrap());
+        for n in (1..=6).chain([8]) {
+            found.add(SeqNum::new(n).unwrap(), &row_of(n));
+        }
+        found.end_way();
+        for n in [9, 8, 5, 4] {
+            found.add_backward(SeqNum::new(n).unwrap(), &row_of(n));
+        }
+        found.end_way();
+        for n in [1, 2, 3, 4, 5, 6, 8, 9] {
+            both.add(SeqNum::new(n).unwrap(), &row_of(n));
+        }
+        assert_eq!((found.seqs(), found.uids()), (both.seqs(), both.uids()));
     }
 }

@@ -370,19 +370,34 @@ fn messages_that_are_gone_match_nothing() {
 
 #[test]
 fn long_results_come_in_pieces() {
-    let message: &[u8] = b"A: b\n\n";
-    let messages: Vec<(&str, &[u8])> = (0..15_000)
-        .map(|i| (if i % 2 == 0 { "S" } else { "" }, message))
-        .collect();
+    // Sorted by size, none is behind the number before.
+    let pair: [(&str, &[u8]); 2] = [("S", b"A: b\n\nlong\n"), ("", b"A: b\n\n")];
+    let messages: Vec<(&str, &[u8])> = (0..15_000).map(|i| pair[i % 2]).collect();
     let mut b = Bench::new(&messages);
-    let (mut most, mut steps) = (0, 0);
-    let answer = drive(&mut b.session, "a SEARCH ALL", |n| {
-        most = most.max(n);
-        steps += 1;
-    });
-    assert!(most < 70_000 && steps > 2, "{steps} steps of up to {most}");
-    let text = String::from_utf8(answer).unwrap();
-    assert_eq!(text.lines().next().unwrap().split(' ').count(), 15_002);
+    for (command, words, numbers) in [
+        ("a SEARCH ALL", 15_002, 1),
+        ("a SORT (SIZE) UTF-8 ALL", 15_002, 1),
+        ("a SORT RETURN (ALL) (SIZE) UTF-8 ALL", 6, 15_000),
+        (
+            "a SORT RETURN (PARTIAL 1:15000) (SIZE) UTF-8 ALL",
+            7,
+            15_000,
+        ),
+    ] {
+        let (mut most, mut steps) = (0, 0);
+        let answer = drive(&mut b.session, command, |n| {
+            most = most.max(n);
+            steps += 1;
+        });
+        assert!(
+            most < 70_000 && steps > 2,
+            "{command}: {steps} of up to {most}"
+        );
+        let text = String::from_utf8(answer).unwrap();
+        let line = text.lines().next().unwrap();
+        assert_eq!(line.split(' ').count(), words, "{command}");
+        assert_eq!(line.split(',').count(), numbers, "{command}");
+    }
     let answer = b.run("a SEARCH RETURN (COUNT) SEEN");
     assert!(answer.contains(" COUNT 7500\r\n"), "{answer}");
 }

@@ -18,6 +18,8 @@ const MANY: usize = 96 << 20;
 pub(super) struct Keys {
     columns: Vec<Column>,
     len: u32,
+    /// The text of one message's address, while it is made.
+    text: Vec<u8>,
 }
 
 struct Column {
@@ -46,11 +48,12 @@ impl Keys {
         Self {
             columns: criteria.iter().map(column).collect(),
             len: 0,
+            text: Vec::new(),
         }
     }
 
     pub fn add(&mut self, message: &Loaded<'_>) {
-        let mut text = Vec::new();
+        let text = &mut self.text;
         for column in &mut self.columns {
             text.clear();
             match column.criterion.key {
@@ -58,11 +61,11 @@ impl Keys {
                 SortKey::Date => column.push_number(signed(message.sent_date().0)),
                 SortKey::Size => column.push_number(message.size()),
                 SortKey::Subject => column.push_text(message.base_subject()),
-                SortKey::From => column.push_address(message, b"From", mailbox_of, &mut text),
-                SortKey::To => column.push_address(message, b"To", mailbox_of, &mut text),
-                SortKey::Cc => column.push_address(message, b"Cc", mailbox_of, &mut text),
-                SortKey::DisplayFrom => column.push_address(message, b"From", shown, &mut text),
-                SortKey::DisplayTo => column.push_address(message, b"To", shown, &mut text),
+                SortKey::From => column.push_address(message, b"From", mailbox_of, text),
+                SortKey::To => column.push_address(message, b"To", mailbox_of, text),
+                SortKey::Cc => column.push_address(message, b"Cc", mailbox_of, text),
+                SortKey::DisplayFrom => column.push_address(message, b"From", shown, text),
+                SortKey::DisplayTo => column.push_address(message, b"To", shown, text),
             }
         }
         self.len += 1;

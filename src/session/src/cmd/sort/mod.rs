@@ -7,10 +7,10 @@
 
 mod keys;
 pub(crate) mod load;
-mod result;
 #[cfg(test)]
 mod tests;
 
+use crate::cmd::search::answer::{Asked, Results};
 use crate::cmd::search::collect::Collector;
 use crate::cmd::search::forget_saved;
 use crate::cmd::search::result::{Found, Order};
@@ -21,9 +21,8 @@ use crate::memory::{Memory, What};
 use crate::session::Session;
 use keys::Keys;
 use load::{Loader, Stage};
-use result::Results;
 use roost_imap::Tag;
-use roost_imap::command::{SearchReturn, SortArgs};
+use roost_imap::command::SortArgs;
 use std::sync::Arc;
 
 /// Begins the command.
@@ -43,18 +42,8 @@ pub(crate) fn start(
 struct Sort {
     collector: Collector,
     what: What,
-    wants: Wants,
+    asked: Asked,
     state: State,
-}
-
-/// How the results are told.
-struct Wants {
-    tag: Tag,
-    uid: bool,
-    /// `None`: by the SORT response.
-    returns: Option<SearchReturn>,
-    /// MODSEQ is among the keys (RFC 7162 §3.1.9).
-    modseq: bool,
 }
 
 enum State {
@@ -75,43 +64,52 @@ impl Sort {
         Ok(Self {
             collector: Collector::new(selected, args.key, Some(&args.charset), orders)?,
             what: What::Sort(args.criteria),
-            wants: Wants {
+            asked: Asked {
                 tag: tag.clone(),
                 uid: args.uid,
-                returns: args.returns,
+                plain: args.returns.is_none().then_some(b"* SORT"),
                 modseq,
+                returns: args.returns.unwrap_or_default(),
             },
             state: State::Collecting,
         })
     }
 
-    /// What matches is known: the order may be known too.
-    fn begin(&self, found: Found, session: &Session) -> Result<State, Error> {
+    /// What matches is known: the order may be known too, or not matter.
+    fn begin(&mut self, found: Found, session: &mut Session) -> Result<Option<Step>, Error> {
+        if !self.asked.needs_order() {
+            return self.answer(session, &found, None);
+        }
         let mailbox = session.selected()?.mailbox();
-        let What::Sort(criteria) = &self.what else {
-            return Ok(State::Collecting);
-        };
-        let returns = self.wants.returns.unwrap_or_default();
-        let counts_only = returns.count && !(returns.all || returns.min || returns.max);
-        if counts_only && returns.partial.is_none() {
-            return Ok(self.answer(&found, &[]));
-        }
         if let Some(order) = Memory::order(mailbox, &self.what, found.uids()) {
-            return Ok(self.answer(&found, &order));
+            return self.answer(session, &found, Some(&order));
         }
-        Ok(State::Loading {
-            loader: Loader::new(mailbox, found.uids(), keys::need_header(criteria)),
-            keys: Keys::new(criteria),
-            found,
+        if let What::Sort(criteria) = &self.what {
+            self.state = State::Loading {
+                loader: Loader::new(mailbox, found.uids(), keys::need_header(criteria)),
+                keys: Keys::new(criteria),
+                found,
+            };
+        }
+        Ok(None)
+    }
+
+    /// Saves and tells what was found; the last step where it cannot be saved.
+    fn answer(
+        &mut self,
+        session: &mut Session,
+        found: &Found,
+        order: Option<&[u32]>,
+    ) -> Result<Option<Step>, Error> {
+        Ok(match self.asked.answer(session, found, order)? {
+            Ok(results) => {
+                self.state = State::Writing(results);
+                None
+            }
+            Err(refusal) => Some(Step::Done(refusal)),
         })
     }
 
-    fn answer(&self, found: &Found, order: &[u32]) -> State {
-        State::Writing(Results::new(&self.wants, found, order))
-    }
-}
-
-impl Sort {
     /// Goes on with the present state; `None` when the next one has begun.
     fn go_on(&mut self, session: &mut Session, out: &mut Vec<u8>) -> Result<Option<Step>, Error> {
         match &mut self.state {
@@ -120,11 +118,7 @@ impl Sort {
                     return Ok(Some(Step::More));
                 }
                 let found = self.collector.take_found();
-                let returns = self.wants.returns.unwrap_or_default();
-                if let Some(refusal) = found.save(session, returns)? {
-                    return Ok(Some(Step::Done(refusal)));
-                }
-                self.state = self.begin(found, session)?;
+                self.begin(found, session)
             }
             State::Loading {
                 found,
@@ -139,16 +133,13 @@ impl Sort {
                 let order = Arc::new(keys.sorted());
                 Memory::keep_order(selected.mailbox(), &self.what, found.uids(), &order);
                 let found = std::mem::take(found);
-                self.state = self.answer(&found, &order);
+                self.answer(session, &found, Some(&order))
             }
-            State::Writing(results) => {
-                return Ok(Some(match results.write(out) {
-                    true => Step::Done(Reply::ok("Sort completed")),
-                    false => Step::More,
-                }));
-            }
+            State::Writing(results) => Ok(Some(match results.write(out) {
+                true => Step::Done(Reply::ok("Sort completed")),
+                false => Step::More,
+            })),
         }
-        Ok(None)
     }
 }
 
@@ -159,7 +150,7 @@ impl Job for Sort {
                 Ok(Some(step)) => return Ok(step),
                 Ok(None) => {}
                 Err(error) => {
-                    if self.wants.returns.is_some_and(|r| r.save) {
+                    if self.asked.returns.save {
                         forget_saved(session)?;
                     }
                     return Err(error);

@@ -108,6 +108,26 @@ fn extended_results() {
     assert_eq!(run(&mut b, "SEARCH $"), "* SEARCH 1 4");
 }
 
+/// The first in the order asked for, not in that of the mailbox (RFC 5267 §3).
+#[test]
+fn saved_results_are_those_of_the_order() {
+    let mut b = Bench::new(&MESSAGES);
+    for (returns, expected) in [
+        ("SAVE MIN", "4"),
+        ("SAVE MAX", "3"),
+        ("MIN MAX SAVE", "3 4"),
+        ("SAVE PARTIAL 1:2", "1 4"),
+        ("SAVE PARTIAL -1:-1 MIN", "3 4"),
+        ("SAVE MIN COUNT", "1 2 3 4"),
+        ("SAVE ALL", "1 2 3 4"),
+    ] {
+        let command = format!("a SORT RETURN ({returns}) (REVERSE DATE) UTF-8 1:4");
+        b.run(&command);
+        let saved = run(&mut b, "SEARCH $");
+        assert_eq!(saved, format!("* SEARCH {expected}"), "{returns}");
+    }
+}
+
 #[test]
 fn threads() {
     let mut b = Bench::new(&MESSAGES);

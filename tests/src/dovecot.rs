@@ -1,7 +1,7 @@
 //! Debian's Dovecot as the peer that conversations are compared with and that
 //! Maildirs come from and go back to.
 
-use crate::process::{Group, free_port, loopback, wait_for_port};
+use crate::process::{Group, free_port, loopback};
 use std::fs;
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -41,7 +41,7 @@ impl Dovecot {
         let config = base.join("dovecot.conf");
         fs::write(&config, settings(&base, port, layout))?;
         let log = fs::File::create(base.join("stderr.log"))?;
-        let group = Group::start(
+        let mut group = Group::start(
             Command::new("/usr/sbin/dovecot")
                 .arg("-F")
                 .arg("-c")
@@ -49,7 +49,7 @@ impl Dovecot {
                 .stdout(log.try_clone()?)
                 .stderr(log),
         )?;
-        wait_for_port(port, Duration::from_secs(10))?;
+        group.listens(port, Duration::from_secs(30))?;
         Ok(Self {
             group,
             config,

@@ -1,10 +1,12 @@
 //! Processes that end with their test.
 
+use std::collections::BTreeSet;
 use std::io::{self, Read, Seek};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill, killpg};
@@ -39,6 +41,23 @@ impl Group {
                     std::thread::sleep(Duration::from_millis(10));
                 }
                 _ => return None,
+            }
+        }
+    }
+
+    /// Waits until something listens on loopback `port`, at most `limit`; an
+    /// error at once when the process has ended, for then it is somebody else.
+    pub fn listens(&mut self, port: u16, limit: Duration) -> io::Result<()> {
+        let until = Instant::now() + limit;
+        loop {
+            let answer = TcpStream::connect_timeout(&loopback(port), Duration::from_millis(200));
+            if let Some(status) = self.child.try_wait()? {
+                return Err(io::Error::other(format!("it has ended: {status}")));
+            }
+            match answer {
+                Ok(_) => return Ok(()),
+                Err(e) if Instant::now() > until => return Err(e),
+                Err(_) => std::thread::sleep(Duration::from_millis(20)),
             }
         }
     }
@@ -99,26 +118,27 @@ fn run_to_end(command: &mut Command) -> io::Result<Output> {
     })
 }
 
-/// A loopback port that nobody has right now.
+/// What [`free_port`] gave out: its port is free again until the server that
+/// it is meant for has bound it.
+static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+const DRAWS: usize = 1000;
+
+/// A loopback port that nobody has right now, and nobody else in this process
+/// gets.
 pub fn free_port() -> io::Result<u16> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    Ok(listener.local_addr()?.port())
+    for _ in 0..DRAWS {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let port = listener.local_addr()?.port();
+        let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
+        if given.insert(port) {
+            return Ok(port);
+        }
+    }
+    Err(io::ErrorKind::AddrNotAvailable.into())
 }
 
 pub fn loopback(port: u16) -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, port))
-}
-
-/// Waits until something listens on `port`, at most `limit`.
-pub fn wait_for_port(port: u16, limit: Duration) -> io::Result<()> {
-    let until = Instant::now() + limit;
-    loop {
-        match TcpStream::connect_timeout(&loopback(port), Duration::from_millis(200)) {
-            Ok(_) => return Ok(()),
-            Err(e) if Instant::now() > until => return Err(e),
-            Err(_) => std::thread::sleep(Duration::from_millis(20)),
-        }
-    }
 }
 
 /// Repeats `check` until it gives something, at most `limit`.
@@ -157,4 +177,25 @@ pub fn in_namespace(what: &str) -> bool {
         eprintln!("left out ({what}): needs root and tests/in-namespace");
     }
     inside
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_port_is_given_twice() {
+        let given: Vec<u16> = (0..500).map(|_| free_port().unwrap()).collect();
+        let different: BTreeSet<u16> = given.iter().copied().collect();
+        assert_eq!(different.len(), given.len());
+    }
+
+    #[test]
+    fn a_port_of_somebody_else_is_not_taken_for_that_of_the_ended() {
+        let other = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = other.local_addr().unwrap().port();
+        let mut group = Group::start(&mut Command::new("true")).unwrap();
+        group.child.wait().unwrap();
+        assert!(group.listens(port, Duration::from_secs(5)).is_err());
+    }
 }

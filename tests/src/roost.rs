@@ -1,7 +1,7 @@
 //! Roost as the tests start it: the built executables, a configuration of the
 //! test's own, ports of its own.
 
-use crate::process::{Group, eventually, executables, free_port, is_root, loopback, wait_for_port};
+use crate::process::{Group, eventually, executables, free_port, is_root, loopback};
 use nix::sys::signal::Signal;
 use std::fmt::Write as _;
 use std::fs;
@@ -14,6 +14,11 @@ use std::time::Duration;
 pub const PASSWORD: &str = "roost-test";
 /// Owner of virtual users' mail when the tests run as root.
 pub const MAIL_UID: u32 = 5000;
+/// With other ports each, should somebody else take those that were free.
+const STARTS: usize = 5;
+/// For the listeners to be there.
+const START: Duration = Duration::from_secs(30);
+const TAKEN: &str = "Address already in use";
 
 /// A running roostd in a folder of its own.
 pub struct Roost {
@@ -41,6 +46,18 @@ pub struct Setup {
 
 impl Roost {
     pub fn start(dir: &Path, setup: &Setup) -> io::Result<Self> {
+        for _ in 1..STARTS {
+            match Self::start_once(dir, setup) {
+                Err(error) if error.to_string().contains(TAKEN) => {
+                    fs::remove_file(dir.join("log"))?;
+                }
+                other => return other,
+            }
+        }
+        Self::start_once(dir, setup)
+    }
+
+    fn start_once(dir: &Path, setup: &Setup) -> io::Result<Self> {
         let (port, tls_port) = (free_port()?, free_port()?);
         let homes = setup.homes.clone().unwrap_or_else(|| dir.join("homes"));
         write_files(dir, &homes, setup)?;
@@ -57,8 +74,10 @@ impl Roost {
     }
 
     fn wait_ready(&mut self) -> io::Result<()> {
-        wait_for_port(self.port, Duration::from_secs(15))
-            .and_then(|()| wait_for_port(self.tls_port, Duration::from_secs(15)))
+        let group = &mut self.group;
+        let both = [self.port, self.tls_port];
+        both.into_iter()
+            .try_for_each(|port| group.listens(port, START))
             .map_err(|e| io::Error::other(format!("roostd does not listen ({e}):\n{}", self.log())))
     }
 
@@ -97,7 +116,7 @@ impl Roost {
 
     /// Waits for a log line that holds `text`.
     pub fn logged(&self, text: &str) -> bool {
-        eventually(Duration::from_secs(5), || {
+        eventually(Duration::from_secs(30), || {
             self.log().contains(text).then_some(())
         })
         .is_some()

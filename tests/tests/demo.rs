@@ -5,9 +5,7 @@
 
 use nix::sys::signal::Signal;
 use roost_tests::client::Client;
-use roost_tests::process::{
-    Finish, Group, eventually, executables, free_port, is_root, loopback, wait_for_port,
-};
+use roost_tests::process::{Finish, Group, eventually, executables, free_port, is_root, loopback};
 use roost_tests::state::Account;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -54,14 +52,14 @@ fn start() -> Demo {
         chown(dir.path().join("demo"), Some(NOBODY), Some(NOBODY)).unwrap();
         command.uid(NOBODY).gid(NOBODY);
     }
-    let group = Group::start(&mut command).unwrap();
-    wait_for_port(port, Duration::from_secs(20)).unwrap();
+    let mut group = Group::start(&mut command).unwrap();
+    group.listens(port, Duration::from_secs(30)).unwrap();
     Demo { group, dir, port }
 }
 
 /// The line that the demo prints for `program`.
 fn line(said: &Path, program: &str) -> String {
-    let found = eventually(Duration::from_secs(5), || {
+    let found = eventually(Duration::from_secs(30), || {
         let text = fs::read_to_string(said).ok()?;
         let line = text.lines().find_map(|l| l.strip_prefix(program))?;
         Some(line.trim().to_owned())

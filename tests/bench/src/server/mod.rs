@@ -5,7 +5,7 @@ mod roost;
 
 use crate::client::Client;
 use crate::error::{Error, Result};
-use roost_tests::process::{Group, free_port, loopback, wait_for_port};
+use roost_tests::process::{Group, free_port, loopback};
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -103,11 +103,13 @@ impl Server {
             Kind::Roost => roost::command(self),
             _ => dovecot::command(self),
         };
-        self.group = Some(Group::start(command.stdout(log.try_clone()?).stderr(log))?);
+        let mut group = Group::start(command.stdout(log.try_clone()?).stderr(log))?;
         let limit = Duration::from_secs(20);
-        wait_for_port(self.port, limit)
-            .and_then(|()| wait_for_port(self.tls_port, limit))
-            .map_err(|e| Error(format!("{} does not listen: {e}", self.kind.name())))
+        let listens = [self.port, self.tls_port]
+            .into_iter()
+            .try_for_each(|port| group.listens(port, limit));
+        self.group = Some(group);
+        listens.map_err(|e| Error(format!("{} does not listen: {e}", self.kind.name())))
     }
 
     /// Ends it; what it wanted to write is written.

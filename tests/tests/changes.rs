@@ -5,7 +5,7 @@
 
 use roost_tests::client::Client;
 use roost_tests::mail;
-use roost_tests::process::eventually;
+use roost_tests::process::{Finish, eventually};
 use roost_tests::roost::{PASSWORD, Roost, Setup, mail_owner};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -116,7 +116,7 @@ fn a_new_folder_of_another_program_is_listed() {
         fs::create_dir(&d).unwrap();
         chown(&d, Some(uid), Some(gid)).unwrap();
     }
-    let found = eventually(Duration::from_secs(3), || {
+    let found = eventually(Duration::from_secs(30), || {
         let answer = client.ok("LIST \"\" *").unwrap();
         answer
             .lines()
@@ -144,7 +144,7 @@ fn compressed_messages_are_served_as_they_were() {
         let Ok(output) = std::process::Command::new(program)
             .arg("-c")
             .arg(&plain)
-            .output()
+            .finish()
         else {
             eprintln!("left out: {program} is not installed");
             continue;

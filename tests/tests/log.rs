@@ -146,9 +146,9 @@ fn records_are_framed_for_syslogd_and_outlive_its_restart() {
     assert!(reports("away") >= 2, "{:#?}", syslogd.records);
 }
 
-/// Plays `input` and reads until the server closes or is silent.
-fn play(roost: &Roost, with_tls: bool, input: &[u8]) {
-    let limit = Some(Duration::from_millis(300));
+/// Plays `input` and reads until the server closes or is silent for `limit`.
+fn play(roost: &Roost, with_tls: bool, input: &[u8], limit: Duration) {
+    let limit = Some(limit);
     let mut sink = Vec::new();
     if with_tls {
         let mut stream = tls::connect(loopback(roost.tls_port())).unwrap();
@@ -202,12 +202,14 @@ fn fail2ban_finds_every_failed_login_and_nothing_else() {
         b"\x16\x03\x01\x00\x05hello\r\n",
     ];
     for with_tls in [false, true] {
-        failing
-            .iter()
-            .for_each(|input| play(&roost, with_tls, input));
-        innocent
-            .iter()
-            .for_each(|input| play(&roost, with_tls, input));
+        for input in &failing {
+            let to_its_end = [input.as_slice(), b"z LOGOUT\r\n"].concat();
+            play(&roost, with_tls, &to_its_end, Duration::from_secs(30));
+        }
+        // Some of these leave the server waiting.
+        for input in innocent {
+            play(&roost, with_tls, input, Duration::from_millis(300));
+        }
         // Empties the socket, which holds only a few records.
         fail(&roost, &format!("last{with_tls}"));
         syslogd.wait_for(&format!("user=<last{with_tls}>, method="));

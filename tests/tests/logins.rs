@@ -144,7 +144,7 @@ fn too_many_connections_of_a_user_and_of_an_address() {
 
     let (_dir, roost) = start(&[("limits", "max_connections_per_ip = 1")]);
     // The harness's own look at the port may not have been forgotten yet.
-    let first = eventually(Duration::from_secs(5), || {
+    let first = eventually(Duration::from_secs(30), || {
         let client = Client::connect(roost.addr()).ok()?;
         client.greeting.starts_with("* OK").then_some(client)
     });

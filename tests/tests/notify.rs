@@ -7,6 +7,7 @@ use roost_tests::client::Client;
 use roost_tests::mail;
 use roost_tests::roost::{PASSWORD, Roost, Setup, mail_owner};
 use std::fs;
+use std::io::ErrorKind::WouldBlock;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -167,13 +168,22 @@ fn with_a_command_half_sent() {
     // The first login makes the Maildir.
     let mut client = login(&roost);
     let folder = make_mailbox(&maildir, "box");
-    client
-        .ok("NOTIFY SET (personal (MessageNew MessageExpunge))")
-        .unwrap();
+    let mut witness = login(&roost);
+    for client in [&mut client, &mut witness] {
+        client
+            .ok("NOTIFY SET (personal (MessageNew MessageExpunge))")
+            .unwrap();
+    }
     client.raw(b"x NO").unwrap();
     deliver(&folder, 1);
+    // Another session hears of it, so the server knows.
+    wait_for(&mut witness, &["* STATUS box (MESSAGES 1 "]);
     // Nothing is pushed into a command; it comes when that is over.
-    std::thread::sleep(Duration::from_millis(300));
+    client.set_patience(Duration::from_millis(300)).unwrap();
+    let pushed = client.response();
+    let silent = pushed.as_ref().is_err_and(|e| e.kind() == WouldBlock);
+    assert!(silent, "{pushed:?}");
+    client.set_patience(Duration::from_secs(60)).unwrap();
     client.raw(b"OP\r\n").unwrap();
     wait_for(&mut client, &["* STATUS box (MESSAGES 1 "]);
 }

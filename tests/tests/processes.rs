@@ -195,7 +195,7 @@ fn the_gate_opens_no_file_while_it_serves() {
     };
     round();
     roost.signal(Signal::SIGHUP);
-    std::thread::sleep(Duration::from_millis(500));
+    assert!(roost.logged("configuration reloaded"), "{}", roost.log());
     round();
     let _ = kill(Pid::from_raw(strace.id().cast_signed()), Signal::SIGINT);
     let _ = strace.wait();
@@ -337,21 +337,21 @@ fn sigterm_says_bye_and_sighup_keeps_connections() {
     idle.ok("NOOP").unwrap();
     fs::write(&conf, &good).unwrap();
     roost.signal(Signal::SIGHUP);
-    std::thread::sleep(Duration::from_millis(300));
+    assert!(roost.logged("configuration reloaded"), "{}", roost.log());
     idle.ok("NOOP").unwrap();
     waiting.ok("CAPABILITY").unwrap();
 
     idle.send(b"IDLE").unwrap();
     assert!(idle.response().unwrap().starts_with(b"+"));
     roost.signal(Signal::SIGTERM);
-    let started = Instant::now();
     assert!(idle.response().unwrap().starts_with(b"* BYE"));
     assert!(waiting.response().unwrap().starts_with(b"* BYE"));
     let status = roost
-        .wait(Duration::from_secs(10))
+        .wait(Duration::from_secs(30))
         .expect("roostd does not end");
     assert!(status.success(), "{status}");
-    assert!(started.elapsed() < Duration::from_secs(8));
+    let killed = "some processes do not end and are killed";
+    assert!(!roost.log().contains(killed), "{}", roost.log());
     assert!(roost.role_pids("").is_empty());
 }
 

@@ -5,12 +5,12 @@
 
 use roost_tests::client::Client;
 use roost_tests::mail;
-use roost_tests::process::{executables, is_root};
+use roost_tests::process::{Finish, executables, is_root};
 use roost_tests::roost::{PASSWORD, Roost, Setup};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 
 const OK: i32 = 0;
 const DATAERR: i32 = 65;
@@ -43,14 +43,14 @@ impl Site {
     }
 
     fn ctl(&self, args: &[&str]) -> (i32, String) {
-        told(
-            Command::new(executables().join("roostctl"))
-                .arg("-c")
-                .arg(self.dir.path().join("roost.conf"))
-                .args(["-u", "u"])
-                .args(args)
-                .output(),
-        )
+        told(self.roostctl().args(["-u", "u"]).args(args))
+    }
+
+    /// With this site's configuration, never the machine's.
+    fn roostctl(&self) -> Command {
+        let mut command = Command::new(executables().join("roostctl"));
+        command.arg("-c").arg(self.dir.path().join("roost.conf"));
+        command
     }
 
     /// With five messages and a keyword, and a mailbox `Work` with one.
@@ -83,8 +83,8 @@ impl Site {
 }
 
 /// Exit code and output.
-fn told(output: std::io::Result<Output>) -> (i32, String) {
-    let output = output.unwrap();
+fn told(command: &mut Command) -> (i32, String) {
+    let output = command.finish().unwrap();
     let text = [output.stdout, output.stderr].concat();
     let text = String::from_utf8(text).unwrap();
     (output.status.code().unwrap_or(-1), text)
@@ -122,25 +122,13 @@ fn what_is_in_order_has_no_findings() {
     assert_eq!(code, NOINPUT, "{text}");
     let missing = site.dir.path().join("nowhere");
     let missing = missing.to_str().unwrap();
-    let program = executables().join("roostctl");
-    let (code, text) = told(
-        Command::new(&program)
-            .args(["check", "--maildir", missing])
-            .output(),
-    );
+    let (code, text) = told(site.roostctl().args(["check", "--maildir", missing]));
     assert_eq!(code, NOINPUT, "{text}");
     let maildir = site.maildir();
-    let alone = Command::new(&program)
-        .arg("check")
-        .arg("--maildir")
-        .arg(&maildir)
-        .output();
-    assert_eq!(told(alone), (OK, String::new()));
-    let (code, text) = told(
-        Command::new(&program)
-            .args(["check", "-u", "no such"])
-            .output(),
-    );
+    let mut alone = site.roostctl();
+    alone.arg("check").arg("--maildir").arg(&maildir);
+    assert_eq!(told(&mut alone), (OK, String::new()));
+    let (code, text) = told(site.roostctl().args(["check", "-u", "no such"]));
     assert_eq!(code, NOUSER, "{text}");
     assert_eq!(site.seen(), seen);
 }
@@ -217,19 +205,24 @@ fn others_mail_is_nobodys_business() {
     let site = Site::new();
     site.furnish();
     let _roost = site.start();
-    // Readable for everybody, to come as far as the question whose it is.
-    let passwd = site.dir.path().join("passwd");
-    fs::set_permissions(passwd, fs::Permissions::from_mode(0o644)).unwrap();
+    // Open to everybody, to come as far as the question whose it is.
+    let open = |path: &str, mode| {
+        let path = site.dir.path().join(path);
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    open("passwd", 0o644);
+    for folder in ["homes", "homes/u", "homes/u/Maildir", "homes/u/Maildir/cur"] {
+        open(folder, 0o755);
+    }
     let (code, text) = told(
         Command::new("setpriv")
             .args(["--reuid", "65534", "--regid", "65534", "--clear-groups"])
             .arg(executables().join("roostctl"))
             .arg("-c")
             .arg(site.dir.path().join("roost.conf"))
-            .args(["check", "-u", "u"])
-            .output(),
+            .args(["check", "-u", "u"]),
     );
-    assert!([NOPERM, NOINPUT].contains(&code), "{code} {text}");
+    assert_eq!(code, NOPERM, "{text}");
 }
 
 fn highest_modseq(client: &mut Client) -> u64 {

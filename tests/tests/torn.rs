@@ -9,7 +9,7 @@
 
 use roost_tests::client::Client;
 use roost_tests::mail;
-use roost_tests::process::Finish;
+use roost_tests::process::{Finish, eventually};
 use roost_tests::roost::{PASSWORD, Roost, Setup, mail_owner};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -215,7 +215,6 @@ fn torn(kind: &str, homes: &Path, dir: &Path) {
     check(client.ok("SELECT INBOX").unwrap().lines(), kind);
     assert_eq!(uids(&mut client), before, "{kind}");
     // What is told in the end is what the names say.
-    thread::sleep(Duration::from_millis(200));
     let seen = fs::read_dir(maildir.join("cur"))
         .unwrap()
         .filter(|e| {
@@ -224,12 +223,12 @@ fn torn(kind: &str, homes: &Path, dir: &Path) {
                 .is_some_and(|(_, flags)| flags.contains('S'))
         })
         .count();
-    let answer = client.ok("STATUS INBOX (UNSEEN)").unwrap();
     let unseen = format!("UNSEEN {})", MESSAGES as usize - seen);
-    assert!(
-        answer.lines().any(|l| l.ends_with(&unseen)),
-        "{kind}: {unseen}"
-    );
+    let told = eventually(Duration::from_secs(30), || {
+        let answer = client.ok("STATUS INBOX (UNSEEN)").unwrap();
+        answer.lines().any(|l| l.ends_with(&unseen)).then_some(())
+    });
+    assert!(told.is_some(), "{kind}: {unseen}");
     roost.stop();
 }
 

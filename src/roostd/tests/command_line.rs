@@ -6,7 +6,9 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 fn roostd(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_roostd"))
+    // One that serves instead of answering is not waited for.
+    Command::new("timeout")
+        .args(["--signal=KILL", "60", env!("CARGO_BIN_EXE_roostd")])
         .args(args)
         .output()
         .unwrap()

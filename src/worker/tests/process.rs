@@ -409,14 +409,12 @@ fn shutdown_says_bye_to_all() {
     let mut idle = supervisor.client(2, "a IDLE\r\n");
     idle.until("+ ");
     let within = Duration::from_secs(1);
-    let start = Instant::now();
     supervisor.send(&SupervisorToWorker::Shutdown(within), None);
     for client in [quiet, idle] {
         let last = client.rest();
         assert!(last.to_lowercase().contains("shutting down"), "{last}");
     }
     assert!(supervisor.exits());
-    assert!(start.elapsed() < Duration::from_secs(3));
 }
 
 #[test]

@@ -258,7 +258,7 @@ impl Peer {
 /// Logs in; where a worker has just been killed, as soon as there is another.
 pub fn login(roost: &Roost, user: &str) -> Client {
     let try_once = || Client::login(roost.addr(), user, PASSWORD).ok();
-    eventually(Duration::from_secs(10), try_once).expect("login")
+    eventually(Duration::from_secs(30), try_once).expect("login")
 }
 
 /// What STORE does to flags.

@@ -264,7 +264,7 @@ impl World {
     fn settle(&mut self) {
         let mut checker = self.checker();
         let mut held = BTreeMap::new();
-        let found = eventually(Duration::from_secs(10), || {
+        let found = eventually(Duration::from_secs(30), || {
             held = self.held(&mut checker);
             (held == self.reference.by_uid() && held.len() == self.reference.messages.len())
                 .then_some(())

@@ -6,7 +6,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 /// Far below the time that a change waits for the lock.
-const AT_ONCE: Duration = Duration::from_millis(1500);
+const AT_ONCE: Duration = Duration::from_secs(10);
 
 #[test]
 fn a_foreign_lock_keeps_only_those_waiting_who_need_it() {
@@ -56,7 +56,7 @@ fn a_foreign_lock_keeps_only_those_waiting_who_need_it() {
     let start = Instant::now();
     quick.ok("STORE 1 +FLAGS (\\Flagged)").unwrap();
     assert!(
-        start.elapsed() < Duration::from_secs(5),
+        start.elapsed() < Duration::from_secs(15),
         "{:?}",
         start.elapsed()
     );

@@ -213,7 +213,9 @@ fn dovecot_and_roost_at_once() {
         Account::read(&mut Client::login(addr, USER, password).unwrap()).unwrap()
     };
     let differs = || difference(&read(1), &read(0));
-    let same = eventually(Duration::from_secs(5), || differs().is_none().then_some(()));
+    let same = eventually(Duration::from_secs(30), || {
+        differs().is_none().then_some(())
+    });
     assert!(same.is_some(), "Dovecot / Roost: {:?}", differs());
     for name in BOXES {
         check_keywords(&mut client, name);

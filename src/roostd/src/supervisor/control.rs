@@ -24,11 +24,10 @@ impl Supervisor {
         }
     }
 
-    /// Root may ask for everybody's mail to be looked after, others for their
-    /// own. The worker of that mail does it, where there is one.
+    /// The worker of that mail does it, where there is one.
     fn maintain(&mut self, by: UserId, maintenance: Maintenance, connection: OwnedFd) {
         let uid = maintenance.uid;
-        if !by.is_root() && by != uid {
+        if !may_ask(by, uid) {
             log::warn!("uid {by} asked for the mail of uid {uid}: refused");
             return answer(connection, ControlReply::Refused);
         }
@@ -41,5 +40,24 @@ impl Supervisor {
             }
             _ => answer(connection, ControlReply::NotServed),
         }
+    }
+}
+
+/// Root may ask for everybody's mail to be looked after, others for their own.
+fn may_ask(by: UserId, owner: UserId) -> bool {
+    by.is_root() || by == owner
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_but_root_asks_for_others() {
+        let (root, ann, bob) = (UserId(0), UserId(1001), UserId(1002));
+        assert!(may_ask(root, ann));
+        assert!(may_ask(ann, ann));
+        assert!(!may_ask(ann, bob));
+        assert!(!may_ask(ann, root));
     }
 }

@@ -75,12 +75,10 @@ fn control(host: &mut Host) {
     assert_eq!(ask(host, own), Some(ControlReply::NotServed));
     let _client = host.login("alice");
     assert_eq!(ask(host, own), Some(ControlReply::Done));
-    let foreign = match own.is_root() {
-        // Root may; there is no worker for it.
-        true => ControlReply::NotServed,
-        false => ControlReply::Refused,
-    };
-    assert_eq!(ask(host, UserId(own.0 + 1)), Some(foreign));
+    if !own.is_root() {
+        let foreign = ask(host, UserId(own.0 + 1));
+        assert_eq!(foreign, Some(ControlReply::Refused));
+    }
     // What is no request is not answered.
     let socket = roost_os::local::connect(&host.control()).unwrap();
     roost_os::fdpass::send(&socket, &[0, 99], &[]).unwrap();
@@ -122,7 +120,7 @@ fn auth_dies(host: &mut Host) {
         // this gate, so ask until the successor is there.
         until("login", || {
             let mut next = host.connect("login alice");
-            next.set_patience(Duration::from_millis(300));
+            next.set_patience(Duration::from_secs(3));
             (next.line().starts_with("t OK")).then_some(())
         });
         assert!(client.is_alive());
@@ -263,6 +261,6 @@ fn stop_quickly() {
     host.signal("INT");
     assert_eq!(client.line(), "* BYE");
     assert!(host.wait().success());
-    assert!(begin.elapsed() < Duration::from_secs(2));
+    assert!(begin.elapsed() < Duration::from_secs(4));
     println!("test stopping is quick when nothing hangs ... ok");
 }

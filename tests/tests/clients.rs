@@ -23,15 +23,10 @@ struct Site {
 }
 
 fn site() -> Site {
-    site_with(Vec::new())
-}
-
-fn site_with(settings: Vec<(&'static str, String)>) -> Site {
     let dir = tempfile::tempdir().unwrap();
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let setup = Setup {
         users: vec![USER.into()],
-        settings,
         ..Setup::default()
     };
     let roost = Roost::start(dir.path(), &setup).unwrap();
@@ -274,7 +269,7 @@ fn mbsync_compresses() {
     if !have("mbsync") {
         return;
     }
-    let site = site_with(vec![("server", "log_level = low-level".into())]);
+    let site = site();
     site.fill(20);
     mbsync(&mbsync_config(&site, false));
     assert_eq!(files(&site.path("local/INBOX")).len(), 20);

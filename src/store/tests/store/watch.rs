@@ -3,25 +3,23 @@
 use crate::support::*;
 use roost_store::FlagMode;
 use roost_types::SystemFlags;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 #[test]
-fn a_delivery_shows_within_a_tenth_of_a_second() {
-    let site = Site::new();
+fn a_delivery_shows_without_polling() {
+    let site = Site::with(roost_store::Options {
+        poll_interval: Duration::from_secs(3600),
+        ..options()
+    });
     let inbox = site.inbox();
     append(&inbox, "x", SystemFlags::SEEN, &[]);
-    let mut best = Duration::MAX;
     for n in 0..5 {
         let mut changes = inbox.changes();
         changes.mark_unchanged();
-        let start = Instant::now();
         deliver(&site.root(), &format!("{n}.M1P1.h"), "x");
         wait_until("the delivery shows", || inbox.snapshot().len() == n + 2);
-        best = best.min(start.elapsed());
         assert!(changes.has_changed().unwrap());
     }
-    // The best of five, for the machine may be busy.
-    assert!(best < Duration::from_millis(100), "{best:?}");
 }
 
 #[test]
@@ -45,12 +43,15 @@ fn renames_and_removals_show() {
 fn our_own_changes_wake_once() {
     let site = Site::new();
     let inbox = site.inbox();
+    let other = site.create("other");
     append(&inbox, "x", SystemFlags::SEEN, &[]);
     tick();
     let before = inbox.snapshot().generation();
     store(&inbox, &[1], FlagMode::Add, SystemFlags::FLAGGED, &[]);
     append(&inbox, "y", SystemFlags::NONE, &[]);
-    std::thread::sleep(Duration::from_millis(200));
+    // What comes later and is seen shows that the earlier has been.
+    deliver(&site.root().join(".other"), "1.M1P1.h", "z");
+    wait_until("the delivery shows", || other.snapshot().len() == 1);
     assert_eq!(inbox.snapshot().generation(), before + 2);
 }
 

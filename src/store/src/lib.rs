@@ -27,6 +27,7 @@ pub mod message;
 pub mod options;
 pub mod snapshot;
 pub mod store;
+mod upkeep;
 mod watch;
 
 pub use account::Account;

@@ -3,6 +3,7 @@
 
 use crate::account::Account;
 use crate::error::Error;
+use crate::index::Folders;
 use crate::mailbox::lock;
 use crate::options::{AccountOptions, Options};
 use crate::watch::{Shared, Watcher};
@@ -16,6 +17,7 @@ pub struct Store {
     options: Arc<Options>,
     watcher: Watcher,
     accounts: Mutex<HashMap<PathBuf, Weak<Account>>>,
+    index_folders: Arc<Folders>,
 }
 
 impl Store {
@@ -26,6 +28,7 @@ impl Store {
             options: Arc::new(options),
             watcher,
             accounts: Mutex::default(),
+            index_folders: Arc::default(),
         }))
     }
 
@@ -65,6 +68,10 @@ impl Store {
 
     pub(crate) fn shared_options(&self) -> &Arc<Options> {
         &self.options
+    }
+
+    pub(crate) fn index_folders(&self) -> &Arc<Folders> {
+        &self.index_folders
     }
 
     pub(crate) fn watcher(&self) -> &Arc<Shared> {

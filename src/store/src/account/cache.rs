@@ -21,17 +21,24 @@ const MAX_KEPT_MESSAGES: u64 = 500_000;
 pub(super) struct Kept(VecDeque<(Instant, Arc<Mailbox>)>);
 
 impl Kept {
-    pub fn put(&mut self, mailbox: &Arc<Mailbox>) {
+    /// Returns what is kept no longer.
+    pub fn put(&mut self, mailbox: &Arc<Mailbox>) -> Vec<Arc<Mailbox>> {
         self.0.retain(|(_, m)| !Arc::ptr_eq(m, mailbox));
         self.0.push_back((Instant::now(), Arc::clone(mailbox)));
-        self.tidy();
+        self.tidy()
     }
 
     /// Lets go of what is old and of what is too much; never of the last.
-    pub fn tidy(&mut self) {
+    pub fn tidy(&mut self) -> Vec<Arc<Mailbox>> {
         let now = Instant::now();
-        self.0
-            .retain(|(used, m)| now.duration_since(*used) < KEEP && m.exists());
+        let (mut keep, mut gone) = (VecDeque::new(), Vec::new());
+        for (used, mailbox) in self.0.drain(..) {
+            match now.duration_since(used) < KEEP && mailbox.exists() {
+                true => keep.push_back((used, mailbox)),
+                false => gone.push(mailbox),
+            }
+        }
+        self.0 = keep;
         let messages = |kept: &Self| {
             kept.0
                 .iter()
@@ -39,11 +46,13 @@ impl Kept {
                 .sum::<u64>()
         };
         while self.0.len() > 1 && (self.0.len() > MAX_KEPT || messages(self) > MAX_KEPT_MESSAGES) {
-            self.0.pop_front();
+            gone.extend(self.0.pop_front().map(|(_, mailbox)| mailbox));
         }
+        gone
     }
 
     pub fn forget(&mut self, mailbox: &Arc<Mailbox>) {
+        // Who names it holds it too: this closes nothing.
         self.0.retain(|(_, m)| !Arc::ptr_eq(m, mailbox));
     }
 }

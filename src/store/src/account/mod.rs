@@ -67,7 +67,7 @@ impl Account {
         let account = Arc::new(Self {
             name: name.into(),
             store: Arc::clone(store),
-            index: Folder::new(&root, options.index_dir.as_deref()),
+            index: Folder::new(&root, options.index_dir.as_deref(), store.index_folders()),
             root,
             options,
             tree: Mutex::default(),
@@ -180,7 +180,7 @@ impl Account {
     /// The mailbox, shared by all who hold it open, brought up to date.
     pub fn open(self: &Arc<Self>, name: &MailboxName) -> Result<Arc<Mailbox>, Error> {
         let mailbox = self.open_unlisted(name)?;
-        lock(&self.kept).put(&mailbox);
+        self.keep(&mailbox);
         Ok(mailbox)
     }
 
@@ -347,8 +347,21 @@ impl Account {
         roost_os::dir::sync(&self.root).map_err(|e| Error::io(self.root.path(), e))
     }
 
+    fn keep(&self, mailbox: &Arc<Mailbox>) {
+        let gone = lock(&self.kept).put(mailbox);
+        self.let_go(gone);
+    }
+
     /// Lets go of mailboxes that nobody has used for a while.
     pub(crate) fn tidy(&self) {
-        lock(&self.kept).tidy();
+        let gone = lock(&self.kept).tidy();
+        self.let_go(gone);
+    }
+
+    /// Nobody waits for them to be closed.
+    fn let_go(&self, gone: Vec<Arc<Mailbox>>) {
+        if !gone.is_empty() {
+            self.store.watcher().upkeep().later(move || drop(gone));
+        }
     }
 }

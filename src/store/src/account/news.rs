@@ -53,7 +53,7 @@ impl Account {
     /// where something happens, more will. Says when to look again.
     pub(crate) fn look(&self, name: &MailboxName) -> Result<(Counts, Option<Duration>), Error> {
         let mailbox = self.open_unlisted(name)?;
-        lock(&self.kept).put(&mailbox);
+        self.keep(&mailbox);
         let counts = Counts::of(&mailbox, &mailbox.snapshot());
         Ok((counts, mailbox.wants_retry()))
     }

@@ -9,9 +9,13 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
 const LOCK: &[u8] = b"lock";
+/// How long the closing of a mailbox may take, its index written, until the
+/// next who opens it goes without one.
+const CLOSING: Duration = Duration::from_secs(10);
 const DIR_MODE: u32 = 0o700;
 pub(crate) const FILE_MODE: u32 = 0o600;
 
@@ -21,6 +25,8 @@ pub(crate) struct IndexFolder {
     /// Mailboxes that are open: a copied Maildir has a second of the same
     /// name, and one may be opened again before it is let go.
     claimed: Mutex<HashMap<Guid, Weak<Claim>>>,
+    /// A place is free again.
+    ended: Condvar,
     boot: BootId,
     held: Flock<File>,
 }
@@ -28,10 +34,27 @@ pub(crate) struct IndexFolder {
 /// Who has a mailbox's place.
 #[derive(Default)]
 struct Claim {
-    /// The mailbox is gone from where it was; held while its files are
-    /// written.
-    released: Mutex<bool>,
+    /// Held while the mailbox's files are written.
+    state: Mutex<ClaimState>,
     holder: OnceLock<Weak<Mailbox>>,
+}
+
+#[derive(Default, Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum ClaimState {
+    #[default]
+    Held,
+    /// The mailbox is gone from where it was.
+    Released,
+    /// Who had it will never write again.
+    Ended,
+}
+
+/// Why a place is not to be had.
+enum Taken {
+    /// Somebody has it, or is about to.
+    Held(Option<Arc<Mailbox>>),
+    /// By a mailbox that is just being closed.
+    Closing,
 }
 
 /// One mailbox's place in the index folder, its own until it is dropped, or
@@ -47,7 +70,36 @@ pub(crate) struct IndexPlace {
 /// end may hold it.
 pub(crate) struct Folder {
     path: PathBuf,
+    process: Arc<Folders>,
     state: Mutex<State>,
+}
+
+/// The folders that this process has. Who logs in while the last session of
+/// the same account is being closed gets the one that it still holds.
+#[derive(Default)]
+pub(crate) struct Folders(Mutex<HashMap<PathBuf, Weak<IndexFolder>>>);
+
+impl Folders {
+    fn open(&self, path: &Path) -> io::Result<Option<Arc<IndexFolder>>> {
+        let mut open = lock(&self.0);
+        if let Some(folder) = open.get(path).and_then(Weak::upgrade) {
+            return Ok(Some(folder));
+        }
+        // One of ours may be about to unlock it.
+        let tries = if open.contains_key(path) { 100 } else { 1 };
+        open.retain(|_, folder| folder.strong_count() > 0);
+        for n in 1..=tries {
+            if let Some(folder) = IndexFolder::try_open(path)? {
+                let folder = Arc::new(folder);
+                open.insert(path.to_owned(), Arc::downgrade(&folder));
+                return Ok(Some(folder));
+            }
+            if n < tries {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+        Ok(None)
+    }
 }
 
 #[derive(Default)]
@@ -58,10 +110,11 @@ struct State {
 
 impl Folder {
     /// Of the account whose Maildir is `root`.
-    pub fn new(root: &Dir, index_dir: Option<&Path>) -> Self {
+    pub fn new(root: &Dir, index_dir: Option<&Path>, process: &Arc<Folders>) -> Self {
         let inside = || root.path().join(dirname::INDEX_DIR);
         Self {
             path: index_dir.map_or_else(inside, Path::to_path_buf),
+            process: Arc::clone(process),
             state: Mutex::default(),
         }
     }
@@ -71,8 +124,8 @@ impl Folder {
     pub fn open(&self) -> Option<Arc<IndexFolder>> {
         let mut state = lock(&self.state);
         if state.open.is_none() {
-            let why = match IndexFolder::try_open(&self.path) {
-                Ok(Some(folder)) => return state.open.insert(Arc::new(folder)).clone().into(),
+            let why = match self.process.open(&self.path) {
+                Ok(Some(folder)) => return state.open.insert(folder).clone().into(),
                 Ok(None) => "in use by another process".to_owned(),
                 Err(e) => e.to_string(),
             };
@@ -113,6 +166,7 @@ impl IndexFolder {
             Ok(held) => Ok(Some(Self {
                 dir,
                 claimed: Mutex::default(),
+                ended: Condvar::new(),
                 boot: BootId::read(),
                 held,
             })),
@@ -128,29 +182,51 @@ impl IndexFolder {
         matches!((ours, there), (Ok(a), Ok(b)) if (a.dev, a.ino) == (b.dev, b.ino))
     }
 
-    /// The place of a mailbox; `None` while another has it that is there.
+    /// The place of a mailbox; `None` while another has it that is there. One
+    /// that is being closed, in this moment, is waited for.
     pub fn claim(self: &Arc<Self>, guid: Guid) -> Option<IndexPlace> {
-        self.try_claim(guid)
-            .or_else(|holder| {
-                // Somebody may have renamed it, and nobody noticed yet.
-                let gone = holder.is_some_and(|h| h.upgrade().is_none_or(|h| !h.is_in_place()));
-                if gone {
-                    self.try_claim(guid).map_err(|_| ())
-                } else {
-                    Err(())
+        let mut claimed = lock(&self.claimed);
+        let start = Instant::now();
+        loop {
+            let holder = match self.try_claim(&mut claimed, guid) {
+                Ok(place) => return Some(place),
+                Err(Taken::Held(holder)) => holder?,
+                Err(Taken::Closing) => {
+                    let left = CLOSING.checked_sub(start.elapsed())?;
+                    let woken = self.ended.wait_timeout(claimed, left);
+                    claimed = woken.unwrap_or_else(PoisonError::into_inner).0;
+                    continue;
                 }
-            })
-            .ok()
+            };
+            // Letting go of the mailbox may need them.
+            drop(claimed);
+            // Somebody may have renamed it, and nobody noticed yet.
+            if holder.is_in_place() {
+                return None;
+            }
+            drop(holder);
+            claimed = lock(&self.claimed);
+            let again = self.try_claim(&mut claimed, guid);
+            drop(claimed);
+            return again.ok();
+        }
     }
 
-    /// The place, or who has it.
-    fn try_claim(self: &Arc<Self>, guid: Guid) -> Result<IndexPlace, Option<Weak<Mailbox>>> {
-        let mut claimed = lock(&self.claimed);
+    fn try_claim(
+        self: &Arc<Self>,
+        claimed: &mut HashMap<Guid, Weak<Claim>>,
+        guid: Guid,
+    ) -> Result<IndexPlace, Taken> {
         let old = claimed.get(&guid).and_then(Weak::upgrade);
-        if let Some(old) = &old
-            && !*lock(&old.released)
-        {
-            return Err(old.holder.get().cloned());
+        let state = old.as_ref().map(|old| *lock(&old.state));
+        if let (Some(old), Some(ClaimState::Held)) = (&old, state) {
+            return Err(match old.holder.get() {
+                None => Taken::Held(None),
+                Some(holder) => match holder.upgrade() {
+                    Some(holder) => Taken::Held(Some(holder)),
+                    None => Taken::Closing,
+                },
+            });
         }
         claimed.retain(|_, claim| claim.strong_count() > 0);
         let claim = Arc::new(Claim::default());
@@ -159,7 +235,7 @@ impl IndexFolder {
             folder: Arc::clone(self),
             guid,
             claim,
-            sole: old.is_none(),
+            sole: state != Some(ClaimState::Released),
         })
     }
 }
@@ -184,12 +260,12 @@ impl IndexPlace {
 
     /// The mailbox is gone from here: another may have the place.
     pub fn release(&self) {
-        *lock(&self.claim.released) = true;
+        *lock(&self.claim.state) = ClaimState::Released;
     }
 
     /// Keeps the place while something is written; `None` once it is lost.
-    pub fn hold(&self) -> Option<MutexGuard<'_, bool>> {
-        Some(lock(&self.claim.released)).filter(|released| !**released)
+    pub fn hold(&self) -> Option<MutexGuard<'_, ClaimState>> {
+        Some(lock(&self.claim.state)).filter(|state| **state == ClaimState::Held)
     }
 
     pub fn boot(&self) -> BootId {
@@ -210,12 +286,49 @@ impl IndexPlace {
     }
 }
 
+impl Drop for IndexPlace {
+    fn drop(&mut self) {
+        *lock(&self.claim.state) = ClaimState::Ended;
+        // Whoever waits has looked before this or looks again after it.
+        drop(lock(&self.folder.claimed));
+        self.folder.ended.notify_all();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn folder(temp: &tempfile::TempDir, index_dir: Option<&Path>) -> Folder {
-        Folder::new(&Dir::open(temp.path()).unwrap(), index_dir)
+        // As another process has them.
+        let process = Arc::default();
+        Folder::new(&Dir::open(temp.path()).unwrap(), index_dir, &process)
+    }
+
+    #[test]
+    fn the_next_session_shares_what_the_last_one_still_has() {
+        let temp = tempfile::tempdir().unwrap();
+        let (root, process) = (Dir::open(temp.path()).unwrap(), Arc::default());
+        let last = Folder::new(&root, None, &process).open().unwrap();
+        let next = Folder::new(&root, None, &process).open().unwrap();
+        assert!(Arc::ptr_eq(&last, &next));
+        drop((last, next));
+        assert!(Folder::new(&root, None, &process).open().is_some());
+    }
+
+    #[test]
+    fn a_place_is_waited_for_while_its_mailbox_is_being_closed() {
+        let temp = tempfile::tempdir().unwrap();
+        let open = folder(&temp, None).open().unwrap();
+        let place = open.claim(Guid([7; 16])).unwrap();
+        // A holder that is no more, whose place is still being written.
+        place.claim.holder.set(Weak::new()).unwrap();
+        std::thread::scope(|scope| {
+            let next = scope.spawn(|| open.claim(Guid([7; 16])));
+            std::thread::sleep(Duration::from_millis(20));
+            drop(place);
+            assert!(next.join().unwrap().unwrap().is_sole());
+        });
     }
 
     #[test]

@@ -19,7 +19,7 @@ mod write;
 
 pub(crate) use change::OddNames;
 pub(crate) use file::Block;
-pub(crate) use folder::{Folder, IndexFolder, IndexPlace};
+pub(crate) use folder::{Folder, Folders, IndexFolder, IndexPlace};
 pub(crate) use keeper::{Index, Kept};
 pub(crate) use log::Settled;
 pub(crate) use write::{Rest, Writer};

@@ -154,8 +154,20 @@ impl Mailbox {
     /// Brings the picture up to date with the disk: two stats when nothing
     /// has changed. `Error::NoSuchMailbox` once it has been deleted.
     pub fn refresh(&self) -> Result<Arc<Snapshot>, Error> {
-        let mut core = lock(&self.core);
-        self.refresh_core(&mut core, None)?;
+        self.refresh_now(&mut lock(&self.core))
+    }
+
+    /// The same unless somebody is at work here. Says whether to do it again
+    /// soon: because of new messages whose UIDs another program's lock holds
+    /// back, or of what may hide behind an equal stamp.
+    pub(crate) fn try_refresh(&self) -> Option<(Result<(), Error>, Option<Duration>)> {
+        let mut core = self.core.try_lock().ok()?;
+        let looked = self.refresh_now(&mut core);
+        Some((looked.map(drop), core.wants_retry(self.tick)))
+    }
+
+    fn refresh_now(&self, core: &mut Core) -> Result<Arc<Snapshot>, Error> {
+        self.refresh_core(core, None)?;
         if core.pending {
             self.watcher
                 .look_after(self.watch_id.load(Ordering::Acquire), LOCK_RETRY);

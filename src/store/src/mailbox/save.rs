@@ -13,8 +13,6 @@ use std::time::{Duration, SystemTime};
 const LEARNT_PART: usize = 8;
 /// How soon after a change of ours somebody looks whether others made one too.
 const SETTLE: Duration = Duration::from_millis(100);
-/// From this many messages on a snapshot is written by a thread of its own.
-const MANY: u32 = 20_000;
 
 impl Mailbox {
     /// Into the index before anybody sees it.
@@ -74,18 +72,9 @@ impl Mailbox {
         if !due {
             return;
         }
-        let many = core.snapshot.len() >= MANY;
         drop(core);
         let mailbox = Arc::clone(self);
-        let work = move || mailbox.save_aside();
-        if many {
-            let thread = std::thread::Builder::new().name("roost-index".into());
-            if let Err(e) = thread.spawn(work) {
-                log::info!("writing an index: {e}");
-            }
-        } else {
-            work();
-        }
+        self.watcher.upkeep().later(move || mailbox.save_aside());
     }
 
     /// Writes the index while others work on.

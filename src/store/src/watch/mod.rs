@@ -15,6 +15,7 @@ mod hubs;
 
 use crate::account::Account;
 use crate::mailbox::{Mailbox, Sub, lock};
+use crate::upkeep::Upkeep;
 use hubs::HubEntry;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use roost_os::inotify::{EventBuffer, EventKind, Inotify, Watch};
@@ -35,6 +36,8 @@ const QUIET: Duration = Duration::from_millis(50);
 /// After events of our own there are more to come: who changes thousands of
 /// files must not wake this thread for each of them.
 const OWN_PAUSE: Duration = Duration::from_millis(2);
+/// When to look again at a mailbox that somebody works on.
+const BUSY: Duration = Duration::from_millis(10);
 /// How many polling intervals pass between looks at a watched mailbox.
 const WATCHED_INTERVALS: u32 = 3;
 /// The longest sleep, and how often accounts are tidied.
@@ -46,6 +49,7 @@ pub(crate) struct Shared {
     table: Mutex<Table>,
     poll_interval: Duration,
     waker: UnixStream,
+    upkeep: Upkeep,
     /// Accounts that keep mailboxes for a while after their last use.
     accounts: Mutex<Vec<Weak<Account>>>,
     stop: AtomicBool,
@@ -116,6 +120,7 @@ impl Watcher {
             table: Mutex::default(),
             poll_interval: poll_interval.max(Duration::from_millis(10)),
             waker,
+            upkeep: Upkeep::default(),
             accounts: Mutex::default(),
             stop: AtomicBool::new(false),
             complained: AtomicBool::new(false),
@@ -145,6 +150,7 @@ impl Drop for Watcher {
         {
             let _ = thread.join();
         }
+        self.shared.upkeep.finish();
     }
 }
 
@@ -184,7 +190,13 @@ impl Shared {
         let accounts = lock(&self.accounts).clone();
         for account in accounts.iter().filter_map(Weak::upgrade) {
             account.tidy();
+            self.let_go(account);
         }
+    }
+
+    /// For what nobody waits for.
+    pub fn upkeep(&self) -> &Upkeep {
+        &self.upkeep
     }
 
     /// Ends the watching of a mailbox that is closed.
@@ -426,20 +438,36 @@ impl Shared {
             .get(&id)
             .and_then(|e| e.mailbox.upgrade());
         let Some(mailbox) = mailbox else { return };
-        let looked = mailbox.refresh();
+        let delay = self.look_at(&mailbox, drained);
+        if let Some(delay) = delay {
+            self.schedule(&mut lock(&self.table), id, delay);
+        }
+        self.let_go(mailbox);
+    }
+
+    /// To let go last is to close, for which nothing here is to wait.
+    fn let_go<T: Send + Sync + 'static>(&self, held: Arc<T>) {
+        if Arc::strong_count(&held) == 1 {
+            self.upkeep.later(move || drop(held));
+        }
+    }
+
+    /// Says when to look again.
+    fn look_at(&self, mailbox: &Arc<Mailbox>, drained: SystemTime) -> Option<Duration> {
+        let Some((looked, retry)) = mailbox.try_refresh() else {
+            // Somebody is at work there; others are not to wait for that.
+            return Some(BUSY);
+        };
         if !mailbox.exists() {
-            return;
+            return None;
         }
         if let Err(e) = looked {
             log::warn!("{}: {e}", mailbox.name());
         }
         mailbox.settle(drained);
         mailbox.maintain();
-        let interval = self.interval(&mailbox);
-        let delay = mailbox
-            .wants_retry()
-            .map_or(interval, |retry| retry.min(interval));
-        self.schedule(&mut lock(&self.table), id, delay);
+        let interval = self.interval(mailbox);
+        Some(retry.map_or(interval, |retry| retry.min(interval)))
     }
 
     fn interval(&self, mailbox: &Mailbox) -> Duration {

@@ -2,15 +2,11 @@
 //! skipped, as the RFC demands; padding ends a quantum, and what follows
 //! begins a new one.
 
-use super::Ready;
-use crate::header::read_some;
-use crate::limits::CHUNK;
-use std::io::{self, Read};
+use super::feed::Feed;
 
-pub struct Base64Reader<R> {
-    inner: R,
-    raw: Vec<u8>,
-    ready: Ready,
+/// An unfinished quantum.
+#[derive(Default)]
+pub struct Base64 {
     /// Bits collected, and how many sextets.
     bits: u32,
     sextets: u8,
@@ -30,62 +26,22 @@ const fn table() -> [u8; 256] {
     table
 }
 
-impl Base64Reader<&[u8]> {
-    /// Appends all of `raw` decoded.
-    pub fn decode(raw: &[u8], out: &mut Vec<u8>) {
-        let mut reader = Self {
-            inner: &[],
-            raw: Vec::new(),
-            ready: Ready {
-                bytes: std::mem::take(out),
-                at: 0,
-            },
-            bits: 0,
-            sextets: 0,
-        };
-        reader.feed(raw);
-        reader.flush();
-        *out = reader.ready.bytes;
-    }
-}
-
-impl<R: Read> Base64Reader<R> {
-    pub fn new(inner: R) -> Self {
-        Self {
-            inner,
-            raw: vec![0; CHUNK],
-            ready: Ready::default(),
-            bits: 0,
-            sextets: 0,
-        }
-    }
-
+impl Base64 {
     /// Gives out what an unfinished quantum holds in whole octets.
-    fn flush(&mut self) {
+    fn flush(&mut self, out: &mut Vec<u8>) {
         let bits = self.bits << (6 * (4 - u32::from(self.sextets.min(4))));
         let [_, a, b, _] = bits.to_be_bytes();
         match self.sextets {
-            2 => self.ready.bytes.push(a),
-            3 => self.ready.bytes.extend([a, b]),
+            2 => out.push(a),
+            3 => out.extend([a, b]),
             _ => {}
         }
         (self.bits, self.sextets) = (0, 0);
     }
+}
 
-    /// Decodes another piece; false at the end.
-    fn fill(&mut self) -> io::Result<bool> {
-        self.ready.clear();
-        let n = read_some(&mut self.inner, &mut self.raw)?;
-        let raw = std::mem::take(&mut self.raw);
-        self.feed(raw.get(..n).unwrap_or_default());
-        self.raw = raw;
-        if n == 0 {
-            self.flush();
-        }
-        Ok(n > 0)
-    }
-
-    fn feed(&mut self, raw: &[u8]) {
+impl Feed for Base64 {
+    fn feed(&mut self, raw: &[u8], out: &mut Vec<u8>) {
         let mut rest = raw;
         while let Some((&b, after)) = rest.split_first() {
             if self.sextets == 0
@@ -98,14 +54,14 @@ impl<R: Read> Base64Reader<R> {
                         | u32::from(c) << 6
                         | u32::from(d);
                     let [_, x, y, z] = bits.to_be_bytes();
-                    self.ready.bytes.extend([x, y, z]);
+                    out.extend([x, y, z]);
                     rest = behind;
                     continue;
                 }
             }
             rest = after;
             if b == b'=' {
-                self.flush();
+                self.flush(out);
                 continue;
             }
             let value = sextet(b);
@@ -116,10 +72,14 @@ impl<R: Read> Base64Reader<R> {
             self.sextets += 1;
             if self.sextets == 4 {
                 let [_, a, b, c] = self.bits.to_be_bytes();
-                self.ready.bytes.extend([a, b, c]);
+                out.extend([a, b, c]);
                 (self.bits, self.sextets) = (0, 0);
             }
         }
+    }
+
+    fn end(&mut self, out: &mut Vec<u8>) {
+        self.flush(out);
     }
 }
 
@@ -127,17 +87,11 @@ fn sextet(b: u8) -> u8 {
     TABLE.get(usize::from(b)).copied().unwrap_or(NONE)
 }
 
-impl<R: Read> Read for Base64Reader<R> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        while self.ready.is_empty() && self.fill()? {}
-        Ok(self.ready.give(buf))
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::decode::Base64Reader;
     use proptest::prelude::*;
+    use std::io::Read;
 
     fn decode(text: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();

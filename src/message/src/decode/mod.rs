@@ -3,17 +3,22 @@
 
 mod base64;
 mod charset;
+mod feed;
 mod quoted;
 mod words;
 
-pub use base64::Base64Reader;
 pub use charset::{TextReader, encoding_for};
-pub use quoted::QuotedReader;
 pub use words::{decode_header, decode_text};
 
 use crate::crlf::{CrlfReader, Nul};
 use crate::error::Error;
+use base64::Base64;
+use feed::FeedReader;
+use quoted::Quoted;
 use std::io::{self, Read};
+
+pub type Base64Reader<R> = FeedReader<R, Base64>;
+pub type QuotedReader<R> = FeedReader<R, Quoted>;
 
 /// A content transfer encoding (RFC 2045 §6.1).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -72,8 +77,8 @@ pub fn decode_whole<'a>(raw: &'a [u8], encoding: Encoding, scratch: &'a mut Vec<
     scratch.clear();
     match encoding {
         Encoding::Identity | Encoding::Unknown => return raw,
-        Encoding::Base64 => Base64Reader::decode(raw, scratch),
-        Encoding::QuotedPrintable => QuotedReader::decode(raw, scratch),
+        Encoding::Base64 => feed::decode::<Base64>(raw, scratch),
+        Encoding::QuotedPrintable => feed::decode::<Quoted>(raw, scratch),
     }
     scratch
 }
@@ -85,33 +90,5 @@ impl<R: Read> Read for Decoded<R> {
             Self::Base64(r) => r.read(buf),
             Self::Quoted(r) => r.read(buf),
         }
-    }
-}
-
-/// What a decoder has ready, given out piece by piece.
-#[derive(Default)]
-struct Ready {
-    bytes: Vec<u8>,
-    at: usize,
-}
-
-impl Ready {
-    fn is_empty(&self) -> bool {
-        self.at >= self.bytes.len()
-    }
-
-    fn clear(&mut self) {
-        self.bytes.clear();
-        self.at = 0;
-    }
-
-    fn give(&mut self, out: &mut [u8]) -> usize {
-        let left = self.bytes.get(self.at..).unwrap_or_default();
-        let n = left.len().min(out.len());
-        if let (Some(out), Some(left)) = (out.get_mut(..n), left.get(..n)) {
-            out.copy_from_slice(left);
-        }
-        self.at += n;
-        n
     }
 }

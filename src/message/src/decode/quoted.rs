@@ -1,15 +1,10 @@
 //! Streaming quoted-printable (RFC 2045 §6.7). An `=` that begins nothing
 //! stands for itself; blanks at the end of a line go.
 
-use super::Ready;
-use crate::header::read_some;
-use crate::limits::CHUNK;
-use std::io::{self, Read};
+use super::feed::Feed;
 
-pub struct QuotedReader<R> {
-    inner: R,
-    raw: Vec<u8>,
-    ready: Ready,
+#[derive(Default)]
+pub struct Quoted {
     /// What may turn out to be a soft line break, an encoded octet or blanks
     /// at the end of a line.
     held: Vec<u8>,
@@ -18,51 +13,12 @@ pub struct QuotedReader<R> {
 /// Blanks held back; a longer run is text.
 const MAX_HELD: usize = 1000;
 
-impl QuotedReader<&[u8]> {
-    /// Appends all of `raw` decoded; line ends stay as they are.
-    pub fn decode(raw: &[u8], out: &mut Vec<u8>) {
-        let mut reader = Self {
-            inner: &[],
-            raw: Vec::new(),
-            ready: Ready {
-                bytes: std::mem::take(out),
-                at: 0,
-            },
-            held: Vec::new(),
-        };
-        reader.feed(raw);
-        reader.end();
-        *out = reader.ready.bytes;
-    }
-}
-
-impl<R: Read> QuotedReader<R> {
-    pub fn new(inner: R) -> Self {
-        Self {
-            inner,
-            raw: vec![0; CHUNK],
-            ready: Ready::default(),
-            held: Vec::new(),
-        }
-    }
-
-    fn fill(&mut self) -> io::Result<bool> {
-        self.ready.clear();
-        let n = read_some(&mut self.inner, &mut self.raw)?;
-        let raw = std::mem::take(&mut self.raw);
-        self.feed(raw.get(..n).unwrap_or_default());
-        self.raw = raw;
-        if n == 0 {
-            self.end();
-        }
-        Ok(n > 0)
-    }
-
-    fn feed(&mut self, raw: &[u8]) {
+impl Feed for Quoted {
+    fn feed(&mut self, raw: &[u8], out: &mut Vec<u8>) {
         let mut rest = raw;
         while let Some((&b, after)) = rest.split_first() {
             if !self.held.is_empty() {
-                self.push(b);
+                self.push(b, out);
                 rest = after;
                 continue;
             }
@@ -74,33 +30,44 @@ impl<R: Read> QuotedReader<R> {
             let (text, blanks) = run
                 .split_at_checked(run.len() - blanks)
                 .unwrap_or((run, &[]));
-            self.ready.bytes.extend_from_slice(text);
-            blanks.iter().for_each(|&b| self.push(b));
+            out.extend_from_slice(text);
+            blanks.iter().for_each(|&b| self.push(b, out));
             rest = behind;
             if let Some((&b, after)) = behind.split_first() {
-                self.push(b);
+                self.push(b, out);
                 rest = after;
             }
         }
     }
 
-    fn push(&mut self, b: u8) {
+    fn end(&mut self, out: &mut Vec<u8>) {
+        // Blanks at the end of the last line, and a soft break without line.
+        let is_text = self.held.len() == 2 && self.held.last().is_some_and(|&b| !is_blank(b));
+        if is_text {
+            out.append(&mut self.held);
+        }
+        self.held.clear();
+    }
+}
+
+impl Quoted {
+    fn push(&mut self, b: u8, out: &mut Vec<u8>) {
         match *self.held.as_slice() {
-            [] => self.fresh(b),
-            [b'=', ..] => self.after_equals(b),
-            _ => self.after_blanks(b),
+            [] => self.fresh(b, out),
+            [b'=', ..] => self.after_equals(b, out),
+            _ => self.after_blanks(b, out),
         }
     }
 
-    fn fresh(&mut self, b: u8) {
+    fn fresh(&mut self, b: u8, out: &mut Vec<u8>) {
         match b {
             b'=' | b' ' | b'\t' | b'\r' => self.held.push(b),
-            b => self.ready.bytes.push(b),
+            b => out.push(b),
         }
     }
 
     /// Held: `=`, `=` and a digit, or `=` and blanks.
-    fn after_equals(&mut self, b: u8) {
+    fn after_equals(&mut self, b: u8, out: &mut Vec<u8>) {
         match (self.held.as_slice(), b) {
             // Soft line break, with whatever blanks a relay has put there.
             (_, b'\n') if self.held.get(1).is_none_or(|&c| is_blank(c)) => self.held.clear(),
@@ -108,46 +75,37 @@ impl<R: Read> QuotedReader<R> {
             (&[b'=', high], _) if !is_blank(high) => match (hex(high), hex(b)) {
                 (Some(high), Some(low)) => {
                     self.held.clear();
-                    self.ready.bytes.push(high << 4 | low);
+                    out.push(high << 4 | low);
                 }
-                _ => self.release_and(b),
+                _ => self.release_and(b, out),
             },
             _ if is_blank(b) && self.held.len() > 1 && self.held.len() < MAX_HELD => {
                 self.held.push(b);
             }
-            _ => self.release_and(b),
+            _ => self.release_and(b, out),
         }
     }
 
     /// Held: blanks, perhaps a CR.
-    fn after_blanks(&mut self, b: u8) {
+    fn after_blanks(&mut self, b: u8, out: &mut Vec<u8>) {
         match b {
             b'\n' => {
                 let has_cr = self.held.last() == Some(&b'\r');
                 self.held.clear();
                 if has_cr {
-                    self.ready.bytes.push(b'\r');
+                    out.push(b'\r');
                 }
-                self.ready.bytes.push(b'\n');
+                out.push(b'\n');
             }
             b' ' | b'\t' | b'\r' if self.held.len() < MAX_HELD => self.held.push(b),
-            b => self.release_and(b),
+            b => self.release_and(b, out),
         }
     }
 
     /// What was held is text after all.
-    fn release_and(&mut self, b: u8) {
-        self.ready.bytes.append(&mut self.held);
-        self.fresh(b);
-    }
-
-    fn end(&mut self) {
-        // Blanks at the end of the last line, and a soft break without line.
-        let is_text = self.held.len() == 2 && self.held.last().is_some_and(|&b| !is_blank(b));
-        if is_text {
-            self.ready.bytes.append(&mut self.held);
-        }
-        self.held.clear();
+    fn release_and(&mut self, b: u8, out: &mut Vec<u8>) {
+        out.append(&mut self.held);
+        self.fresh(b, out);
     }
 }
 
@@ -159,17 +117,12 @@ fn hex(b: u8) -> Option<u8> {
     char::from(b).to_digit(16).map(|d| d as u8)
 }
 
-impl<R: Read> Read for QuotedReader<R> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        while self.ready.is_empty() && self.fill()? {}
-        Ok(self.ready.give(buf))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decode::{QuotedReader, feed};
     use proptest::prelude::*;
+    use std::io::Read;
 
     fn decode(text: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
@@ -211,14 +164,14 @@ mod tests {
         #[test]
         fn at_once_or_octet_by_octet(text in "[=3Dz \t\r\n]{0,40}", step in 1usize..4) {
             let mut whole = Vec::new();
-            QuotedReader::decode(text.as_bytes(), &mut whole);
+            feed::decode::<Quoted>(text.as_bytes(), &mut whole);
             prop_assert_eq!(&whole, &decode(text.as_bytes()));
-            let mut reader = QuotedReader::new(&b""[..]);
+            let (mut quoted, mut out) = (Quoted::default(), Vec::new());
             for piece in text.as_bytes().chunks(step) {
-                piece.iter().for_each(|&b| reader.push(b));
+                quoted.feed(piece, &mut out);
             }
-            reader.end();
-            prop_assert_eq!(&whole, &reader.ready.bytes);
+            quoted.end(&mut out);
+            prop_assert_eq!(&whole, &out);
         }
 
         #[test]

@@ -8,6 +8,7 @@
 //!   [`MAX_CLIMB`], so that time stays near linear.
 
 mod ids;
+mod pruned;
 mod references;
 mod subject;
 #[cfg(test)]

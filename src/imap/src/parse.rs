@@ -55,13 +55,6 @@ pub struct ParseError {
     pub text: &'static str,
 }
 
-impl ParseError {
-    /// No command has this name, or there is none.
-    pub fn unknown_command(&self) -> bool {
-        self.tag.is_some() && self.kind.is_none()
-    }
-}
-
 const BAD_TAG: Syntax = Syntax("Invalid tag");
 
 /// Parses a whole command as it comes in [`crate::Frame::Command`].

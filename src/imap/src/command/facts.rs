@@ -35,8 +35,6 @@ pub struct Facts {
     pub name: &'static str,
     /// Where it is allowed.
     pub states: States,
-    /// Its arguments are or may hold message sequence numbers.
-    pub sequence_numbers: bool,
     /// No EXPUNGE may be sent while it is answered (RFC 9051 §7.5.1).
     pub holds_expunge: bool,
 }
@@ -66,7 +64,6 @@ const fn plain(name: &'static str, states: States) -> Facts {
     Facts {
         name,
         states,
-        sequence_numbers: false,
         holds_expunge: false,
     }
 }
@@ -99,18 +96,18 @@ commands! {
     Close        "CLOSE"        SELECTED;
     Unselect     "UNSELECT"     SELECTED;
     Expunge      "EXPUNGE"      SELECTED;
-    Search       "SEARCH"       SELECTED + sequence_numbers + holds_expunge;
-    Sort         "SORT"         SELECTED + sequence_numbers + holds_expunge;
-    Thread       "THREAD"       SELECTED + sequence_numbers + holds_expunge;
-    Fetch        "FETCH"        SELECTED + sequence_numbers + holds_expunge;
-    Store        "STORE"        SELECTED + sequence_numbers + holds_expunge;
-    Copy         "COPY"         SELECTED + sequence_numbers;
-    Move         "MOVE"         SELECTED + sequence_numbers;
-    Replace      "REPLACE"      SELECTED + sequence_numbers;
+    Search       "SEARCH"       SELECTED + holds_expunge;
+    Sort         "SORT"         SELECTED + holds_expunge;
+    Thread       "THREAD"       SELECTED + holds_expunge;
+    Fetch        "FETCH"        SELECTED + holds_expunge;
+    Store        "STORE"        SELECTED + holds_expunge;
+    Copy         "COPY"         SELECTED;
+    Move         "MOVE"         SELECTED;
+    Replace      "REPLACE"      SELECTED;
     UidExpunge   "UID EXPUNGE"  SELECTED;
-    UidSearch    "UID SEARCH"   SELECTED + sequence_numbers;
-    UidSort      "UID SORT"     SELECTED + sequence_numbers;
-    UidThread    "UID THREAD"   SELECTED + sequence_numbers;
+    UidSearch    "UID SEARCH"   SELECTED;
+    UidSort      "UID SORT"     SELECTED;
+    UidThread    "UID THREAD"   SELECTED;
     UidFetch     "UID FETCH"    SELECTED;
     UidStore     "UID STORE"    SELECTED;
     UidCopy      "UID COPY"     SELECTED;

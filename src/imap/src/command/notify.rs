@@ -75,15 +75,4 @@ impl Events {
     pub fn is_empty(self) -> bool {
         self == Self::default()
     }
-
-    /// What either wants.
-    #[must_use]
-    pub fn union(self, other: Self) -> Self {
-        Self {
-            messages: self.messages || other.messages,
-            flags: self.flags || other.flags,
-            names: self.names || other.names,
-            subscriptions: self.subscriptions || other.subscriptions,
-        }
-    }
 }

@@ -1,6 +1,8 @@
 //! A session's state, and how it goes from frame to frame.
 
+mod answer;
 mod drive;
+mod look;
 pub(crate) mod notify;
 mod silence;
 

@@ -1,29 +1,27 @@
 //! COPY, MOVE and their UID forms (RFC 9051 §6.4.7 and §6.4.8, RFC 6851,
 //! RFC 4315 §3).
 
+use super::Started;
 use super::append::destination;
 use super::store::READ_ONLY;
 use crate::error::Error;
-use crate::job::Reply;
-use crate::selected::Selected;
+use crate::job::{Job, Reply, Step, UidPieces};
 use crate::session::Session;
 use roost_imap::ResponseCode;
 use roost_imap::command::CopyArgs;
 use roost_imap::write::{self, Status};
 use roost_store::{CopyMode, CopyOutcome, Error as StoreError, Mailbox};
-use roost_types::UidSet;
+use roost_types::{Uid, UidSet, UidValidity};
 use std::sync::Arc;
 
-/// Messages that others take away meanwhile are left out so many times.
-const TRIES: usize = 5;
+/// Messages moved in one step. Each step waits for the disk and makes a new
+/// picture of both mailboxes, so they are many.
+const STEP_MOVED: u64 = 5000;
 
-/// The store copies all messages or none, so this is one piece of work.
-pub(super) fn run(
-    session: &mut Session,
-    args: &CopyArgs,
-    mode: CopyMode,
-    out: &mut Vec<u8>,
-) -> Result<Reply, Error> {
+/// Messages that others take away meanwhile are left out so many times.
+const TRIES: u32 = 5;
+
+pub(super) fn start(session: &Session, args: &CopyArgs, mode: CopyMode) -> Result<Started, Error> {
     let selected = session.selected()?;
     let seqs = selected.resolve(&args.set, args.uid)?;
     if mode == CopyMode::Move && selected.read_only() {
@@ -36,58 +34,146 @@ pub(super) fn run(
     if !args.uid && !uids.ghosts.is_empty() {
         return Err(StoreError::Expunged.into());
     }
-    let (nothing, done) = match mode {
-        CopyMode::Copy => ("No messages to copy", "Copy completed"),
-        CopyMode::Move => ("No messages to move", "Move completed"),
+    let bringing = Bringing {
+        to,
+        by_uid: args.uid,
+        pairs: Vec::new(),
+        uid_validity: None,
     };
-    if uids.live.is_empty() {
-        return Ok(Reply::ok(nothing));
+    Ok(Started::Job(match mode {
+        CopyMode::Copy => Box::new(Copy {
+            bringing,
+            uids: uids.live,
+            tries: TRIES,
+        }),
+        CopyMode::Move => Box::new(Move {
+            bringing,
+            total: uids.live.len(),
+            done: 0,
+            pieces: UidPieces::new(&uids.live),
+        }),
+    }))
+}
+
+/// What COPY and MOVE have in common.
+struct Bringing {
+    to: Arc<Mailbox>,
+    by_uid: bool,
+    /// Old and new UIDs so far.
+    pairs: Vec<(Uid, Uid)>,
+    uid_validity: Option<UidValidity>,
+}
+
+impl Bringing {
+    /// Copies or moves messages; those that are missing.
+    fn bring(
+        &mut self,
+        session: &mut Session,
+        uids: &UidSet,
+        mode: CopyMode,
+    ) -> Result<UidSet, Error> {
+        let before = session.before_adding(&self.to);
+        let copied = session.selected()?.mailbox().copy(uids, &self.to, mode);
+        let CopyOutcome {
+            uid_validity,
+            pairs,
+            missing,
+        } = copied.map_err(Error::Destination)?;
+        let added = pairs.iter().map(|&(_, uid)| uid).collect();
+        session.after_adding(&self.to, &before, &added);
+        if self.uid_validity.replace(uid_validity) != Some(uid_validity) {
+            // UIDs from before mean nothing any more.
+            self.pairs.clear();
+        }
+        self.pairs.extend(pairs);
+        Ok(missing)
     }
-    let before = session.before_adding(&to);
-    let outcome = match copy_some(selected, uids.live, &to, mode, args.uid)? {
-        Some(outcome) => outcome,
-        None => return Ok(Reply::ok(nothing)),
-    };
-    let moved = outcome.pairs.len() as u64;
-    let added = outcome.pairs.iter().map(|&(_, uid)| uid).collect();
-    session.after_adding(&to, &before, &added);
-    let code = ResponseCode::CopyUid {
-        validity: outcome.uid_validity,
-        pairs: outcome.pairs,
-    };
-    match mode {
-        CopyMode::Copy => Ok(Reply::ok_code(code, done)),
-        // The client needs it before the messages go (RFC 9051 §6.4.8).
-        CopyMode::Move => {
-            session.counters.expunged += moved;
-            write::untagged(out, Status::Ok, Some(&code), "Moved");
-            Ok(Reply::ok(done))
+
+    fn code(&mut self) -> Option<ResponseCode> {
+        let pairs = std::mem::take(&mut self.pairs);
+        let validity = self.uid_validity.filter(|_| !pairs.is_empty())?;
+        Some(ResponseCode::CopyUid { validity, pairs })
+    }
+
+    /// Nothing was there.
+    fn nothing(&self, text: &'static str) -> Result<Step, Error> {
+        match self.by_uid {
+            true => Ok(Step::Done(Reply::ok(text))),
+            false => Err(StoreError::Expunged.into()),
         }
     }
 }
 
-/// Copies what is there of messages that are named by their UIDs (RFC 9051
-/// §6.4.9), or all of those named by their numbers. `None`: none is there.
-fn copy_some(
-    selected: &Selected,
-    mut uids: UidSet,
-    to: &Arc<Mailbox>,
-    mode: CopyMode,
-    by_uid: bool,
-) -> Result<Option<CopyOutcome>, Error> {
-    for _ in 0..TRIES {
-        if uids.is_empty() {
-            return Ok(None);
+/// All or none, so this is one piece of work.
+struct Copy {
+    bringing: Bringing,
+    uids: UidSet,
+    tries: u32,
+}
+
+impl Job for Copy {
+    fn step(&mut self, session: &mut Session, _: &mut Vec<u8>) -> Result<Step, Error> {
+        let nothing = "No messages to copy";
+        if self.uids.is_empty() {
+            return Ok(Step::Done(Reply::ok(nothing)));
         }
-        let copied = selected.mailbox().copy(&uids, to, mode);
-        let outcome = copied.map_err(Error::Destination)?;
-        if !outcome.pairs.is_empty() {
-            return Ok(Some(outcome));
+        let missing = self.bringing.bring(session, &self.uids, CopyMode::Copy)?;
+        if let Some(code) = self.bringing.code() {
+            return Ok(Step::Done(Reply::ok_code(code, "Copy completed")));
         }
-        if !by_uid {
-            break;
+        // UIDs of messages that are not there are passed over (RFC 9051 §6.4.9).
+        self.uids = self.uids.difference(&missing);
+        self.tries -= 1;
+        match self.uids.is_empty() {
+            true => self.bringing.nothing(nothing),
+            false if self.tries > 0 && self.bringing.by_uid => Ok(Step::More),
+            false => Err(StoreError::Expunged.into()),
         }
-        uids = uids.difference(&outcome.missing);
     }
-    Err(StoreError::Expunged.into())
+}
+
+/// Each message is moved or not (RFC 6851 §3.3), so they go in pieces.
+struct Move {
+    bringing: Bringing,
+    pieces: UidPieces,
+    done: u64,
+    total: u64,
+}
+
+impl Move {
+    /// The client needs the UIDs before the messages go (RFC 9051 §6.4.8).
+    fn tell(&mut self, out: &mut Vec<u8>) -> bool {
+        let code = self.bringing.code();
+        if code.is_some() {
+            write::untagged(out, Status::Ok, code.as_ref(), "Moved");
+        }
+        code.is_some()
+    }
+}
+
+impl Job for Move {
+    fn step(&mut self, session: &mut Session, out: &mut Vec<u8>) -> Result<Step, Error> {
+        let Some(uids) = self.pieces.next(STEP_MOVED) else {
+            return match self.tell(out) {
+                true => Ok(Step::Done(Reply::ok("Move completed"))),
+                false if self.total == 0 => Ok(Step::Done(Reply::ok("No messages to move"))),
+                false => self.bringing.nothing("No messages to move"),
+            };
+        };
+        let before = self.bringing.pairs.len();
+        let moved = self.bringing.bring(session, &uids, CopyMode::Move);
+        let now = self.bringing.pairs.len();
+        session.counters.expunged += now.saturating_sub(before) as u64;
+        if moved.is_err() {
+            // What was moved before stays so.
+            self.tell(out);
+        }
+        moved?;
+        self.done += uids.len();
+        Ok(Step::More)
+    }
+
+    fn progress(&self) -> Option<(u64, Option<u64>)> {
+        Some((self.done, Some(self.total)))
+    }
 }

@@ -90,7 +90,7 @@ pub(crate) fn start(
         Command::Sort(args) => return Ok(Started::Job(sort::start(session, tag, args)?)),
         Command::Thread(args) => return Ok(Started::Job(thread::start(session, args)?)),
         Command::Store(args) => return Ok(Started::Job(store::start(session, args)?)),
-        Command::Copy(args) => copy::run(session, &args, CopyMode::Copy, out)?,
-        Command::Move(args) => copy::run(session, &args, CopyMode::Move, out)?,
+        Command::Copy(args) => return copy::start(session, &args, CopyMode::Copy),
+        Command::Move(args) => return copy::start(session, &args, CopyMode::Move),
     }))
 }

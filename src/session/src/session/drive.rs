@@ -2,14 +2,13 @@
 
 use super::notify::Telling;
 use super::silence::Silence;
-use super::{End, Phase, Progress, Session, State, end_of};
-use crate::changes::{Changes, Told};
+use super::{Phase, Progress, Session};
+use crate::changes::Changes;
 use crate::cmd::{self, Started};
-use crate::error::{Answer, Error, Fatal, answer, is_for_the_log};
+use crate::error::{Answer, Fatal, answer};
 use crate::job::{Reply, Step};
-use crate::selected::Selected;
-use roost_imap::write::{self, Dialect, Status};
-use roost_imap::{CommandKind, Frame, Request, ResponseCode, Tag, command, parse};
+use roost_imap::write::{self, Status};
+use roost_imap::{CommandKind, Frame, Request, Tag, command, parse};
 use std::mem;
 
 impl Session {
@@ -261,173 +260,12 @@ impl Session {
         }
     }
 
-    fn failed(
-        &mut self,
-        tag: Tag,
-        kind: CommandKind,
-        error: &Error,
-        out: &mut Vec<u8>,
-    ) -> Progress {
-        if is_for_the_log(error) {
-            self.log_problem(error);
-        }
-        match answer(error) {
-            Answer::Tagged(reply) => self.finish(tag, kind, reply, out),
-            Answer::Bye(fatal) => self.fatal(fatal, out),
-        }
-    }
-
-    /// Tells what the command and others changed, then answers.
-    fn finish(&mut self, tag: Tag, kind: CommandKind, reply: Reply, out: &mut Vec<u8>) -> Progress {
-        // Who wants to hear of none still hears of those by its own command.
-        let wanted = self.policy().messages || expunges(kind);
-        let expunges = wanted && !kind.facts().holds_expunge;
-        let news = match looks_afterwards(kind) {
-            true => self.look(expunges),
-            false => self.news(expunges),
-        };
-        let changes = match news {
-            Ok(changes) => changes,
-            Err(fatal) => return self.fatal(fatal, out),
-        };
-        self.phase = Phase::After {
-            tag,
-            kind,
-            reply,
-            telling: Telling::new(changes),
-        };
-        self.step(out)
-    }
-
-    fn reply(
-        &mut self,
-        tag: &Tag,
-        kind: CommandKind,
-        reply: &Reply,
-        out: &mut Vec<u8>,
-    ) -> Progress {
-        let (session, status) = (self.identity.session.0, reply.status.word());
-        log::debug!(session = session; "{}: {status}", kind.name());
-        let highest = self.modseq_due();
-        let mut code = reply.code.as_ref();
-        if let Some(highest) = &highest {
-            match code {
-                None if reply.status == Status::Ok => code = Some(highest),
-                _ => write::untagged(out, Status::Ok, Some(highest), "Highest"),
-            }
-        }
-        if reply.status == Status::Bad {
-            return self.bad(Some(tag), code, &reply.text, out);
-        }
-        write::tagged(out, tag, reply.status, code, &reply.text);
-        if kind == CommandKind::Compress && reply.status == Status::Ok {
-            self.phase = Phase::Ready;
-            return Progress::Compress;
-        }
-        match self.state {
-            State::LoggedOut => {
-                self.phase = Phase::Ended(End::Logout);
-                Progress::End(End::Logout)
-            }
-            State::Authenticated | State::Selected(_) => {
-                self.phase = Phase::Ready;
-                Progress::Next
-            }
-        }
-    }
-
-    /// HIGHESTMODSEQ, where the client would take another value for it
-    /// (RFC 7162 §3.2 and §6).
-    fn modseq_due(&mut self) -> Option<ResponseCode> {
-        match &mut self.state {
-            State::Selected(selected) if self.enabled.qresync && selected.keeps_modseqs() => {
-                selected.modseq_due().map(ResponseCode::HighestModSeq)
-            }
-            _ => None,
-        }
-    }
-
     /// The command that a bad line is answered for: in IDLE, the IDLE, which
     /// it ends (RFC 9051 §6.3.13).
     fn blamed(&self, tag: Option<Tag>) -> Option<Tag> {
         match &self.phase {
             Phase::Idle { tag } => Some(tag.clone()),
             _ => tag,
-        }
-    }
-
-    /// Answers BAD, and BYE after too many of them in a row.
-    fn bad(
-        &mut self,
-        tag: Option<&Tag>,
-        code: Option<&ResponseCode>,
-        text: &str,
-        out: &mut Vec<u8>,
-    ) -> Progress {
-        write::status_line(out, tag, Status::Bad, code, text, Dialect::Ascii);
-        // An APPEND or IDLE that this ended leaves nothing behind.
-        self.phase = Phase::Ready;
-        self.bad_commands += 1;
-        let most = self.settings.max_bad_commands;
-        if most > 0 && self.bad_commands >= most {
-            return self.fatal(Fatal::TooManyBad, out);
-        }
-        Progress::Next
-    }
-
-    fn fatal(&mut self, fatal: Fatal, out: &mut Vec<u8>) -> Progress {
-        // A client would take the BYE for a part of the broken response.
-        if fatal != Fatal::Truncated {
-            write::bye(out, None, &fatal.to_string());
-        }
-        let end = end_of(fatal);
-        self.phase = Phase::Ended(end);
-        Progress::End(end)
-    }
-
-    /// Changes of the selected mailbox, as the disk has them now.
-    pub(crate) fn look(&mut self, expunges: bool) -> Result<Changes, Fatal> {
-        let changes = match &mut self.state {
-            State::Selected(selected) => selected.refresh(expunges),
-            State::Authenticated | State::LoggedOut => Ok(Changes::default()),
-        };
-        self.or_nothing(changes)
-    }
-
-    /// Has the worker see changes without telling them yet.
-    fn look_only(&mut self) -> Result<Changes, Fatal> {
-        let looked = self.selected().and_then(Selected::look);
-        self.or_nothing(looked.map(|()| Changes::default()))
-    }
-
-    /// Changes of the selected mailbox, as the worker knows of them.
-    fn news(&mut self, expunges: bool) -> Result<Changes, Fatal> {
-        let changes = match &mut self.state {
-            State::Selected(selected) => {
-                let snapshot = selected.mailbox().snapshot();
-                selected.advance(&snapshot, expunges, Told::Nothing)
-            }
-            State::Authenticated | State::LoggedOut => Ok(Changes::default()),
-        };
-        self.or_nothing(changes)
-    }
-
-    /// A mailbox that cannot be looked at just now has no news.
-    fn or_nothing(&self, changes: Result<Changes, Error>) -> Result<Changes, Fatal> {
-        changes.or_else(|error| match error {
-            Error::Fatal(fatal) => Err(fatal),
-            other => {
-                self.log_problem(&other);
-                Ok(Changes::default())
-            }
-        })
-    }
-
-    /// Writes changes; true when all are written.
-    pub(crate) fn tell(&self, changes: &mut Changes, uid: bool, out: &mut Vec<u8>) -> bool {
-        match &self.state {
-            State::Selected(selected) => changes.write(out, selected, self.style(uid)),
-            State::Authenticated | State::LoggedOut => true,
         }
     }
 
@@ -500,18 +338,9 @@ fn uses_uids(kind: CommandKind) -> bool {
     kind.name().starts_with("UID ")
 }
 
-/// Commands that expunge messages and tell so.
-fn expunges(kind: CommandKind) -> bool {
-    use CommandKind as K;
-    matches!(
-        kind,
-        K::Expunge | K::UidExpunge | K::Move | K::UidMove | K::Replace | K::UidReplace
-    )
-}
-
 /// STORE: flags of others that were told before it is carried out would seem
 /// to be its outcome. NOTIFY decides what is told.
-fn looks_afterwards(kind: CommandKind) -> bool {
+pub(super) fn looks_afterwards(kind: CommandKind) -> bool {
     matches!(
         kind,
         CommandKind::Store | CommandKind::UidStore | CommandKind::Notify

@@ -10,6 +10,7 @@ mod notify;
 mod object_id;
 mod replace;
 mod replay;
+mod resync;
 mod several;
 mod sync;
 mod uid_only;

@@ -248,6 +248,31 @@ fn many_changes_are_told_in_pieces() {
     assert!(answer.ends_with("b OK NOOP completed\r\n"));
 }
 
+/// RFC 6851 §3.3; RFC 9051 §6.4.8: one COPYUID, before the messages go.
+#[test]
+fn many_messages_are_moved_in_pieces() {
+    let site = Site::new();
+    let count = many(&site) + many(&site);
+    let mut a = site.client();
+    a.say("a CREATE x");
+    a.say("a SELECT INBOX");
+    a.framer.push(b"a MOVE 1:* x\r\n");
+    let frame = a.framer.next_frame().unwrap();
+    let mut answer = Vec::new();
+    let (mut progress, mut moving) = (a.session.take(frame, &mut answer), 0);
+    while progress == Progress::More {
+        progress = a.session.step(&mut answer);
+        moving += u32::from(a.session.doing() == "MOVE" && answer.is_empty());
+    }
+    // The command begins, and two pieces are moved.
+    assert_eq!(moving, 3);
+    let answer = String::from_utf8(answer).unwrap();
+    assert!(answer.starts_with("* OK [COPYUID "), "{answer:.100}");
+    assert!(answer.contains(&format!(" 1:{count} 1:{count}] Moved\r\n")));
+    assert_eq!(answer.matches(" EXPUNGE\r\n").count() as u32, count);
+    assert!(answer.ends_with("a OK Move completed\r\n"));
+}
+
 #[test]
 fn what_others_change_before_its_turn_is_told_when_it_has_come() {
     let site = Site::new();

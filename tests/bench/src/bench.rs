@@ -1,6 +1,7 @@
 //! One run: the mail, the servers, the workloads in turns, the table.
 
 use crate::answer::Answers;
+use crate::deadline;
 use crate::error::{Error, Result, fail};
 use crate::machine::{self, cpu_seconds};
 use crate::maildir::{self, Master};
@@ -12,8 +13,9 @@ use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, chown};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub struct Bench {
     pub options: Options,
@@ -26,6 +28,9 @@ pub struct Bench {
     made: HashSet<String>,
     differences: String,
 }
+
+/// Rounds that have taken so long are followed by no other.
+const ENOUGH: Duration = Duration::from_secs(75);
 
 /// Where the measurements of one server in one round go.
 pub struct Takes<'a> {
@@ -84,19 +89,37 @@ pub fn run(options: Options) -> Result<()> {
     }
     let wanted = work::wanted(&options.only)?;
     machine::raise_limits();
+    deadline::watch_signals()?;
     let started = Instant::now();
     let mut bench = Bench::new(options)?;
+    let mut failed = 0;
     for (name, workload) in wanted {
         let before = Instant::now();
         let rows = bench.rows.len();
-        if let Err(e) = workload(&mut bench) {
+        deadline::begin(deadline::WORKLOAD);
+        if let Err(e) = no_panic(|| workload(&mut bench)) {
             eprintln!("{name}: {e}");
             bench.notes.push(format!("`{name}` failed: {e}"));
+            failed += 1;
         }
         eprintln!("{name}: {:.1} s", before.elapsed().as_secs_f64());
         eprint!("{}", report::table(&bench.rows[rows..]));
+        // What follows may fail in ways that leave nothing behind.
+        bench.write(started.elapsed().as_secs())?;
+        if deadline::interrupted() {
+            break;
+        }
     }
-    bench.finish(started.elapsed().as_secs())
+    bench.finish(started.elapsed().as_secs())?;
+    match failed {
+        0 => Ok(()),
+        n => fail(format!("{n} of the workloads failed; the table says which")),
+    }
+}
+
+/// A fault of one workload's own costs the others nothing.
+fn no_panic(work: impl FnOnce() -> Result<()>) -> Result<()> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| fail("the load generator panicked"))
 }
 
 impl Bench {
@@ -136,10 +159,9 @@ impl Bench {
             fs::write(&file, &self.differences)?;
             eprintln!("differences in answers: {}", file.display());
         }
-        let text = report::whole(&self, seconds);
         match &self.options.output {
-            Some(file) => fs::write(file, text)?,
-            None => print!("{text}"),
+            Some(_) => self.write(seconds)?,
+            None => print!("{}", report::whole(&self, seconds)),
         }
         if !self.options.keep {
             for kind in [Kind::Roost, Kind::Tuned, Kind::Default, Kind::Hibernate] {
@@ -147,6 +169,14 @@ impl Bench {
             }
         }
         Ok(())
+    }
+
+    /// The table as it is by now, where a file is wanted.
+    fn write(&self, seconds: u64) -> Result<()> {
+        match &self.options.output {
+            Some(file) => Ok(fs::write(file, report::whole(self, seconds))?),
+            None => Ok(()),
+        }
     }
 
     /// The ordinary mailbox has this many messages.
@@ -205,28 +235,46 @@ impl Bench {
         &mut self,
         mut rows: Vec<Row>,
         usual: usize,
+        workload: impl FnMut(&mut Server, &mut Takes<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let done = self.all_rounds(&mut rows, usual, workload);
+        self.rows.append(&mut rows);
+        done
+    }
+
+    fn all_rounds(
+        &mut self,
+        rows: &mut [Row],
+        usual: usize,
         mut workload: impl FnMut(&mut Server, &mut Takes<'_>) -> Result<()>,
     ) -> Result<()> {
         for server in &mut self.servers {
             server.start()?;
         }
         let count = self.servers.len();
-        for round in 0..self.options.rounds(usual) {
+        let (begin, rounds) = (Instant::now(), self.options.rounds(usual));
+        for round in 0..rounds {
+            if round > 0 && begin.elapsed() > ENOUGH {
+                if let Some(row) = rows.first() {
+                    let title = &row.title;
+                    self.notes.push(format!(
+                        "{title}, and what follows: {round} rounds of {rounds}"
+                    ));
+                }
+                break;
+            }
             for turn in 0..count {
+                deadline::check()?;
                 let server = &mut self.servers[(round + turn) % count];
                 let kind = server.kind;
-                let mut takes = Takes {
-                    kind,
-                    rows: &mut rows,
-                };
+                let mut takes = Takes { kind, rows };
                 if let Err(e) = workload(server, &mut takes) {
                     eprintln!("{}: {e}", kind.name());
-                    failed(&mut rows, kind, &e);
+                    failed(rows, kind, &e);
                     let _ = server.restart();
                 }
             }
         }
-        self.rows.append(&mut rows);
         Ok(())
     }
 
@@ -272,10 +320,16 @@ impl Bench {
 }
 
 fn failed(rows: &mut [Row], kind: Kind, e: &Error) {
-    for row in rows {
+    let mut told = false;
+    for row in rows.iter_mut() {
         if !row.samples.contains_key(&kind) {
             row.failures.insert(kind, e.to_string());
+            told = true;
         }
+    }
+    // A round that fails is told even where others gave all figures.
+    if !told && let Some(row) = rows.last_mut() {
+        row.failures.insert(kind, e.to_string());
     }
 }
 

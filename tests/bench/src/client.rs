@@ -1,14 +1,18 @@
 //! A connection that measures: one buffer, no copy of what is only counted.
 
+use crate::deadline;
 use crate::error::{Error, Result, fail};
 use crate::scan::{Collect, Nothing, Scanner, Sink, Step, Tally};
 use rustls::{ClientConnection, StreamOwned};
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// No answer takes longer; the first look at a very large mailbox is slow.
-const PATIENCE: Duration = Duration::from_secs(300);
+/// Nothing comes for so long only from a server that hangs; the first look at
+/// a very large mailbox is slow.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// So often it is looked whether there is still time to wait.
+const LOOK: Duration = Duration::from_secs(2);
 const BULK: usize = 256 * 1024;
 /// Idle connections are held by the thousand.
 const IDLE: usize = 512;
@@ -35,12 +39,12 @@ impl Client {
     pub fn connect(addr: SocketAddr, tls: bool) -> Result<Self> {
         let wire = if tls {
             let stream = roost_tests::tls::connect(addr)?;
-            stream.sock.set_read_timeout(Some(PATIENCE))?;
+            patient(&stream.sock)?;
             Wire::Tls(Box::new(stream))
         } else {
             let stream = TcpStream::connect_timeout(&addr, PATIENCE)?;
             stream.set_nodelay(true)?;
-            stream.set_read_timeout(Some(PATIENCE))?;
+            patient(&stream)?;
             Wire::Plain(stream)
         };
         let mut client = Self {
@@ -144,9 +148,21 @@ impl Client {
             }
         }
         let space = &mut self.buffer[self.end..];
-        let n = match &mut self.wire {
-            Wire::Plain(r) => r.read(space)?,
-            Wire::Tls(r) => r.read(space)?,
+        let since = Instant::now();
+        let n = loop {
+            let read = match &mut self.wire {
+                Wire::Plain(r) => r.read(space),
+                Wire::Tls(r) => r.read(space),
+            };
+            match read {
+                Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                    deadline::check()?;
+                    if since.elapsed() >= PATIENCE {
+                        return fail("no answer");
+                    }
+                }
+                read => break read?,
+            }
         };
         if n == 0 {
             return fail("the server closed the connection");
@@ -211,6 +227,11 @@ impl Client {
             })
             .ok_or_else(|| Error(format!("SELECT told no {key}")))
     }
+}
+
+fn patient(stream: &TcpStream) -> Result<()> {
+    stream.set_read_timeout(Some(LOOK))?;
+    Ok(stream.set_write_timeout(Some(PATIENCE))?)
 }
 
 /// APPEND with its message, ready to be sent.

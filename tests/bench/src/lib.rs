@@ -11,6 +11,7 @@ mod answer;
 mod bench;
 mod canned;
 mod client;
+mod deadline;
 mod error;
 mod limits;
 mod machine;

@@ -25,6 +25,48 @@ pub fn raise_limits() {
     }
 }
 
+/// A setting of the kernel that goes back to what it was.
+pub struct Raised {
+    file: &'static str,
+    before: String,
+}
+
+impl Raised {
+    pub fn to(file: &'static str, value: &str) -> Result<Self> {
+        let before = fs::read_to_string(file)?;
+        fs::write(file, value)?;
+        Ok(Self { file, before })
+    }
+}
+
+impl Drop for Raised {
+    fn drop(&mut self) {
+        if let Err(e) = fs::write(self.file, &self.before) {
+            eprintln!("{} is not {} again: {e}", self.file, self.before.trim());
+        }
+    }
+}
+
+/// Octets that processes can have without anything being written out.
+pub fn memory_available() -> u64 {
+    meminfo("MemAvailable:") << 10
+}
+
+/// KiB behind `name`.
+fn meminfo(name: &str) -> u64 {
+    fs::read_to_string("/proc/meminfo")
+        .unwrap_or_default()
+        .lines()
+        .find_map(|l| {
+            l.strip_prefix(name)?
+                .trim()
+                .strip_suffix(" kB")?
+                .parse()
+                .ok()
+        })
+        .unwrap_or(0)
+}
+
 /// A certificate for all servers, made once.
 pub fn certificate(dir: &Path) -> Result<()> {
     let file = dir.join("certificate.pem");
@@ -42,16 +84,7 @@ pub fn certificate(dir: &Path) -> Result<()> {
 pub fn description(dir: &Path) -> String {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let read = |p: &str| fs::read_to_string(p).unwrap_or_default();
-    let memory: u64 = read("/proc/meminfo")
-        .lines()
-        .find_map(|l| {
-            l.strip_prefix("MemTotal:")?
-                .trim()
-                .strip_suffix(" kB")?
-                .parse()
-                .ok()
-        })
-        .unwrap_or(0);
+    let memory = meminfo("MemTotal:");
     let release = read("/proc/sys/kernel/osrelease");
     let kernel: String = release
         .trim()
@@ -91,4 +124,21 @@ fn dovecot_version() -> String {
         "Dovecot {}",
         text.split_whitespace().next().unwrap_or("none")
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_raised_setting_goes_back() {
+        let file = std::env::temp_dir().join(format!("roost-bench-{}", std::process::id()));
+        fs::write(&file, "128\n").unwrap();
+        let path: &'static str = Box::leak(file.to_string_lossy().into_owned().into_boxed_str());
+        let raised = Raised::to(path, "20000").unwrap();
+        assert_eq!(fs::read_to_string(path).unwrap(), "20000");
+        drop(raised);
+        assert_eq!(fs::read_to_string(path).unwrap(), "128\n");
+        fs::remove_file(path).unwrap();
+    }
 }

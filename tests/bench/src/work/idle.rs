@@ -7,18 +7,21 @@
 use super::count;
 use crate::bench::Bench;
 use crate::client::Client;
+use crate::deadline;
 use crate::error::{Result, fail};
+use crate::machine::{Raised, memory_available};
 use crate::memory;
 use crate::row::{Row, Target, Unit, row};
 use crate::server::{Kind, Server};
 use crate::threads::parallel;
-use std::fs;
 use std::time::Duration;
 
 const PER_USER: usize = 5;
 /// Clients that connect at the same time.
 const AT_ONCE: usize = 8;
 const INSTANCES: &str = "/proc/sys/fs/inotify/max_user_instances";
+/// Memory that the load generator and the kernel take for each connection.
+const BESIDE: u64 = 100 << 10;
 
 struct Case {
     connections: usize,
@@ -66,14 +69,31 @@ pub fn run(b: &mut Bench) -> Result<()> {
         b.account(&format!("u{n}"), 10)?;
     }
     // Dovecot needs an inotify instance for each session.
-    let before = fs::read_to_string(INSTANCES)?;
-    if fs::write(INSTANCES, "20000").is_err() {
-        b.notes
-            .push(format!("{INSTANCES} could not be raised from {before}"));
+    let _raised = match Raised::to(INSTANCES, "20000") {
+        Ok(raised) => Some(raised),
+        Err(e) => {
+            b.notes
+                .push(format!("{INSTANCES} could not be raised: {e}"));
+            None
+        }
+    };
+    for case in cases {
+        // Thousands of processes take their time.
+        deadline::begin(deadline::WORKLOAD);
+        measure(b, case)?;
     }
-    let done = cases.iter().try_for_each(|case| measure(b, case));
-    fs::write(INSTANCES, before)?;
-    done
+    Ok(())
+}
+
+/// What a connection may take at most, with its processes' share of the
+/// kernel's memory.
+fn dear(kind: Kind, tls: bool) -> u64 {
+    match (kind, tls) {
+        (Kind::Roost, _) => 256 << 10,
+        // A process for each session, and one more that relays TLS.
+        (Kind::Default, true) => 3 << 20,
+        _ => 1 << 20,
+    }
 }
 
 fn measure(b: &mut Bench, case: &Case) -> Result<()> {
@@ -88,8 +108,16 @@ fn measure(b: &mut Bench, case: &Case) -> Result<()> {
             server.stop();
             return Ok(());
         }
-        take.put(case.id, each(server, case)?);
+        let need = (dear(server.kind, case.tls) + BESIDE) * case.connections as u64;
+        if memory_available() < need {
+            return fail(format!(
+                "needs {} GiB of free memory",
+                need.div_ceil(1 << 30)
+            ));
+        }
+        let value = each(server, case);
         server.stop();
+        take.put(case.id, value?);
         Ok(())
     })?;
     let mut second = row(
@@ -137,7 +165,8 @@ fn hibernated(b: &mut Bench, case: &Case, row: &mut Row) -> Result<()> {
 fn settled(pid: i32) -> Result<u64> {
     std::thread::sleep(Duration::from_secs(4));
     let mut last = memory::of_tree(pid)?;
-    for _ in 0..20 {
+    for _ in 0..10 {
+        deadline::check()?;
         std::thread::sleep(Duration::from_secs(2));
         let now = memory::of_tree(pid)?;
         if now > last - last / 50 {

@@ -6,7 +6,8 @@
 
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::thread::{self, Builder};
 
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, RenameFlags, openat, renameat, renameat2};
@@ -16,6 +17,11 @@ use nix::unistd::{LinkatFlags, UnlinkatFlags, linkat, unlinkat};
 
 use crate::dir;
 use crate::identity::GroupId;
+
+/// Files that [`sync_together`] waits for at the same time.
+const SYNCS: usize = 8;
+/// Enough for a thread that only waits.
+const SMALL_STACK: usize = 64 << 10;
 
 /// What callers want to know of a file without opening it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -242,6 +248,36 @@ pub fn fsync_dir(dir: impl AsFd) -> io::Result<()> {
     dir::sync(dir)
 }
 
+/// Makes files and directories durable, several at once: those that wait at
+/// the same time share the file system's commit and the disk's flush, each of
+/// which would else be paid for every one of them. The first failure is told
+/// when none waits any more.
+pub fn sync_together(all: &[BorrowedFd<'_>]) -> io::Result<()> {
+    let sync = |fd: &BorrowedFd<'_>| Ok(nix::unistd::fsync(fd)?);
+    all.chunks(SYNCS).try_for_each(|some| {
+        let Some((first, others)) = some.split_first() else {
+            return Ok(());
+        };
+        thread::scope(|scope| {
+            let start = |fd| {
+                let thread = Builder::new().stack_size(SMALL_STACK);
+                // Without a thread it is done here, in turn.
+                let started = thread.spawn_scoped(scope, move || sync(fd));
+                started.map_err(|_| fd)
+            };
+            let threads: Vec<_> = others.iter().map(start).collect();
+            let here: io::Result<()> = sync(first);
+            threads.into_iter().fold(here, |done, thread| {
+                let other = match thread {
+                    Ok(thread) => thread.join().unwrap_or_else(|_| Err(Errno::EIO.into())),
+                    Err(fd) => sync(fd),
+                };
+                done.and(other)
+            })
+        })
+    })
+}
+
 /// Makes everything written to the file system of `dir` durable: the cheap
 /// way for many files at once.
 pub fn sync_filesystem(dir: impl AsFd) -> io::Result<()> {
@@ -375,6 +411,25 @@ mod tests {
         assert_eq!(stat_at(&dir, b"m").unwrap().mtime_sec, 1_000_000_000);
         set_mtime_at(&dir, b"m", -86_400, 0).unwrap();
         assert_eq!(stat(&file).unwrap().mtime_sec, -86_400);
+    }
+
+    #[test]
+    fn syncs_of_many_fail_when_one_does() {
+        let (dir, fd) = temp();
+        let files: Vec<File> = (0..20)
+            .map(|n| File::create(dir.path().join(n.to_string())).unwrap())
+            .collect();
+        let mut all: Vec<_> = files.iter().map(AsFd::as_fd).collect();
+        all.push(fd.as_fd());
+        sync_together(&all).unwrap();
+        sync_together(&[]).unwrap();
+        // A pipe cannot be synced, wherever it stands.
+        let (pipe, _other) = nix::unistd::pipe().unwrap();
+        for at in [0, 3, 20] {
+            let mut bad = all.clone();
+            bad.insert(at, pipe.as_fd());
+            assert!(sync_together(&bad).is_err(), "{at}");
+        }
     }
 
     #[test]

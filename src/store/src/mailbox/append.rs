@@ -13,16 +13,21 @@ use roost_os::file;
 use roost_types::{Keyword, SystemFlags, UidSet, UidValidity, UnixTime};
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 
 /// Messages that one command can add.
 const MAX_MESSAGES: usize = 10_000;
+/// Files kept open until they are synced together.
+const UNSYNCED: usize = 32;
 
 /// Messages on their way into a mailbox. Dropped without `commit`, it leaves
 /// nothing behind.
 pub struct Append {
     mailbox: Arc<Mailbox>,
     finished: Vec<Incoming>,
+    /// Of these, what may not be on disk yet.
+    unsynced: Vec<File>,
     current: Option<Current>,
 }
 
@@ -50,6 +55,7 @@ impl Mailbox {
         Ok(Append {
             mailbox: Arc::clone(self),
             finished: Vec::new(),
+            unsynced: Vec::new(),
             current: None,
         })
     }
@@ -122,21 +128,33 @@ impl Append {
         written
     }
 
-    /// Ends the message; its file is on disk afterwards, still invisible.
+    /// Ends the message; its file is invisible until all of them are on disk.
     pub fn finish_message(&mut self) -> Result<(), Error> {
         let Some(current) = self.current.take() else {
             return Err(self.not_begun());
         };
         let path = self.mailbox.tmp.path();
-        let sync = self.mailbox.waits_for_sync();
-        let incoming = current.finish(sync).map_err(|e| Error::io(path, e))?;
+        let (incoming, file) = current.finish().map_err(|e| Error::io(path, e))?;
         self.finished.push(incoming);
+        if self.mailbox.waits_for_sync() {
+            self.unsynced.push(file);
+        }
+        if self.unsynced.len() >= UNSYNCED {
+            self.sync()?;
+        }
         Ok(())
+    }
+
+    fn sync(&mut self) -> Result<(), Error> {
+        let files = std::mem::take(&mut self.unsynced);
+        let all: Vec<_> = files.iter().map(AsFd::as_fd).collect();
+        file::sync_together(&all).map_err(|e| Error::io(self.mailbox.tmp.path(), e))
     }
 
     /// Makes all messages visible, or none.
     pub fn commit(mut self) -> Result<AppendOutcome, Error> {
         self.current = None;
+        self.sync()?;
         let finished = std::mem::take(&mut self.finished);
         let (uid_validity, uids) = self.mailbox.commit(finished)?;
         Ok(AppendOutcome {
@@ -152,7 +170,7 @@ impl Append {
 }
 
 impl Current {
-    fn finish(self, sync: bool) -> io::Result<Incoming> {
+    fn finish(self) -> io::Result<(Incoming, File)> {
         let Self {
             mut incoming,
             mut file,
@@ -165,12 +183,9 @@ impl Current {
         if let Some(UnixTime(seconds)) = internal_date {
             file::set_mtime(&file, seconds, 0)?;
         }
-        if sync {
-            file.sync_all()?;
-        }
         // A name is made only now: UIDs follow the order of names.
         incoming.name = with_sizes(&unique(), lines.stored, lines.size).into_bytes();
-        Ok(incoming)
+        Ok((incoming, file))
     }
 }
 

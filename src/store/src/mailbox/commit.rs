@@ -3,9 +3,11 @@
 //!
 //! The files lie in `tmp/`, synced, or are messages of another mailbox. Under
 //! the lock of the UID list they are renamed or linked into `new/` or `cur/`,
-//! the directories are synced, the records are appended and synced, and only
-//! then does the picture show them. A crash in between leaves new deliveries,
-//! never a UID without its message.
+//! the records are appended, list and directories are synced, and only then
+//! does the picture show them. Whatever of these a power failure leaves was
+//! never told to anybody: a file without its record is a new delivery, a
+//! record without its file a message that is gone. All is written before
+//! anything is waited for, and then all is waited for at once.
 //!
 //! Who finds the lock taken by another thread leaves the work with it: one
 //! holder of the lock does all that is waiting, with one sync for all.
@@ -19,15 +21,18 @@ use super::resolve::Location;
 use super::{Mailbox, lock};
 use crate::error::Error;
 use crate::format::UidListLock;
+use crate::format::dir::Dir;
 use crate::format::extra_keywords::Change;
 use crate::format::name::{FileName, Letters, write_with_flags};
 use crate::format::uidlist::NewRecord;
 use crate::snapshot::keywords::KeywordSetId;
 use crate::snapshot::{Draft, IN_NEW, NewRow, ODD_NAME, RECENT};
-use roost_os::{dir, file};
+use roost_os::file;
 use roost_types::{Keyword, SystemFlags, Uid, UidSet, UidValidity};
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io;
+use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex};
 
 /// A message's file on its way. One in `tmp/` is removed when dropped before
@@ -163,12 +168,13 @@ impl Mailbox {
             let mut draft = Draft::of(&core.snapshot);
             self.define_keywords(core, &mut draft, list_lock, &all_keywords(messages))?;
             let placed = self.place_all(core, &mut draft, messages)?;
-            let recorded = self
-                .record(core, list_lock, messages, &placed)
-                .and_then(|uids| {
-                    self.record_extras(core, &draft, list_lock, &placed, &uids)?;
-                    Ok(uids)
-                });
+            let recorded =
+                self.record(core, list_lock, messages, &placed)
+                    .and_then(|(uids, list)| {
+                        self.record_extras(core, &draft, list_lock, &placed, &uids)?;
+                        self.sync_all(messages, &placed, list.as_ref())?;
+                        Ok(uids)
+                    });
             let uids = match recorded {
                 Ok(uids) => uids,
                 Err(e) => {
@@ -198,9 +204,6 @@ impl Mailbox {
                     break;
                 }
             }
-        }
-        if done.is_ok() && self.waits_for_sync() {
-            done = self.sync_subs(&placed);
         }
         match done {
             Ok(()) => Ok(placed),
@@ -241,32 +244,53 @@ impl Mailbox {
         Err(Error::AlreadyExists)
     }
 
-    fn sync_subs(&self, placed: &[Placed]) -> Result<(), Error> {
-        for sub in [Sub::New, Sub::Cur] {
-            if placed.iter().any(|p| p.location.sub == sub) {
-                let path = self.sub(sub).path();
-                dir::sync(self.sub(sub)).map_err(|e| Error::io(path, e))?;
+    /// The directories that have changed, those that messages were moved out
+    /// of included, and the list.
+    fn sync_all<'a>(
+        &'a self,
+        messages: &'a [Incoming],
+        placed: &[Placed],
+        list: Option<&File>,
+    ) -> Result<(), Error> {
+        if !self.waits_for_sync() {
+            return Ok(());
+        }
+        let mut dirs: Vec<&Dir> = Vec::new();
+        let mut add = |dir: &'a Dir| {
+            if !dirs.iter().any(|d| std::ptr::eq(*d, dir)) {
+                dirs.push(dir);
+            }
+        };
+        for (message, placed) in messages.iter().zip(placed) {
+            add(self.sub(placed.location.sub));
+            if let Origin::Message(mailbox, from, CopyMode::Move) = &message.origin {
+                add(mailbox.sub(from.sub));
             }
         }
-        Ok(())
+        let dirs = dirs.into_iter().map(AsFd::as_fd);
+        let all: Vec<_> = dirs.chain(list.map(AsFd::as_fd)).collect();
+        file::sync_together(&all).map_err(|e| Error::io(self.dir.path(), e))
     }
 
+    /// Also gives the file of the list where that is to be synced.
     fn record(
         &self,
         core: &mut Core,
         list_lock: &mut UidListLock,
         messages: &[Incoming],
         placed: &[Placed],
-    ) -> Result<Vec<Uid>, Error> {
+    ) -> Result<(Vec<Uid>, Option<File>), Error> {
         let records = messages.iter().zip(placed).map(|(m, p)| NewRecord {
             base: FileName::parse(&p.location.name).base(),
             guid: m.guid.as_deref(),
         });
         let mut uids = Vec::with_capacity(messages.len());
-        core.list
-            .assign(list_lock, self.options.fsync, records, &mut uids)?;
+        let fsync = self.options.fsync;
+        let list = core
+            .list
+            .assign_unsynced(list_lock, fsync, records, &mut uids)?;
         self.check_validity(core)?;
-        Ok(uids)
+        Ok((uids, list))
     }
 
     /// Keywords beyond letters go to the sidecar.

@@ -12,7 +12,6 @@
 //! the destination's UID record is on disk.
 
 use super::commit::{Incoming, Origin};
-use super::own::Sub;
 use super::repair::rebased;
 use super::resolve::Location;
 use super::{Mailbox, lock};
@@ -159,18 +158,10 @@ impl Mailbox {
         }
         let done = self.with_own_changes(&mut here, |here| {
             let committed = to.commit_some(&mut there, &mut list_lock, &mut incoming)?;
-            let touched = [Sub::New, Sub::Cur].map(|sub| {
-                let is_from = |m: &Incoming| match &m.origin {
-                    Origin::Message(_, from, _) => from.sub == sub,
-                    Origin::Temporary(_) => false,
-                };
-                incoming.iter().any(is_from)
-            });
-            let synced = self.sync_touched(touched);
             let mut draft = Draft::of(&picture);
             self.drop_rows(&mut draft, &sources.iter().copied().collect());
             self.publish(here, draft);
-            synced.map(|()| committed)
+            Ok(committed)
         })?;
         drop((there, list_lock, guard));
         self.tidy_lists(&mut here);

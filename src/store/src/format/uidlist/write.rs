@@ -8,6 +8,7 @@ use crate::format::{FormatError, sync_control};
 use crate::options::Fsync;
 use roost_os::file;
 use roost_types::Uid;
+use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 
@@ -30,16 +31,41 @@ impl UidList {
         records: impl IntoIterator<Item = NewRecord<'a>>,
         uids: &mut Vec<Uid>,
     ) -> Result<(), FormatError> {
+        self.assign_to(lock, [fsync; 2], records, uids).map(drop)
+    }
+
+    /// The same, but records that were appended are on disk only when the file
+    /// given back has been synced: the caller has others to wait for with it.
+    pub fn assign_unsynced<'a>(
+        &mut self,
+        lock: &mut UidListLock,
+        fsync: Fsync,
+        records: impl IntoIterator<Item = NewRecord<'a>>,
+        uids: &mut Vec<Uid>,
+    ) -> Result<Option<File>, FormatError> {
+        let file = self.assign_to(lock, [fsync, Fsync::Never], records, uids)?;
+        Ok(file.filter(|_| sync_control(fsync)))
+    }
+
+    /// `fsync` is for a list that is written whole, and for appended records.
+    fn assign_to<'a>(
+        &mut self,
+        lock: &mut UidListLock,
+        fsync: [Fsync; 2],
+        records: impl IntoIterator<Item = NewRecord<'a>>,
+        uids: &mut Vec<Uid>,
+    ) -> Result<Option<File>, FormatError> {
         self.prepare(lock)?;
         let (before, next, given) = (self.table.len(), self.next_uid, uids.len());
+        let [whole, appended] = fsync;
         let assigned = self.add_all(records, uids).and_then(|()| {
             if self.needs_rewrite() {
-                self.write_whole(lock, fsync)
+                self.write_whole(lock, whole).map(|()| None)
             } else if self.table.len() > before {
                 lock.keep_alive()?;
-                self.append_from(before, fsync)
+                self.append_from(before, appended).map(Some)
             } else {
-                Ok(())
+                Ok(None)
             }
         });
         if assigned.is_err() {
@@ -170,7 +196,7 @@ impl UidList {
     }
 
     /// Appends the rows from `first` on to the file.
-    fn append_from(&mut self, first: usize, fsync: Fsync) -> Result<(), FormatError> {
+    fn append_from(&mut self, first: usize, fsync: Fsync) -> Result<File, FormatError> {
         let fail = |e| self.dir.error(FILE, e);
         let out = file::open_append(&self.dir, FILE.as_bytes(), 0o600).map_err(fail)?;
         let stat = file::stat(&out).map_err(fail)?;
@@ -190,7 +216,7 @@ impl UidList {
                 self.position.offset += octets;
                 self.position.stamp(&file::stat(&out).map_err(fail)?);
                 self.lines += self.table.len() - first;
-                Ok(())
+                Ok(out)
             }
             Err(e) => {
                 // Half a record must not stay; if that fails too, it is found
@@ -202,7 +228,7 @@ impl UidList {
     }
 
     /// Writes at the end of `out`; returns how many octets.
-    fn write_rows(&self, first: usize, out: &std::fs::File) -> io::Result<u64> {
+    fn write_rows(&self, first: usize, out: &File) -> io::Result<u64> {
         let mut octets = self.position.end();
         let mut chunk = Vec::new();
         for index in first..self.table.len() {

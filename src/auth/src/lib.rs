@@ -22,6 +22,7 @@ pub mod settings;
 pub mod verify;
 
 use std::io;
+use std::time::Duration;
 
 use roost_ipc::{AuthSetup, AuthToSupervisor, BlockingChannel, SupervisorToAuth};
 use roost_os::{identity, spawn};
@@ -47,6 +48,9 @@ const CONTROL: u8 = 3;
 const LOG: u8 = 4;
 const GATE: u8 = 5;
 
+/// A thread that has checked passwords ends when there are none for so long.
+const THREAD_IDLE: Duration = Duration::from_secs(2);
+
 /// Runs the role, or the child that holds one PAM conversation.
 pub fn run(arguments: impl Iterator<Item = String>) -> Result<(), Error> {
     if arguments.skip(1).eq([pam::CHILD_ARGUMENT]) {
@@ -66,6 +70,7 @@ pub fn run(arguments: impl Iterator<Item = String>) -> Result<(), Error> {
     // One thread passes messages on; whatever takes time blocks others.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
+        .thread_keep_alive(THREAD_IDLE)
         .build()?;
     runtime.block_on(async {
         let control = control.into_async()?;

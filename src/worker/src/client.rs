@@ -7,7 +7,7 @@
 //! does behind piped commands, gets all its answers.
 
 use crate::changes::Changes;
-use crate::connection::Ending;
+use crate::ending::Ending;
 use crate::stream::Stream;
 use roost_imap::write;
 use roost_imap::{Frame, Framer, Limits, Tag};
@@ -345,7 +345,7 @@ impl Client {
 
     /// While a command runs: is the client still there, may it go on?
     fn look_at_the_client(&mut self) -> Result<(), Stop> {
-        if let Some(reason) = *self.ending.borrow() {
+        if let Some(reason) = self.ending.reason() {
             return Err(Stop::Reason(reason));
         }
         match self.half_closed {

@@ -6,6 +6,7 @@
 
 use crate::changes::Changes;
 use crate::client::{Client, Pause, Stop};
+use crate::ending::Ending;
 use crate::stream::Stream;
 use crate::turns::{Key, Turns};
 use roost_imap::write::{self, Status};
@@ -15,7 +16,6 @@ use roost_session::Session;
 use roost_types::SessionId;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::watch;
 use tokio::time::{sleep_until, timeout};
 
 /// Between two signs of life in IDLE, for clients and for NAT boxes.
@@ -25,9 +25,6 @@ const LAST_WORD: Duration = Duration::from_secs(1);
 /// A session that waits for so long gives its memory back; one whose client
 /// only thinks about its next command keeps what it will need at once.
 const REST: Duration = Duration::from_secs(2);
-
-/// Why a session is to end, from outside; `None` while it may go on.
-pub type Ending = watch::Receiver<Option<EndReason>>;
 
 pub struct Connection {
     /// `None` only during a turn.
@@ -91,7 +88,7 @@ impl Connection {
     async fn serve(&mut self, mut pause: Pause) -> Stop {
         loop {
             let waited = match pause {
-                Pause::Turn => match *self.ending.borrow() {
+                Pause::Turn => match self.ending.reason() {
                     Some(reason) => Err(Stop::Reason(reason)),
                     None => Ok(()),
                 },
@@ -132,7 +129,7 @@ impl Connection {
         let client = self.client.as_mut().ok_or(Stop::Panic)?;
         tokio::select! {
             flushed = client.stream.flush() => Ok(flushed?),
-            reason = ended(&mut self.ending) => Err(Stop::Reason(reason)),
+            reason = self.ending.told() => Err(Stop::Reason(reason)),
         }
     }
 
@@ -153,7 +150,7 @@ impl Connection {
                     client.woken = true;
                     return Ok(());
                 }
-                reason = ended(&mut self.ending) => return Err(Stop::Reason(reason)),
+                reason = self.ending.told() => return Err(Stop::Reason(reason)),
                 () = sleep_until(wake.into()) => {}
             }
             let now = Instant::now();
@@ -170,7 +167,7 @@ impl Connection {
                 })?;
                 tokio::select! {
                     flushed = client.stream.flush() => flushed?,
-                    reason = ended(&mut self.ending) => return Err(Stop::Reason(reason)),
+                    reason = self.ending.told() => return Err(Stop::Reason(reason)),
                 }
                 client.rest();
                 keep_alive = Some(now + KEEP_ALIVE);
@@ -214,15 +211,6 @@ async fn changed(changes: &mut Option<Changes>) {
     match changes {
         Some(changes) => changes.changed().await,
         None => std::future::pending().await,
-    }
-}
-
-/// Waits until the session is to end from outside.
-async fn ended(ending: &mut Ending) -> EndReason {
-    match ending.wait_for(Option::is_some).await {
-        Ok(reason) => reason.unwrap_or(EndReason::Shutdown),
-        // Whoever could say so is gone: the worker ends.
-        Err(_) => EndReason::Shutdown,
     }
 }
 

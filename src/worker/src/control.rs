@@ -1,6 +1,7 @@
 //! What the supervisor says, and the sessions that come of it.
 
 use crate::Error;
+use crate::ending::Ending;
 use crate::maintain;
 use crate::serve;
 use crate::setup::{Setup, store_options};
@@ -16,7 +17,7 @@ use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
 type Control = BlockingChannel<WorkerToSupervisor, SupervisorToWorker>;
@@ -48,7 +49,7 @@ struct Worker {
     sender: Sender,
     reports: mpsc::Sender<Report>,
     /// How to end each session, from its message to its last report.
-    sessions: HashMap<SessionId, watch::Sender<Option<EndReason>>>,
+    sessions: HashMap<SessionId, Ending>,
     /// Requests of local programs under way.
     maintaining: usize,
     /// Since when there is no session.
@@ -148,17 +149,19 @@ impl Worker {
     }
 
     fn begin(&mut self, message: ipc::Session, fd: OwnedFd) {
-        let (end, ending) = watch::channel(None);
+        let ending = Ending::default();
         if self.stopping.is_some() {
-            end.send_replace(Some(EndReason::Shutdown));
+            ending.tell(EndReason::Shutdown);
         }
         let id = message.session;
-        self.sessions.insert(id, end);
+        self.sessions.insert(id, ending.clone());
         self.idle_said = false;
         let (store, setup) = (self.store.clone(), self.setup.clone());
         let (reports, turns) = (self.reports.clone(), Arc::clone(&self.turns));
         tokio::spawn(async move {
-            let report = match serve::prepare(store, &setup, message, fd, ending, turns).await {
+            // What it takes to begin is not kept to the session's end.
+            let ready = serve::prepare(store, &setup, message, fd, ending, turns);
+            let report = match Box::pin(ready).await {
                 Ok(ready) => {
                     let _ = reports.send(Report::Started(id)).await;
                     Report::Ended(ready.run().await)
@@ -188,13 +191,13 @@ impl Worker {
 
     fn end(&self, id: SessionId, reason: EndReason) {
         if let Some(end) = self.sessions.get(&id) {
-            end.send_replace(Some(reason));
+            end.tell(reason);
         }
     }
 
     fn stop(&mut self, within: Duration) {
         for end in self.sessions.values() {
-            end.send_replace(Some(EndReason::Shutdown));
+            end.tell(EndReason::Shutdown);
         }
         self.stopping = Some(Instant::now() + within + GRACE);
     }

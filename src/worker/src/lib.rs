@@ -23,6 +23,7 @@ mod client;
 mod connection;
 mod control;
 mod deflate;
+mod ending;
 mod maintain;
 mod serve;
 mod setup;

@@ -1,6 +1,7 @@
 //! One session from the supervisor's message to its last line in the log.
 
-use crate::connection::{Connection, Ending};
+use crate::connection::Connection;
+use crate::ending::Ending;
 use crate::setup::Setup;
 use crate::stream::Stream;
 use crate::turns::Turns;

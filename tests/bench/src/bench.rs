@@ -1,6 +1,7 @@
 //! One run: the mail, the servers, the workloads in turns, the table.
 
 use crate::answer::Answers;
+use crate::client::Client;
 use crate::deadline;
 use crate::error::{Error, Result, fail};
 use crate::machine::{self, cpu_seconds};
@@ -48,6 +49,24 @@ impl Takes<'_> {
         if let Some(row) = self.row(id) {
             row.samples.entry(kind).or_default().push(value);
         }
+    }
+
+    /// What `id` cannot be below, measured beside it; with Roost only.
+    pub fn floor(&mut self, id: &str, what: &'static str, value: f64) {
+        if self.kind == Kind::Roost
+            && let Some(row) = self.row(id)
+        {
+            row.floor.get_or_insert((what, Vec::new())).1.push(value);
+        }
+    }
+
+    /// The same: what a command takes that has nothing to do.
+    pub fn noop(&mut self, id: &str, c: &mut Client) -> Result<()> {
+        let start = Instant::now();
+        c.run("NOOP")?;
+        let taken = start.elapsed().as_secs_f64();
+        self.floor(id, "a NOOP in the same connection", taken);
+        Ok(())
     }
 
     /// Measures the seconds that `f` takes.

@@ -1,10 +1,12 @@
 //! What the machine itself takes for what a command cannot do without.
 
 use crate::error::Result;
+use crate::threads::parallel;
 use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use nix::unistd::{fdatasync, fsync, linkat};
 use std::fs::{self, File};
 use std::io::{Read, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -35,6 +37,8 @@ fn name(n: usize, flags: &str) -> String {
 pub struct Names {
     pub link: f64,
     pub rename: f64,
+    /// The same by two threads at once, in one directory.
+    pub rename_by_two: f64,
     pub move_: f64,
     pub unlink: f64,
 }
@@ -43,17 +47,8 @@ pub fn names(dir: &Path, count: usize) -> Result<Names> {
     let dir = fresh(dir)?;
     File::create(dir.join("file"))?;
     let (cur, other) = (File::open(dir.join("cur"))?, File::open(dir.join("other"))?);
-    let rename = |from: &File, a: &str, to: &File, b: &str| {
-        (0..count).try_for_each(|n| {
-            renameat2(
-                from,
-                name(n, a).as_str(),
-                to,
-                name(n, b).as_str(),
-                RenameFlags::RENAME_NOREPLACE,
-            )
-        })
-    };
+    let rename =
+        |from: &File, a: &str, to: &File, b: &str| rename_some(0..count, (from, a), (to, b));
     let source = dir.join("file");
     let found = Names {
         link: seconds(|| {
@@ -69,8 +64,15 @@ pub fn names(dir: &Path, count: usize) -> Result<Names> {
             Ok(fsync(&cur)?)
         })?,
         rename: seconds(|| Ok(rename(&cur, "S", &cur, "FS")?))?,
+        rename_by_two: seconds(|| {
+            parallel(2, |thread| {
+                let half = (thread * count / 2)..((thread + 1) * count / 2);
+                Ok(rename_some(half, (&cur, "FS"), (&cur, "RS"))?)
+            })
+            .map(drop)
+        })?,
         move_: seconds(|| {
-            rename(&cur, "FS", &other, "FS")?;
+            rename(&cur, "RS", &other, "FS")?;
             fsync(&other)?;
             Ok(fsync(&cur)?)
         })?,
@@ -81,6 +83,19 @@ pub fn names(dir: &Path, count: usize) -> Result<Names> {
     };
     fs::remove_dir_all(dir)?;
     Ok(found)
+}
+
+/// From one directory and flags to others.
+fn rename_some(which: Range<usize>, from: (&File, &str), to: (&File, &str)) -> nix::Result<()> {
+    which.into_iter().try_for_each(|n| {
+        renameat2(
+            from.0,
+            name(n, from.1).as_str(),
+            to.0,
+            name(n, to.1).as_str(),
+            RenameFlags::RENAME_NOREPLACE,
+        )
+    })
 }
 
 /// Small files in a second, each with what Dovecot's APPEND waits for: the

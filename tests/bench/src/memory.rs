@@ -7,15 +7,20 @@ use std::fs;
 
 /// Octets of `root` and everything that it started.
 pub fn of_tree(root: i32) -> Result<u64> {
-    let total: u64 = tree(root)?
-        .into_iter()
-        .filter_map(|pid| field(&format!("/proc/{pid}/smaps_rollup"), "Pss:"))
-        .map(|kib| kib * 1024)
-        .sum();
-    if total == 0 {
-        return fail("no process to weigh");
+    match sum(root, "Pss:")? {
+        0 => fail("no process to weigh"),
+        total => Ok(total),
     }
-    Ok(total)
+}
+
+/// Of these, what is mapped from files: programs and libraries.
+pub fn of_files(root: i32) -> Result<u64> {
+    sum(root, "Pss_File:")
+}
+
+fn sum(root: i32, name: &str) -> Result<u64> {
+    let each = |pid| field(&format!("/proc/{pid}/smaps_rollup"), name);
+    Ok(tree(root)?.into_iter().filter_map(each).sum::<u64>() * 1024)
 }
 
 /// The most that any of the processes has had resident, in octets.

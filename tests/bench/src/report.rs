@@ -66,7 +66,7 @@ pub fn table(rows: &[Row]) -> String {
                 None => "",
             },
             row.answers.as_deref().unwrap_or(""),
-            row.limit.as_ref().map_or_else(String::new, |l| format!(
+            row.limit().map_or_else(String::new, |l| format!(
                 "{}: {}",
                 l.what,
                 figure(row.unit, l.value)

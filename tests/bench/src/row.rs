@@ -42,6 +42,9 @@ pub struct Row {
     pub samples: BTreeMap<Kind, Vec<f64>>,
     pub failures: BTreeMap<Kind, String>,
     pub limit: Option<Limit>,
+    /// What the machine took for the least of the same, each time that Roost
+    /// was measured.
+    pub floor: Option<(&'static str, Vec<f64>)>,
     /// Whether the servers said the same.
     pub answers: Option<String>,
     /// The load generator's CPU seconds and the seconds measured.
@@ -57,6 +60,7 @@ pub fn row(id: &'static str, unit: Unit, title: impl Into<String>) -> Row {
         samples: BTreeMap::new(),
         failures: BTreeMap::new(),
         limit: None,
+        floor: None,
         answers: None,
         client: (0.0, 0.0),
     }
@@ -73,14 +77,19 @@ impl Row {
     }
 
     pub fn median(&self, kind: Kind) -> Option<f64> {
-        let mut all = self.samples.get(&kind)?.clone();
-        all.sort_by(f64::total_cmp);
-        let middle = all.len() / 2;
-        match all.len() {
-            0 => None,
-            n if n % 2 == 1 => all.get(middle).copied(),
-            _ => Some((all.get(middle - 1)? + all.get(middle)?) / 2.0),
-        }
+        median(self.samples.get(&kind)?)
+    }
+
+    /// Also of what was measured beside Roost's own figures.
+    pub fn limit(&self) -> Option<Limit> {
+        let beside = || {
+            let (what, all) = self.floor.as_ref()?;
+            Some(Limit {
+                what: (*what).to_owned(),
+                value: median(all)?,
+            })
+        };
+        self.limit.clone().or_else(beside)
     }
 
     fn more_is_better(&self) -> bool {
@@ -118,6 +127,17 @@ impl Row {
     }
 }
 
+fn median(all: &[f64]) -> Option<f64> {
+    let mut all = all.to_vec();
+    all.sort_by(f64::total_cmp);
+    let middle = all.len() / 2;
+    match all.len() {
+        0 => None,
+        n if n % 2 == 1 => all.get(middle).copied(),
+        _ => Some((all.get(middle - 1)? + all.get(middle)?) / 2.0),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,5 +153,8 @@ mod tests {
         assert_eq!(r.factor(), Some(0.1));
         r.target = Some(Target::RatioOr(5.0, 2.0));
         assert_eq!(r.met(), Some(true));
+        assert!(r.limit().is_none());
+        r.floor = Some(("y", vec![3.0, 1.0, 2.0]));
+        assert_eq!(r.limit().map(|l| l.value), Some(2.0));
     }
 }

@@ -55,10 +55,12 @@ pub fn run(b: &mut Bench) -> Result<()> {
             server.restart()?;
             let mut c = server.login("million")?;
             take.time("million.status", || c.run(STATUS))?;
+            take.noop("million.status", &mut c)?;
             c.logout()?;
             server.restart()?;
             let mut c = server.login("million")?;
             take.time("million.select", || c.run("SELECT INBOX"))?;
+            take.noop("million.select", &mut c)?;
             take.time("million.fetch", || c.run(&newest))?;
             take.time("million.search", || c.run("SEARCH UNSEEN"))?;
             c.logout()?;

@@ -94,10 +94,12 @@ fn mailbox(
         server.restart()?;
         let mut c = server.login(user)?;
         take.time(ids.status[1], || c.run(STATUS))?;
+        take.noop(ids.status[1], &mut c)?;
         c.logout()?;
         server.restart()?;
         let mut first = server.login(user)?;
         take.time(ids.select[1], || first.run("SELECT INBOX"))?;
+        take.noop(ids.select[1], &mut first)?;
         let mut second = server.login(user)?;
         take.time(ids.select[2], || second.run("SELECT INBOX"))?;
         Ok(())

@@ -46,6 +46,7 @@ pub fn run(b: &mut Bench) -> Result<()> {
         for (id, c) in [("qresync", &mut first), ("qresync.open", &mut second)] {
             c.run("ENABLE QRESYNC")?;
             let told = take.time(id, || c.run(&resync))?;
+            take.noop(id, c)?;
             if told.fetches < FLAGGED as u64 {
                 return fail(format!("{} changes of {FLAGGED} are told", told.fetches));
             }

@@ -29,12 +29,14 @@ pub fn run(b: &mut Bench) -> Result<()> {
         let Some(pid) = server.pid() else {
             return fail("the server does not run");
         };
-        let empty = memory::of_tree(pid)?;
+        let empty = [memory::of_tree(pid)?, memory::of_files(pid)?];
         let mut c = server.selected("hundred", "INBOX")?;
         c.run("FETCH 1:* (FLAGS)")?;
         std::thread::sleep(Duration::from_millis(1500));
-        let full = memory::of_tree(pid)?;
-        take.put("selected", full.saturating_sub(empty) as f64);
+        let full = [memory::of_tree(pid)?, memory::of_files(pid)?];
+        let [all, files] = [0, 1].map(|n| full[n].saturating_sub(empty[n]) as f64);
+        take.put("selected", all);
+        take.floor("selected", "programs and libraries alone", files);
         c.logout()
     })
 }

@@ -39,7 +39,10 @@ pub fn run(b: &mut Bench) -> Result<()> {
     let names = limits::names(&b.dir, b.messages())?;
     if let Some(row) = b.row("store.flag") {
         row.limit = Some(Limit {
-            what: "bare renames".into(),
+            what: format!(
+                "bare renames ({:.1} ms by two threads)",
+                names.rename_by_two * 1e3
+            ),
             value: names.rename,
         });
     }

@@ -5,7 +5,7 @@
 
 use roost_tests::client::Client;
 use roost_tests::mail;
-use roost_tests::process::{Finish, executables, is_root};
+use roost_tests::process::{Finish, executables, in_namespace, is_root};
 use roost_tests::roost::{PASSWORD, Roost, Setup};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -222,6 +222,41 @@ fn others_mail_is_nobodys_business() {
             .arg(site.dir.path().join("roost.conf"))
             .args(["check", "-u", "u"]),
     );
+    assert_eq!(code, NOPERM, "{text}");
+}
+
+#[test]
+fn a_closed_account_file_does_not_keep_from_ones_own_mail() {
+    if !in_namespace("roostctl of an ordinary user") {
+        return;
+    }
+    let mut site = Site::new();
+    site.setup.users.clear();
+    let _roost = site.start();
+    for folder in ["", "cur", "new", "tmp"] {
+        let folder = Path::new("/home/alice/Maildir").join(folder);
+        fs::create_dir(&folder).unwrap();
+        std::os::unix::fs::chown(&folder, Some(4001), Some(4001)).unwrap();
+    }
+    let passwd = site.dir.path().join("passwd");
+    fs::set_permissions(passwd, fs::Permissions::from_mode(0o600)).unwrap();
+    let as_alice = |args: &[&str]| {
+        let mut command = Command::new("setpriv");
+        command
+            .args(["--reuid", "4001", "--regid", "4001", "--clear-groups"])
+            .arg(executables().join("roostctl"))
+            .arg("-c")
+            .arg(site.dir.path().join("roost.conf"))
+            .args(args);
+        told(&mut command)
+    };
+    let (code, text) = as_alice(&["check", "INBOX"]);
+    assert!(
+        text.contains("passwd is closed to you: taking your Unix"),
+        "{text}"
+    );
+    assert!([OK, DATAERR].contains(&code), "{code} {text}");
+    let (code, text) = as_alice(&["check", "-u", "bob"]);
     assert_eq!(code, NOPERM, "{text}");
 }
 

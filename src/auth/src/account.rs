@@ -6,13 +6,14 @@
 use std::io;
 use std::path::PathBuf;
 
+use roost_accounts::Id;
 use roost_ipc::Grant;
 use roost_os::identity::{self, Credentials, User};
 use roost_os::{GroupId, UserId};
 use roost_types::SessionId;
 
 use crate::directory;
-use crate::passwd::{Entry, Id};
+use crate::passwd::Entry;
 use crate::settings::Settings;
 
 /// An account whose owner has proved to be it.

@@ -10,7 +10,6 @@
 pub mod account;
 pub mod attempt;
 pub mod directory;
-pub mod name;
 pub mod pam;
 pub mod passwd;
 pub mod penalty;

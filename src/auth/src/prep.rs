@@ -1,4 +1,4 @@
-//! SASLprep (RFC 4013) for names and passwords.
+//! SASLprep (RFC 4013) for passwords.
 
 use std::borrow::Cow;
 
@@ -7,11 +7,6 @@ use zeroize::Zeroizing;
 /// The longest password that is looked at, in octets. Crypt hashes take time
 /// in proportion to it.
 pub const MAX_PASSWORD_LEN: usize = 1024;
-
-/// A prepared name; `None` where RFC 4013 prohibits it.
-pub fn name(raw: &str) -> Option<Cow<'_, str>> {
-    stringprep::saslprep(raw).ok().filter(|n| !n.is_empty())
-}
 
 /// A prepared password; `None` for one that is no UTF-8 or prohibited.
 pub fn password(raw: &[u8]) -> Option<Zeroizing<String>> {
@@ -29,13 +24,14 @@ mod tests {
     /// RFC 4013 §3.
     #[test]
     fn rfc_examples() {
-        assert_eq!(name("I\u{AD}X").as_deref(), Some("IX"));
-        assert_eq!(name("user").as_deref(), Some("user"));
-        assert_eq!(name("USER").as_deref(), Some("USER"));
-        assert_eq!(name("\u{AA}").as_deref(), Some("a"));
-        assert_eq!(name("\u{2168}").as_deref(), Some("IX"));
-        assert_eq!(name("\u{7}"), None);
-        assert_eq!(name("\u{627}1"), None);
+        let prepared = |text: &str| password(text.as_bytes()).map(|p| p.to_string());
+        assert_eq!(prepared("I\u{AD}X").as_deref(), Some("IX"));
+        assert_eq!(prepared("user").as_deref(), Some("user"));
+        assert_eq!(prepared("USER").as_deref(), Some("USER"));
+        assert_eq!(prepared("\u{AA}").as_deref(), Some("a"));
+        assert_eq!(prepared("\u{2168}").as_deref(), Some("IX"));
+        assert_eq!(prepared("\u{7}"), None);
+        assert_eq!(prepared("\u{627}1"), None);
     }
 
     #[test]

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use roost_ipc::{AuthBackend, AuthSetup};
 
-use crate::name::{Domains, LoginName, NameError};
 use crate::pam::Pam;
 use crate::passwd::PasswdFile;
+use roost_accounts::{Domains, LoginName, NameError};
 
 /// Where a password can be checked.
 pub enum Backend {

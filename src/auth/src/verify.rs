@@ -12,13 +12,13 @@ use roost_ipc::{AuthFailure, Secret};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
-use crate::name::LoginName;
 use crate::pam::{Pam, Verdict};
 use crate::passwd::{Entry, PasswdFile};
 use crate::prep;
 use crate::sasl::scram::{Secrets, hmac};
 use crate::scheme::Stored;
 use crate::settings::{Backend, Settings};
+use roost_accounts::LoginName;
 
 /// Hashes computed at once. Argon2 takes tens of megabytes for each.
 const MAX_HASHES: usize = 8;

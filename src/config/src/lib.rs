@@ -13,6 +13,7 @@ mod hint;
 mod keys;
 mod maildir;
 mod model;
+mod place;
 mod resolve;
 mod sample;
 mod syntax;

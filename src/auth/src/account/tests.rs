@@ -2,7 +2,9 @@ use super::*;
 use crate::settings::tests::settings;
 
 fn entry(line: &str) -> Entry {
-    Entry::parse(line.as_bytes(), true).unwrap().unwrap()
+    Entry::parse(line.as_bytes(), true, crate::scheme::Stored::parse)
+        .unwrap()
+        .unwrap()
 }
 
 fn account(line: &str) -> Result<Account, AccountError> {

@@ -4,8 +4,6 @@
 //! A line that cannot be used is skipped and reported with its number; the
 //! other accounts keep working.
 
-mod entry;
-
 use std::collections::HashMap;
 use std::fs::{File, Metadata};
 use std::io::{self, BufRead, BufReader};
@@ -16,10 +14,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::sasl::scram::{DEFAULT_ITERATIONS, Secrets, hmac};
 use crate::scheme::Stored;
 
-pub use entry::{Entry, Id, LineError};
+use roost_accounts::{LineError, Lines};
 
-/// The longest line, in octets; what is longer is skipped.
-const MAX_LINE: usize = 16 * 1024;
+/// An account of the file, with a password that can be checked.
+pub type Entry = roost_accounts::Entry<Stored>;
+
 /// The most accounts taken from one file.
 const MAX_ENTRIES: usize = 1_000_000;
 /// Problems reported one by one after a reading; the rest are only counted.
@@ -59,7 +58,7 @@ impl Table {
         let mut shaped = false;
         while let Some((number, line)) = lines.next()? {
             let parsed = match line {
-                Some(line) => Entry::parse(line, lowercase),
+                Some(line) => Entry::parse(line, lowercase, Stored::parse),
                 None => Err(LineError::TooLong),
             };
             match parsed {
@@ -134,47 +133,6 @@ impl Table {
     pub fn derived_secrets(&self, key: &[u8], name: &str, password: &[u8]) -> Secrets {
         let made_up = self.made_up_secrets(key, name);
         Secrets::derive(password, made_up.salt(), self.scram.iterations)
-    }
-}
-
-/// A line's number, and its text unless it is too long.
-type Line<'a> = (usize, Option<&'a [u8]>);
-
-/// Lines of bounded length with their numbers, from 1.
-struct Lines<R> {
-    input: R,
-    line: Vec<u8>,
-    number: usize,
-}
-
-impl<R: BufRead> Lines<R> {
-    fn new(input: R) -> Self {
-        Self {
-            input,
-            line: Vec::new(),
-            number: 0,
-        }
-    }
-
-    /// `None` at the end.
-    fn next(&mut self) -> io::Result<Option<Line<'_>>> {
-        use std::io::Read;
-        self.line.clear();
-        let limit = u64::try_from(MAX_LINE + 1).unwrap_or(u64::MAX);
-        let n = (&mut self.input)
-            .take(limit)
-            .read_until(b'\n', &mut self.line)?;
-        if n == 0 {
-            return Ok(None);
-        }
-        self.number += 1;
-        if self.line.last() == Some(&b'\n') {
-            self.line.pop();
-        } else if n > MAX_LINE {
-            self.input.skip_until(b'\n')?;
-            return Ok(Some((self.number, None)));
-        }
-        Ok(Some((self.number, Some(&self.line))))
     }
 }
 

@@ -1,4 +1,5 @@
 use super::*;
+use roost_accounts::Id;
 use std::time::{Duration, SystemTime};
 
 const FILE: &str = "\
@@ -133,7 +134,7 @@ proptest::proptest! {
         hash in "\\$(6|5|2y|argon2id|1)\\$[./a-zA-Z0-9$=,]{0,100}",
     ) {
         for line in [line, format!("a:{hash}:1:1::/h"), format!("a:{{CRYPT}}{hash}:1:1::/h")] {
-            if let Ok(Some(entry)) = Entry::parse(line.as_bytes(), true) {
+            if let Ok(Some(entry)) = Entry::parse(line.as_bytes(), true, Stored::parse) {
                 proptest::prop_assert!(!entry.name.is_empty());
             }
         }

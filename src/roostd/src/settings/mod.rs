@@ -9,8 +9,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use roost_config::{
-    Backend, CertificatePair, Cleartext, Config, LogTarget, MaildirError, MaildirTemplate,
-    TlsVersion,
+    Backend, CertificatePair, Cleartext, Config, LogTarget, MaildirError, TlsVersion,
 };
 use roost_ipc as ipc;
 use roost_types::{LogLevel, UnixTime};
@@ -84,19 +83,13 @@ impl Settings {
             .flat_map(|files| [files.certificate.as_path(), files.key.as_path()])
     }
 
-    /// By the account's own section, else by the passwd-file, else by `[mail]`.
+    /// What the configuration says of the account that was let in.
     pub fn place_of(&self, grant: &ipc::Grant) -> Result<Place, MaildirError> {
         let own = self.config.users.get(&grant.account);
-        let template = match (own.and_then(|own| own.maildir.as_ref()), &grant.maildir) {
-            (Some(own), _) => own.clone(),
-            (None, Some(text)) => MaildirTemplate::parse(text)?,
-            (None, None) => self.config.mail.maildir.clone(),
-        };
-        let index = self.config.mail.index_dir.as_ref();
-        let index = index.map(|index| index.expand_own(&grant.account, &grant.home));
+        let (account, home, told) = (&grant.account, &grant.home, grant.maildir.as_deref());
         Ok(Place {
-            index_dir: index.transpose()?,
-            maildir: template.expand(&grant.account, &grant.home)?,
+            index_dir: self.config.index_dir_of(account, home)?,
+            maildir: self.config.maildir_of(account, home, told)?,
             max_message_size: own.and_then(|own| own.max_message_size),
         })
     }

@@ -1,12 +1,12 @@
 //! One line: `user:{SCHEME}hash:uid:gid:gecos:home:shell:extra_fields`.
 
+use std::fmt::Display;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
 use roost_types::IpNet;
 
 use crate::name::MAX_NAME_LEN;
-use crate::scheme::{SchemeError, Stored};
 
 /// A user or group as the file names it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -27,12 +27,12 @@ impl Id {
     }
 }
 
-/// An account of the file.
-pub struct Entry {
+/// An account of the file, with what its reader makes of the password.
+pub struct Entry<P> {
     /// With a domain or without, as it stands; in lower case where case does
     /// not count.
     pub name: String,
-    pub password: Stored,
+    pub password: P,
     pub uid: Option<Id>,
     pub gid: Option<Id>,
     pub home: Option<PathBuf>,
@@ -55,7 +55,7 @@ pub enum LineError {
     #[error("fields missing")]
     Fields,
     #[error("{0}")]
-    Scheme(#[from] SchemeError),
+    Password(String),
     #[error("unsupported mail location: only maildir:PATH is")]
     Mail,
     #[error("invalid allow_nets")]
@@ -79,9 +79,14 @@ const UNSUPPORTED: [&str; 6] = [
     "userdb_user",
 ];
 
-impl Entry {
-    /// `None` for comments and empty lines.
-    pub fn parse(line: &[u8], lowercase: bool) -> Result<Option<Self>, LineError> {
+impl<P> Entry<P> {
+    /// `None` for comments and empty lines. `lowercase` says whether case
+    /// counts in names.
+    pub fn parse<E: Display>(
+        line: &[u8],
+        lowercase: bool,
+        password: impl FnOnce(&str) -> Result<P, E>,
+    ) -> Result<Option<Self>, LineError> {
         let line = std::str::from_utf8(line).map_err(|_| LineError::Encoding)?;
         let line = line.trim_end_matches('\r');
         if line.trim().is_empty() || line.starts_with('#') {
@@ -96,10 +101,10 @@ impl Entry {
         if name.is_empty() || name.len() > MAX_NAME_LEN || name.contains(odd) {
             return Err(LineError::Name);
         }
-        let password = fields.next().ok_or(LineError::Fields)?;
+        let stored = fields.next().ok_or(LineError::Fields)?;
         let mut entry = Self {
             name,
-            password: Stored::parse(password)?,
+            password: password(stored).map_err(|e| LineError::Password(e.to_string()))?,
             uid: fields.next().and_then(Id::parse),
             gid: fields.next().and_then(Id::parse),
             home: None,

@@ -1,11 +1,10 @@
 //! Login names: `name`, `name@domain` and `name%domain`.
 //!
 //! Everything behind this module sees one spelling only: prepared, lower case,
-//! of allowed characters, local part and domain apart.
+//! of allowed characters, local part and domain apart (SASLprep, RFC 4013, then
+//! what both Unix and the account file can hold).
 
 use std::borrow::Cow;
-
-use crate::prep;
 
 /// The longest login name, in octets.
 pub const MAX_NAME_LEN: usize = 255;
@@ -47,7 +46,10 @@ impl LoginName {
         if raw.is_empty() {
             return Err(NameError::Empty);
         }
-        let prepared = prep::name(raw).ok_or(NameError::Character)?;
+        let prepared = stringprep::saslprep(raw).map_err(|_| NameError::Character)?;
+        if prepared.is_empty() {
+            return Err(NameError::Character);
+        }
         if prepared.len() > MAX_NAME_LEN {
             return Err(NameError::TooLong);
         }

@@ -1,0 +1,16 @@
+//! Who an account is by its name: login names in their one spelling, and the
+//! lines of the account file.
+//!
+//! The process that checks passwords and the tool that looks after mail must
+//! find the same account under the same name; so both read it here. Nothing
+//! here checks a password.
+
+#![forbid(unsafe_code)]
+
+mod entry;
+mod lines;
+mod name;
+
+pub use entry::{Entry, Id, LineError};
+pub use lines::Lines;
+pub use name::{Domains, LoginName, MAX_NAME_LEN, NameError};

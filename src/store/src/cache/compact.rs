@@ -3,7 +3,7 @@
 
 use super::block::{self, Header, group_of};
 use super::file::PiecesFile;
-use super::pending::Blocks;
+use super::pending::{Blocks, MAX_PAYLOAD};
 use super::table::{BlockRef, Table};
 use super::{COLUMNS, Inner, MAX_BLOCKS, Pieces};
 use crate::mailbox::lock;
@@ -30,7 +30,7 @@ pub(super) fn merge(file: &mut PiecesFile, blocks: &[u8]) -> io::Result<()> {
     let mut merged = Vec::new();
     while let Some(header) = Header::parse(rest) {
         let many = file.table.group(header.column, header.group);
-        if many.len() > MAX_BLOCKS {
+        if is_scattered(many) {
             let records = records(&file.file, many);
             write_group(&mut merged, header.column, &records, |_| true);
             file.table.drop_group(header.column, header.group);
@@ -42,6 +42,13 @@ pub(super) fn merge(file: &mut PiecesFile, blocks: &[u8]) -> io::Result<()> {
         true => Ok(()),
         false => file.append(&merged),
     }
+}
+
+/// Whether a group is in many more blocks than its octets need: large records
+/// take many however they are written.
+fn is_scattered(blocks: &[BlockRef]) -> bool {
+    let octets: usize = blocks.iter().map(|b| b.payload as usize).sum();
+    blocks.len() > MAX_BLOCKS + octets / (MAX_PAYLOAD / 2)
 }
 
 /// The records of blocks of one group; the later ones count.
@@ -94,7 +101,7 @@ pub(super) fn begin(pieces: &Arc<Pieces>, picture: Arc<Snapshot>) {
     let due = lock(&pieces.inner)
         .as_ref()
         .is_some_and(|inner| is_due(&inner.file, u64::from(picture.len())));
-    if !due {
+    if !due || pieces.compacting.swap(true, Ordering::AcqRel) {
         return;
     }
     let weak = Arc::downgrade(pieces);
@@ -105,10 +112,14 @@ pub(super) fn begin(pieces: &Arc<Pieces>, picture: Arc<Snapshot>) {
         if let Err(e) = compact(&weak, live) {
             log::info!("compaction of pieces: {e}");
         }
+        if let Some(pieces) = weak.upgrade() {
+            pieces.compacting.store(false, Ordering::Release);
+        }
     };
-    let _ = std::thread::Builder::new()
-        .name("compaction".into())
-        .spawn(work);
+    let thread = std::thread::Builder::new().name("compaction".into());
+    if thread.spawn(work).is_err() {
+        pieces.compacting.store(false, Ordering::Release);
+    }
 }
 
 pub(super) fn compact(pieces: &Weak<Pieces>, live: impl Fn(u32) -> bool) -> io::Result<()> {
@@ -118,26 +129,44 @@ pub(super) fn compact(pieces: &Weak<Pieces>, live: impl Fn(u32) -> bool) -> io::
         let old = (Arc::clone(&file.file), file.table.clone(), file.end);
         Some((old, pieces.dir.clone(), pieces.name.clone(), pieces.owner))
     });
-    let Some(((old, table, old_end), dir, name, owner)) = begun else {
+    let Some(((old, table, end), dir, name, owner)) = begun else {
         return Ok(());
     };
     let temporary = format!("{name}.tmp");
-    let mut new = PiecesFile::create(&dir, &temporary, owner)?;
-    copy_live(&old, &table, &mut new, live, || pieces.strong_count() > 0)?;
-    // From here on nobody adds a block.
-    let Some(pieces) = pieces.upgrade() else {
-        return os_file::unlink(&dir, temporary.as_bytes());
-    };
-    let mut inner = lock(&pieces.inner);
-    if let Some(Inner { file, .. }) = inner.as_mut() {
-        let mut added = vec![0; usize::try_from(file.end - old_end).unwrap_or_default()];
-        file.file.read_exact_at(&mut added, old_end)?;
-        new.append(&added)?;
-        os_file::rename(&dir, temporary.as_bytes(), &dir, name.as_bytes())?;
-        *file = new;
-        pieces.version.fetch_add(1, Ordering::AcqRel);
+    let put = PiecesFile::create(&dir, &temporary, owner).and_then(|mut new| {
+        copy_live(&old, &table, &mut new, live, || pieces.strong_count() > 0)?;
+        // From here on nobody adds a block.
+        let Some(pieces) = pieces.upgrade() else {
+            return Ok(false);
+        };
+        put_in_place(&pieces, new, (&old, end), &temporary)
+    });
+    if !matches!(put, Ok(true)) {
+        let _ = os_file::unlink(&dir, temporary.as_bytes());
     }
-    Ok(())
+    put.map(drop)
+}
+
+/// Gives the new file the old one's name and what was added to that meanwhile,
+/// from `end` on; false if there is another one by now.
+fn put_in_place(
+    pieces: &Pieces,
+    mut new: PiecesFile,
+    (old, end): (&Arc<File>, u64),
+    temporary: &str,
+) -> io::Result<bool> {
+    let mut inner = lock(&pieces.inner);
+    let Some(Inner { file, .. }) = inner.as_mut().filter(|i| Arc::ptr_eq(&i.file.file, old)) else {
+        return Ok(false);
+    };
+    let added = file.end.saturating_sub(end);
+    let mut added = vec![0; usize::try_from(added).unwrap_or_default()];
+    file.file.read_exact_at(&mut added, end)?;
+    new.append(&added)?;
+    let (dir, name) = (&pieces.dir, pieces.name.as_bytes());
+    os_file::rename(dir, temporary.as_bytes(), dir, name)?;
+    *file = new;
+    Ok(true)
 }
 
 fn copy_live(

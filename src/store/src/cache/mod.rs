@@ -25,11 +25,12 @@ pub use reader::{Piece, PieceReader};
 use crate::format::Dir;
 use crate::index::IndexPlace;
 use crate::mailbox::{Mailbox, lock};
+use crate::snapshot::Snapshot;
 use file::{Owner, PiecesFile};
 use pending::Pending;
 use roost_types::{Uid, UidValidity};
 use std::fs::File;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use table::BlockRef;
 
@@ -45,6 +46,9 @@ const BATCH: usize = 128 * 1024;
 /// A group in more blocks than this is written anew as one.
 const MAX_BLOCKS: usize = 8;
 
+/// Groups share so many counters of what was put into them.
+const VERSIONS: usize = 64;
+
 /// The pieces of one mailbox.
 pub struct Pieces {
     dir: Dir,
@@ -54,8 +58,11 @@ pub struct Pieces {
     _place: Option<Arc<IndexPlace>>,
     /// `None` once the file cannot be written any more.
     inner: Mutex<Option<Inner>>,
-    /// Rises with every change, so that readers know when to look again.
-    version: AtomicU64,
+    /// Each rises with what is put into its groups, so that readers know when
+    /// to look again.
+    versions: [AtomicU64; VERSIONS],
+    /// The file is being written anew.
+    compacting: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -102,7 +109,8 @@ impl Pieces {
                     file,
                     pending: Pending::default(),
                 })),
-                version: AtomicU64::new(0),
+                versions: std::array::from_fn(|_| AtomicU64::new(0)),
+                compacting: AtomicBool::new(false),
             }),
             Err(e) => {
                 log::info!("{}: {e}", dir.entry(name.as_bytes()).display());
@@ -124,9 +132,10 @@ impl Pieces {
         for (column, record) in (0..).zip(records) {
             if let Some(record) = record.filter(|r| r.len() <= MAX_RECORD) {
                 open.pending.put(column, uid.get(), record);
+                let version = self.version_of(column, block::group_of(uid.get()));
+                version.fetch_add(1, Ordering::AcqRel);
             }
         }
-        self.version.fetch_add(1, Ordering::AcqRel);
         if open.pending.len() >= BATCH {
             self.write(&mut inner);
         }
@@ -150,7 +159,15 @@ impl Pieces {
                 None
             }
         };
-        self.version.fetch_add(1, Ordering::AcqRel);
+        for version in &self.versions {
+            version.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+
+    /// What is to be done now and then: the file written anew where much of it
+    /// is of no use.
+    pub(crate) fn maintain(self: &Arc<Self>, picture: Arc<Snapshot>) {
+        compact::begin(self, picture);
     }
 
     fn write(&self, inner: &mut Option<Inner>) {
@@ -166,11 +183,16 @@ impl Pieces {
             log::info!("{}: {e}", self.dir.entry(self.name.as_bytes()).display());
             *inner = None;
         }
-        self.version.fetch_add(1, Ordering::AcqRel);
     }
 
-    fn version(&self) -> u64 {
-        self.version.load(Ordering::Acquire)
+    fn version(&self, column: u8, group: u32) -> u64 {
+        self.version_of(column, group).load(Ordering::Acquire)
+    }
+
+    fn version_of(&self, column: u8, group: u32) -> &AtomicU64 {
+        let [first, ..] = &self.versions;
+        let at = (group as usize * COLUMNS + usize::from(column)) % VERSIONS;
+        self.versions.get(at).unwrap_or(first)
     }
 
     /// A block of `file` turned out to be no good.

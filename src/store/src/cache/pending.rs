@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// A block's payload is no larger than this, or else a single record.
-const MAX_PAYLOAD: usize = 1 << 20;
+pub(super) const MAX_PAYLOAD: usize = 1 << 20;
 
 #[derive(Debug, Default)]
 pub(super) struct Pending {

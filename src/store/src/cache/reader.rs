@@ -101,7 +101,7 @@ impl PieceReader {
 impl Window {
     fn record(&mut self, pieces: &Pieces, column: u8, uid: u32) -> Option<Record> {
         let group = block::group_of(uid);
-        let version = pieces.version();
+        let version = pieces.version(column, group);
         if self.group != Some(group) {
             self.in_order = self.group.is_some_and(|last| last < group);
             self.load(pieces, column, group, version);

@@ -64,6 +64,13 @@ fn check(reader: &mut PieceReader, n: u32) {
     assert!(reader.has(0, uid(n)) && reader.has(2, uid(n)) == (n.is_multiple_of(3)));
 }
 
+/// One for the first column.
+fn records(first: &[u8]) -> [Option<&[u8]>; COLUMNS] {
+    let mut records = [None; COLUMNS];
+    records[0] = Some(first);
+    records
+}
+
 fn path(dir: &TempDir) -> std::path::PathBuf {
     dir.path().join("x.cache")
 }
@@ -215,6 +222,69 @@ fn compaction_keeps_what_is_alive() {
     let pieces = open(&dir);
     let mut reader = pieces.reader();
     (2000..3100).for_each(|n| check(&mut reader, n));
+}
+
+#[test]
+fn pieces_thrown_away_during_a_compaction_stay_away() {
+    let dir = tempfile::tempdir().unwrap();
+    let pieces = open(&dir);
+    fill(&pieces, 1..1000);
+    pieces.flush();
+    let reset = std::cell::Cell::new(false);
+    let live = |_| {
+        if !reset.replace(true) {
+            pieces.reset();
+        }
+        true
+    };
+    compact::compact(&Arc::downgrade(&pieces), live).unwrap();
+    assert!(reset.get() && !dir.path().join("x.cache.tmp").exists());
+    let mut reader = pieces.reader();
+    assert_eq!(get(&mut reader, 0, 8), None);
+    fill(&pieces, 1..10);
+    check(&mut reader, 8);
+}
+
+#[test]
+fn a_compaction_that_fails_leaves_nothing_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    let pieces = open(&dir);
+    fill(&pieces, 1..100);
+    pieces.flush();
+    let live = |_| {
+        let _ = std::fs::remove_file(path(&dir));
+        std::fs::create_dir_all(path(&dir)).unwrap();
+        true
+    };
+    assert!(compact::compact(&Arc::downgrade(&pieces), live).is_err());
+    assert!(!dir.path().join("x.cache.tmp").exists());
+    (1..100).for_each(|n| check(&mut pieces.reader(), n));
+}
+
+#[test]
+fn large_records_are_not_written_again_and_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let pieces = open(&dir);
+    let record = vec![b'x'; 200 << 10];
+    for n in 0..128 {
+        pieces.put(uid(1024 + n), records(&record));
+    }
+    pieces.flush();
+    let end = lock(&pieces.inner).as_ref().unwrap().file.end;
+    let payload = 128 * record.len() as u64;
+    assert!(end < 5 * payload, "{end} octets for {payload}");
+    let mut reader = pieces.reader();
+    assert_eq!(get(&mut reader, 0, 1024 + 127), Some(record));
+}
+
+#[test]
+fn only_what_is_put_into_a_group_makes_readers_look_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let pieces = open(&dir);
+    let before = [pieces.version(0, 0), pieces.version(0, 1)];
+    pieces.put(uid(200), records(b"x"));
+    assert_eq!(pieces.version(0, 0), before[0]);
+    assert!(pieces.version(0, 1) > before[1]);
 }
 
 proptest! {

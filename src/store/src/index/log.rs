@@ -64,6 +64,8 @@ pub(crate) struct Settled {
 pub(super) struct Log {
     file: File,
     len: u64,
+    /// Half a record lies behind it.
+    torn: bool,
 }
 
 /// What a log holds.
@@ -119,10 +121,12 @@ impl Log {
         Ok(Self {
             file: made,
             len: bytes.len() as u64,
+            torn: false,
         })
     }
 
-    /// Reads the log; half a record at its end is cut off.
+    /// Reads the log, and changes nothing: half a record at its end is cut off
+    /// by who appends.
     pub fn read(place: &IndexPlace) -> Result<Contents, Fault> {
         let name = place.file(KIND);
         let file = match file::open_for_update(place.dir(), name.as_bytes()) {
@@ -145,13 +149,11 @@ impl Log {
         }
         let whole = HEADER + whole_records(take.0)?;
         let len = whole as u64;
-        if len < bytes.len() as u64 {
-            file.set_len(len)?;
-        }
+        let torn = len < bytes.len() as u64;
         bytes.truncate(whole);
         bytes.drain(..HEADER);
         Ok(Contents {
-            log: Self { file, len },
+            log: Self { file, len, torn },
             generation,
             records: bytes,
         })
@@ -164,6 +166,9 @@ impl Log {
 
     /// Appends records. After an error the log must not be used any more.
     pub fn append(&mut self, records: &[u8], sync: bool) -> io::Result<()> {
+        if std::mem::take(&mut self.torn) {
+            self.file.set_len(self.len)?;
+        }
         self.file.write_all_at(records, self.len)?;
         if sync {
             self.file.sync_data()?;

@@ -53,6 +53,9 @@ impl Mailbox {
     /// What is to be done now and then: memory given back, the index written
     /// anew where that is due. Leaves it for later where somebody is at work.
     pub(crate) fn maintain(self: &Arc<Self>) {
+        if let Some(Some(pieces)) = self.pieces.get() {
+            pieces.maintain(self.snapshot());
+        }
         let Ok(mut core) = self.core.try_lock() else {
             return;
         };

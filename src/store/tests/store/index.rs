@@ -298,3 +298,36 @@ fn a_uid_list_that_is_spoilt_before_it_was_read_is_written_from_the_index() {
         }
     }
 }
+
+#[test]
+fn a_check_changes_nothing() {
+    let mut site = Site::new();
+    filled(&site);
+    let before = all(&site);
+    site.restart();
+    let inbox = site.inbox();
+    let log = index_files(&site)
+        .into_iter()
+        .find(|p| p.extension().is_some_and(|e| e == "log"))
+        .unwrap();
+    let mut bytes = std::fs::read(&log).unwrap();
+    bytes.extend_from_slice(b"torn");
+    std::fs::write(&log, &bytes).unwrap();
+    let names = [roost_types::MailboxName::inbox()];
+    site.account.check(&names, false, &mut |_| {}).unwrap();
+    assert!(std::fs::read(&log).unwrap() == bytes);
+    drop(inbox);
+    site.restart();
+    assert!(all(&site) == before);
+}
+
+#[test]
+fn folders_of_a_later_version_are_a_finding() {
+    let site = Site::new();
+    drop(site.inbox());
+    std::fs::write(site.root().join("roost-folders"), "roost-folders 99\n").unwrap();
+    let mut found = Vec::new();
+    // Nothing else of the account can be looked at then.
+    let _ = site.account.check(&[], false, &mut |f| found.push(f.file));
+    assert_eq!(found, ["roost-folders"]);
+}

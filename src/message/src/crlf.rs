@@ -38,6 +38,50 @@ impl<R: Read> CrlfReader<R> {
         }
     }
 
+    /// Appends at most `most` octets to `out`, fewer only at the end: as
+    /// reading would, without another copy.
+    ///
+    /// # Errors
+    /// Those of the reader; what was appended before stays.
+    pub fn append(&mut self, out: &mut Vec<u8>, most: usize) -> io::Result<usize> {
+        let start = out.len();
+        let mut room = most;
+        while room > 0 {
+            if self.at < self.buf.len() || room < 2 * self.raw.len() {
+                let left = match self.buf.get(self.at..) {
+                    Some(left @ [_, ..]) => left,
+                    _ => {
+                        self.fill()?;
+                        &self.buf
+                    }
+                };
+                let piece = left.get(..room.min(left.len())).unwrap_or_default();
+                if piece.is_empty() {
+                    break;
+                }
+                out.extend_from_slice(piece);
+                self.at += piece.len();
+            } else {
+                // Whatever it becomes, it fits.
+                let n = read_some(&mut self.inner, &mut self.raw)?;
+                if n == 0 {
+                    break;
+                }
+                let raw = self.raw.get(..n).unwrap_or_default();
+                let from = out.len();
+                convert(raw, self.last, out);
+                self.last = raw.last().copied().unwrap_or(self.last);
+                if self.nul == Nul::Replace
+                    && let Some(new) = out.get_mut(from..)
+                {
+                    replace_nul(new);
+                }
+            }
+            room = most - (out.len() - start);
+        }
+        Ok(out.len() - start)
+    }
+
     fn fill(&mut self) -> io::Result<()> {
         self.buf.clear();
         self.at = 0;
@@ -225,7 +269,8 @@ mod tests {
     proptest! {
         #[test]
         fn converts_and_counts_alike_in_any_pieces(
-            text in "[a\r\n]{0,40}", cut in prop::collection::vec(1usize..5, 0..20)
+            text in "[a\r\n]{0,40}", cut in prop::collection::vec(1usize..5, 0..20),
+            most in prop::sample::select(&[1, 3, 2 * CHUNK, 3 * CHUNK][..])
         ) {
             let model = text.replace("\r\n", "\n").replace('\n', "\r\n");
             let mut pieces = Vec::new();
@@ -238,8 +283,13 @@ mod tests {
             if !rest.is_empty() { pieces.push(rest); }
             let counter = count(&mut Pieces(pieces.clone())).unwrap();
             let mut out = Vec::new();
+            let again = pieces.clone();
             CrlfReader::new(Pieces(pieces), Nul::Keep).read_to_end(&mut out).unwrap();
             prop_assert_eq!(out.len() as u64, counter.crlf());
+            let mut reader = CrlfReader::new(Pieces(again), Nul::Keep);
+            let mut taken = Vec::new();
+            while reader.append(&mut taken, most).unwrap() == most {}
+            prop_assert_eq!(&taken, &out);
             let mut appended = Vec::new();
             append(text.as_bytes(), Nul::Keep, &mut appended);
             prop_assert_eq!(&appended, &out);

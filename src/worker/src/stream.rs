@@ -15,7 +15,7 @@ pub const WRITE_PATIENCE: Duration = Duration::from_secs(60);
 /// idle connection has none.
 const READ: usize = 16 << 10;
 /// The largest buffer that is kept between two writes.
-const SPARE: usize = 256 << 10;
+const SPARE: usize = 512 << 10;
 
 pub struct Stream {
     /// The relay's Unix socket too: nothing is asked of it that only TCP has.

@@ -4,8 +4,10 @@
 use crate::client::Client;
 use crate::error::{Error, Result};
 use crate::machine::cpu_seconds;
+use std::fs::File;
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::PathBuf;
 use std::time::Instant;
 
 /// Millions of octets in a second that the generator reads from the canned
@@ -18,10 +20,40 @@ pub struct Canned {
 
 /// `response` is repeated `count` times.
 pub fn measure(response: &[u8], count: usize) -> Result<Canned> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    let addr = listener.local_addr()?;
     let block = response.repeat((1 << 18) / response.len() + 1);
     let per_block = block.len() / response.len();
+    respond(move |stream| {
+        for _ in 0..count / per_block {
+            stream.write_all(&block)?;
+        }
+        Ok(())
+    })
+}
+
+/// Every file is read and sent as it is: what a server of bodies cannot do
+/// without.
+pub fn files(files: Vec<PathBuf>) -> Result<Canned> {
+    respond(move |stream| {
+        let mut buffer = vec![0; 1 << 18];
+        for path in files {
+            let mut file = File::open(path)?;
+            let size = file.metadata()?.len();
+            write!(stream, "* 1 FETCH (BODY[] {{{size}}}\r\n")?;
+            loop {
+                match file.read(&mut buffer)? {
+                    0 => break,
+                    n => stream.write_all(&buffer[..n])?,
+                }
+            }
+            stream.write_all(b")\r\n")?;
+        }
+        Ok(())
+    })
+}
+
+fn respond(send: impl FnOnce(&mut TcpStream) -> Result<()> + Send + 'static) -> Result<Canned> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let addr = listener.local_addr()?;
     let server = std::thread::spawn(move || -> Result<()> {
         let (mut stream, _) = listener.accept()?;
         stream.write_all(b"* OK canned\r\n")?;
@@ -29,9 +61,7 @@ pub fn measure(response: &[u8], count: usize) -> Result<Canned> {
         while byte[0] != b'\n' {
             stream.read_exact(&mut byte)?;
         }
-        for _ in 0..count / per_block {
-            stream.write_all(&block)?;
-        }
+        send(&mut stream)?;
         stream.write_all(b"b1 OK done\r\n")?;
         Ok(())
     });

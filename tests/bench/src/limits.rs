@@ -1,6 +1,6 @@
 //! What the machine itself takes for what a command cannot do without.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::threads::parallel;
 use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use nix::unistd::{fdatasync, fsync, linkat};
@@ -8,6 +8,7 @@ use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 fn seconds(f: impl FnOnce() -> Result<()>) -> Result<f64> {
@@ -121,22 +122,30 @@ pub fn durable_files(dir: &Path, count: usize, octets: &[u8]) -> Result<f64> {
     Ok(count as f64 / taken)
 }
 
-/// Millions of octets in a second, opening and reading every file.
-pub fn reading<'a>(files: impl Iterator<Item = &'a Path>) -> Result<f64> {
-    let mut buffer = vec![0; 1 << 18];
-    let mut total = 0;
-    let taken = seconds(|| {
-        for path in files {
+/// Seconds for opening, looking at and reading the first octets of every file,
+/// on all cores.
+pub fn beginnings<'a>(files: impl Iterator<Item = &'a Path>, octets: usize) -> Result<f64> {
+    let files: Vec<&Path> = files.collect();
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let next = AtomicUsize::new(0);
+    let read = || -> Result<()> {
+        let mut buffer = vec![0; octets];
+        while let Some(path) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
             let mut file = File::open(path)?;
-            loop {
-                let n = file.read(&mut buffer)?;
-                if n == 0 {
-                    break;
-                }
-                total += n;
-            }
+            file.metadata()?;
+            let _octets = file.read(&mut buffer)?;
         }
         Ok(())
-    })?;
-    Ok(total as f64 / taken / 1e6)
+    };
+    seconds(|| {
+        std::thread::scope(|scope| {
+            let others: Vec<_> = (1..cores).map(|_| scope.spawn(read)).collect();
+            read()?;
+            others.into_iter().try_for_each(|other| {
+                other
+                    .join()
+                    .map_err(|_| Error("a reading thread ended".into()))?
+            })
+        })
+    })
 }

@@ -256,13 +256,20 @@ impl<'a> Head<'a> {
     /// Appends the fields in `wanted` and the empty line, as HEADER.FIELDS
     /// has them; all of them must be known.
     pub fn append_fields(&self, wanted: u64, out: &mut Vec<u8>) {
-        if self.present & wanted != 0 {
-            for (id, raw) in self.entries() {
-                if FieldId::from_octet(id).is_some_and(|id| wanted & id.bit() != 0) {
-                    out.extend_from_slice(raw);
-                }
+        // Neighbours are copied together.
+        let (mut from, mut start) = (0, 0);
+        for entry in self.table.chunks_exact(ENTRY) {
+            let &[id, low, high] = entry else {
+                continue;
+            };
+            let end = usize::from(u16::from_le_bytes([low, high]));
+            if FieldId::from_octet(id).is_none_or(|id| wanted & id.bit() == 0) {
+                out.extend_from_slice(self.block.get(from..start).unwrap_or_default());
+                from = end;
             }
+            start = end;
         }
+        out.extend_from_slice(self.block.get(from..start).unwrap_or_default());
         out.extend_from_slice(b"\r\n");
     }
 

@@ -2,10 +2,11 @@
 
 use super::count;
 use crate::bench::Bench;
+use crate::canned;
 use crate::error::Result;
 use crate::row::{Limit, Unit, row};
 use crate::scan::Tally;
-use crate::{canned, limits};
+use std::path::Path;
 
 const BODIES: &str = "UID FETCH 1:* (BODY.PEEK[])";
 
@@ -39,11 +40,12 @@ pub fn run(b: &mut Bench) -> Result<()> {
         take.measure("body.tls", megabytes, || tls.run(BODIES))?;
         tls.logout()
     })?;
-    let reading = limits::reading(b.master.files())?;
+    let files = b.master.files().map(Path::to_path_buf).collect();
+    let sent = canned::files(files)?;
     if let Some(row) = b.row("body.plain") {
         row.limit = Some(Limit {
-            what: "open and read the files, one thread".into(),
-            value: reading,
+            what: "read the files and send them, nothing else".into(),
+            value: sent.megabytes,
         });
     }
     let line = b"* 1 FETCH (UID 1 FLAGS (\\Seen NonJunk))\r\n";

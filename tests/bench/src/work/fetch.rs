@@ -3,7 +3,8 @@
 use super::count;
 use crate::bench::{Bench, unseen};
 use crate::error::Result;
-use crate::row::{Unit, row};
+use crate::limits;
+use crate::row::{Limit, Unit, row};
 
 const ENVELOPE: &str = "FETCH 1:* (UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE)";
 const STRUCTURE: &str = "FETCH 1:* (UID BODYSTRUCTURE)";
@@ -79,6 +80,20 @@ pub fn run(b: &mut Bench) -> Result<()> {
         }
         Ok(())
     })?;
+    let kept = b.messages();
+    for (id, octets) in [
+        ("fetch.envelope.first", 8 << 10),
+        ("fetch.fields.first", 8 << 10),
+        ("fetch.structure.first", 64 << 10),
+    ] {
+        let value = limits::beginnings(b.master.files().take(kept), octets)?;
+        if let Some(row) = b.row(id) {
+            row.limit = Some(Limit {
+                what: format!("open and read {} KiB of each, all cores", octets >> 10),
+                value,
+            });
+        }
+    }
     for (id, command) in [
         ("fetch.envelope", ENVELOPE),
         ("fetch.flags", FLAGS),

@@ -20,7 +20,7 @@ pub(super) enum Value {
     Bytes(Vec<u8>),
     /// Exactly `len` octets, or the message has changed under our hands.
     Stream {
-        reader: Box<dyn Read + Send>,
+        reader: Stream,
         len: u64,
         has_nul: bool,
     },
@@ -37,12 +37,28 @@ impl Value {
     }
 }
 
+/// Where the octets of a literal come from.
+pub(super) enum Stream {
+    /// The file, whose line ends are made CRLF on the way into the response.
+    Text(CrlfReader<Box<dyn Read + Send>>),
+    Other(Box<dyn Read + Send>),
+}
+
+impl Stream {
+    /// Appends at most `most` octets, fewer only at the end.
+    pub fn append(&mut self, out: &mut Vec<u8>, most: usize) -> io::Result<usize> {
+        match self {
+            Self::Text(reader) => reader.append(out, most),
+            Self::Other(reader) => reader.take(most as u64).read_to_end(out),
+        }
+    }
+}
+
 /// A section that is asked for.
 #[derive(PartialEq, Eq, Debug)]
 pub(super) struct Body {
-    /// `RFC822` and its kin, which have names of their own.
-    old_name: Option<&'static str>,
-    section: Section,
+    /// As the response has it.
+    name: Vec<u8>,
     partial: Option<Partial>,
     path: Vec<u32>,
     kind: Kind,
@@ -54,7 +70,12 @@ pub(super) struct Body {
 const SMALL_PIECE: u64 = 1024 * 1024;
 
 impl Body {
-    pub fn new(old_name: Option<&'static str>, section: Section, partial: Option<Partial>) -> Self {
+    /// `old_name` is `RFC822` or one of its kin, which have names of their own.
+    pub fn new(
+        old_name: Option<&'static str>,
+        section: &Section,
+        partial: Option<Partial>,
+    ) -> Self {
         let (kind, fields) = match &section.text {
             None => (Kind::Body, None),
             Some(SectionText::Header) => (Kind::Header, None),
@@ -64,10 +85,14 @@ impl Body {
                 (Kind::Header, Some(WantedFields::new(*not, names)))
             }
         };
+        let mut name = Vec::new();
+        match old_name {
+            Some(old) => name.extend_from_slice(old.as_bytes()),
+            None => write::section_name(&mut name, section, partial),
+        }
         Self {
-            old_name,
+            name,
             path: section.part.iter().map(|n| n.get()).collect(),
-            section,
             partial,
             kind,
             fields,
@@ -127,15 +152,17 @@ impl Body {
             .unwrap_or_default()
     }
 
+    /// The whole message, without a cut.
+    pub fn is_whole(&self) -> bool {
+        self.path.is_empty() && self.kind == Kind::Body && self.partial.is_none()
+    }
+
     fn small_piece(&self) -> Option<Partial> {
         self.partial.filter(|p| p.length <= SMALL_PIECE)
     }
 
     pub fn write_name(&self, out: &mut Vec<u8>) {
-        match self.old_name {
-            Some(name) => out.extend_from_slice(name.as_bytes()),
-            None => write::section_name(out, &self.section, self.partial),
-        }
+        out.extend_from_slice(&self.name);
     }
 
     /// The section of one message.
@@ -198,6 +225,13 @@ impl Body {
             partial = None;
         }
         let reader = CrlfReader::new(source.reader(span)?, Nul::Replace);
+        if partial.is_none() && span.crlf_len > 0 {
+            return Ok(Value::Stream {
+                reader: Stream::Text(reader),
+                len: span.crlf_len,
+                has_nul: false,
+            });
+        }
         Ok(clipped(reader, span.crlf_len, false, partial)?)
     }
 
@@ -254,7 +288,7 @@ pub(super) fn clipped(
     }
     crlf::skip(&mut reader, offset)?;
     Ok(Value::Stream {
-        reader: Box::new(reader),
+        reader: Stream::Other(Box::new(reader)),
         len,
         has_nul,
     })

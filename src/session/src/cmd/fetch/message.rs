@@ -2,7 +2,7 @@
 
 use super::Trouble;
 use super::binary::Binary;
-use super::body::{Body, Value};
+use super::body::{Body, Stream, Value};
 use super::plan::{Item, Need, Plan};
 use super::source::Source;
 use crate::changes::Style;
@@ -13,9 +13,9 @@ use crate::object_id;
 use crate::session::Session;
 use crate::view::ViewRow;
 use roost_imap::write::{self, Dialect, FetchLine};
+use roost_message::crlf::{self, Nul};
 use roost_store::Mailbox;
 use roost_types::{SeqNum, Uid};
-use std::io::Read;
 use std::sync::Arc;
 
 /// The message being answered.
@@ -98,7 +98,7 @@ impl Line {
 
 /// A literal under way.
 struct Sending {
-    reader: Box<dyn Read + Send>,
+    reader: Stream,
     left: u64,
 }
 
@@ -330,7 +330,15 @@ impl Message {
             return write_bytes(bytes, out);
         }
         let value = match self.source(context) {
-            Some(source) => body.value(source),
+            Some(source) => {
+                if body.is_whole()
+                    && let Some(raw) = source.in_memory()
+                {
+                    let raw = Arc::clone(raw);
+                    return self.write_whole(body, &raw, context, out);
+                }
+                body.value(source)
+            }
             None => return,
         };
         if let Some(value) = context.trouble.note(value) {
@@ -339,6 +347,27 @@ impl Message {
             body.write_name(out);
             self.write_value(value, out);
         }
+    }
+
+    /// A message in memory, its line ends made CRLF where it is written.
+    fn write_whole(
+        &mut self,
+        body: &Body,
+        raw: &[u8],
+        context: &mut Context<'_>,
+        out: &mut Vec<u8>,
+    ) {
+        let len = crlf::len(raw);
+        count(context.session, body, len);
+        self.line.next(out);
+        body.write_name(out);
+        if raw.is_empty() {
+            return write_bytes(&[], out);
+        }
+        out.push(b' ');
+        write::literal_header(out, len);
+        out.reserve(usize::try_from(len).unwrap_or(raw.len()));
+        crlf::append(raw, Nul::Replace, out);
     }
 
     fn write_binary(&mut self, binary: &Binary, context: &mut Context<'_>, out: &mut Vec<u8>) {
@@ -440,14 +469,14 @@ fn count(session: &mut Session, body: &Body, len: u64) {
 impl Sending {
     /// Appends another piece; true when the literal is complete.
     fn pump(&mut self, out: &mut Vec<u8>) -> Result<bool, Error> {
-        let room = self.left.min(STEP_OCTETS as u64);
-        let appended = (&mut self.reader).take(room).read_to_end(out);
+        let room = usize::try_from(self.left).map_or(STEP_OCTETS, |left| left.min(STEP_OCTETS));
+        let appended = self.reader.append(out, room);
         let n = appended.map_err(|error| {
             log::warn!("reading a message half-way: {error}");
             Fatal::Truncated
         })?;
         self.left -= n as u64;
-        if (n as u64) < room {
+        if n < room {
             return Err(Fatal::Truncated.into());
         }
         Ok(self.left == 0)

@@ -42,7 +42,7 @@ impl Item {
                 part: Vec::new(),
                 text,
             };
-            Self::Body(Body::new(Some(name), section, None))
+            Self::Body(Body::new(Some(name), &section, None))
         };
         match item {
             FetchItem::Uid => Self::Uid,
@@ -58,7 +58,7 @@ impl Item {
             FetchItem::Rfc822Text => old("RFC822.TEXT", Some(SectionText::Text)),
             FetchItem::Section {
                 section, partial, ..
-            } => Self::Body(Body::new(None, section, partial)),
+            } => Self::Body(Body::new(None, &section, partial)),
             FetchItem::Binary { part, partial, .. } => Self::Binary(Binary::new(part, partial)),
             FetchItem::Preview { lazy } => Self::Preview { lazy },
             FetchItem::BinarySize { part } => Self::BinarySize(Binary::new(part, None)),

@@ -132,7 +132,7 @@ impl Source {
     }
 
     /// The whole message.
-    pub fn in_memory(&self) -> Option<&[u8]> {
+    pub fn in_memory(&self) -> Option<&Arc<Vec<u8>>> {
         match &self.bytes {
             Bytes::Whole(bytes) => Some(bytes),
             Bytes::Header(_) | Bytes::OnDisk => None,
@@ -195,8 +195,23 @@ fn read_small(message: Message, most: usize) -> io::Result<Bytes> {
     if known.is_some_and(|n| n > most) {
         return Ok(Bytes::OnDisk);
     }
-    let mut bytes = Vec::with_capacity(known.map_or(0, |n| n + 1));
-    message.take(most as u64 + 1).read_to_end(&mut bytes)?;
+    let mut message = message.take(most as u64 + 1);
+    // In one go: `read_to_end` begins with little.
+    let mut bytes = vec![0; known.map_or(0, |n| n + 1)];
+    let mut filled = 0;
+    while let Some(room) = bytes.get_mut(filled..).filter(|room| !room.is_empty()) {
+        match message.read(room) {
+            Ok(0) => break,
+            Ok(n) => filled += n,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+    let is_over = filled < bytes.len();
+    bytes.truncate(filled);
+    if !is_over {
+        message.read_to_end(&mut bytes)?;
+    }
     Ok(match bytes.len() <= most {
         true => Bytes::Whole(Arc::new(bytes)),
         false => Bytes::OnDisk,

@@ -12,7 +12,6 @@ use roost_imap::command::{Partial, Section, SectionText};
 use roost_message::Structure;
 use roost_store::{Account, AccountOptions, Options, Store};
 use roost_types::SessionId;
-use std::io::Read;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -466,7 +465,7 @@ fn what_is_held_in_memory_makes_no_difference() {
                 part: part.clone(),
                 text,
             };
-            let body = Body::new(None, section, partial);
+            let body = Body::new(None, &section, partial);
             let (a, b) = (body.value(&memory).unwrap(), body.value(&disk).unwrap());
             assert_eq!(
                 octets_of(a),
@@ -509,12 +508,14 @@ fn octets_of(value: Value) -> Option<Vec<u8>> {
         Value::Nil => None,
         Value::Bytes(bytes) => Some(bytes),
         Value::Stream {
-            reader,
+            mut reader,
             len,
             has_nul,
         } => {
             let mut bytes = Vec::new();
-            reader.take(len).read_to_end(&mut bytes).unwrap();
+            reader
+                .append(&mut bytes, usize::try_from(len).unwrap())
+                .unwrap();
             assert_eq!(bytes.len() as u64, len);
             assert!(has_nul || !bytes.contains(&0));
             Some(bytes)

@@ -187,13 +187,21 @@ impl Account {
     /// Counts of a mailbox, open or not. With `sizes`, [`Status::sizes`] is
     /// filled, which may have to read messages whose names tell no size.
     pub fn status(self: &Arc<Self>, name: &MailboxName, sizes: bool) -> Result<Status, Error> {
-        if lock(&self.slot(name)).upgrade().is_none() {
+        let index = self.index.open();
+        if !self.is_open(name) {
             let directory = self.directory_of(name)?;
-            if let Some(status) = lock(&self.statuses).get(name, &directory, sizes) {
+            let known = match &index {
+                Some(index) => status::told(index, &directory, sizes),
+                None => lock(&self.statuses).get(name, &directory, sizes),
+            };
+            if let Some(status) = known {
                 return Ok(status);
             }
         }
         let mailbox = self.open_unlisted(name)?;
+        if index.is_some() {
+            return mailbox.status(sizes);
+        }
         let before = StatusCache::stamp(&mailbox);
         let status = mailbox.status(sizes)?;
         lock(&self.statuses).put(&mailbox, before, status);
@@ -221,6 +229,11 @@ impl Account {
         // Slots that nobody holds and that hold nothing are of no use.
         open.retain(|_, slot| Arc::strong_count(slot) > 1 || lock(slot).strong_count() > 0);
         Arc::clone(open.entry(name.clone()).or_default())
+    }
+
+    fn is_open(&self, name: &MailboxName) -> bool {
+        let slot = lock(&self.open).get(name).map(Arc::clone);
+        slot.is_some_and(|slot| lock(&slot).strong_count() > 0)
     }
 
     fn load(&self, name: &MailboxName) -> Result<Arc<Mailbox>, Error> {

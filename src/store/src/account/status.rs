@@ -1,9 +1,14 @@
 //! What STATUS tells of a mailbox.
 
 use crate::error::Error;
-use crate::format::uidlist::Guid;
-use crate::mailbox::Mailbox;
+use crate::format::uidlist::{Guid, Head};
+use crate::format::{Dir, ExtraKeywords, KeywordFile};
+use crate::index::IndexFolder;
+use crate::mailbox::{Mailbox, lock};
+use crate::snapshot::Snapshot;
+use roost_os::dir::DirStamp;
 use roost_types::{ModSeq, SystemFlags, Uid, UidValidity};
+use std::path::Path;
 
 /// Counts of one mailbox at one moment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -56,7 +61,16 @@ impl Mailbox {
         })
     }
 
-    fn sizes(&self, picture: &crate::Snapshot) -> Result<Sizes, Error> {
+    /// Sums that were made before of the same picture.
+    pub(crate) fn known_sizes(&self, picture: &Snapshot) -> Option<Sizes> {
+        let known = lock(&self.sizes).filter(|(of, _)| *of == picture.generation());
+        known.map(|(_, sizes)| sizes)
+    }
+
+    fn sizes(&self, picture: &Snapshot) -> Result<Sizes, Error> {
+        if let Some(sizes) = self.known_sizes(picture) {
+            return Ok(sizes);
+        }
         let mut sizes = Sizes::default();
         for (_, row) in picture.iter() {
             let size = match picture.known_size(row.uid) {
@@ -73,6 +87,34 @@ impl Mailbox {
                 sizes.deleted += size;
             }
         }
+        *lock(&self.sizes) = Some((picture.generation(), sizes));
         Ok(sizes)
     }
+}
+
+/// What the index says of the mailbox in `directory`, where opening it would
+/// come to the same; `None` where that is not known. With `sizes`, they have
+/// to be known as well.
+pub(super) fn told(index: &IndexFolder, directory: &Path, sizes: bool) -> Option<Status> {
+    let dir = Dir::open(directory).ok()?;
+    let head = Head::read(&dir).ok()??;
+    let settled = index.told(head.guid)?;
+    let stamp = |name| DirStamp::at(&dir, name).ok();
+    let same = stamp(b"new")? == settled.new
+        && stamp(b"cur")? == settled.cur
+        && settled.list.is_of(&head).ok()?
+        && KeywordFile::stamp_in(&dir).ok()? == settled.letters
+        && ExtraKeywords::stamp_in(&dir).ok()? == settled.extra;
+    let told = settled.told;
+    (same && (!sizes || told.sizes.is_some())).then_some(Status {
+        messages: told.messages,
+        recent: told.recent,
+        unseen: told.unseen,
+        deleted: told.deleted,
+        uid_next: Uid::new(told.uid_next)?,
+        uid_validity: head.uid_validity,
+        highest_modseq: ModSeq(told.modseq),
+        mailbox_id: Some(head.guid),
+        sizes: told.sizes.map(|(all, deleted)| Sizes { all, deleted }),
+    })
 }

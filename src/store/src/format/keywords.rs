@@ -49,6 +49,14 @@ pub struct KeywordFile {
     lost: bool,
 }
 
+fn stamp(stat: Option<&Stat>) -> [u64; 4] {
+    let of = |s: &Stat| {
+        let (sec, nsec) = (s.mtime_sec.cast_unsigned(), s.mtime_nsec.cast_unsigned());
+        [s.ino, s.size, sec, nsec]
+    };
+    stat.map(of).unwrap_or_default()
+}
+
 impl KeywordFile {
     /// Reads the table; an empty one where there is no file.
     pub fn load(dir: &Dir) -> Result<Self, FormatError> {
@@ -96,6 +104,16 @@ impl KeywordFile {
             *slot = old;
             self.lost = true;
         }
+    }
+
+    /// What tells whether the file has changed since it was read.
+    pub(crate) fn stamp(&self) -> [u64; 4] {
+        stamp(self.stat.as_ref())
+    }
+
+    /// The same of the file as it is now.
+    pub(crate) fn stamp_in(dir: &Dir) -> Result<[u64; 4], FormatError> {
+        Ok(stamp(dir.stat(FILE)?.as_ref()))
     }
 
     /// The file has lost names that are still known here.

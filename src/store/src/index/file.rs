@@ -16,6 +16,7 @@ use super::folder::IndexPlace;
 use super::history::{Gone, History};
 use super::log::{Fault, VERSION};
 use crate::format::name::FileName;
+use crate::format::uidlist::Guid;
 use crate::format::{Dir, UidList};
 use crate::mailbox::lock;
 use crate::snapshot::{CHUNK, Chunk, Cold, ColdData, Facts, HotRow, Parts, Snapshot};
@@ -82,10 +83,16 @@ pub(super) struct Header {
 pub(super) struct Read {
     pub header: Header,
     pub file: Arc<IndexFile>,
-    pub size: u64,
+    /// Inode and size.
+    pub snapshot: [u64; 2],
     pub picture: Snapshot,
     pub history: History,
     pub odd: OddNames,
+}
+
+/// The name of a mailbox's snapshot.
+pub(super) fn file_of(guid: Guid) -> String {
+    format!("{guid}.{KIND}")
 }
 
 impl IndexFile {
@@ -101,6 +108,12 @@ impl IndexFile {
     /// Part of it could not be read: it is to be written anew.
     pub fn is_damaged(&self) -> bool {
         self.damaged.load(Ordering::Relaxed)
+    }
+
+    /// Inode and size.
+    pub(super) fn id(&self) -> io::Result<[u64; 2]> {
+        let stat = file::stat(&self.file)?;
+        Ok([stat.ino, stat.size])
     }
 
     pub(super) fn file(&self) -> &File {
@@ -196,7 +209,8 @@ pub(super) fn read(
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(Fault::Missing),
         Err(e) => return Err(e.into()),
     };
-    let size = file::stat(&open)?.size;
+    let stat = file::stat(&open)?;
+    let size = stat.size;
     let header = read_header(&open)?;
     let owner = (header.guid, header.inodes, header.uid_validity);
     if owner != (place.guid().0, inodes, uid_validity.get()) {
@@ -225,7 +239,7 @@ pub(super) fn read(
     Ok(Read {
         header,
         file,
-        size,
+        snapshot: [stat.ino, size],
         picture,
         history,
         odd,

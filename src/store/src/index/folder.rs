@@ -182,6 +182,10 @@ impl IndexFolder {
         matches!((ours, there), (Ok(a), Ok(b)) if (a.dev, a.ino) == (b.dev, b.ino))
     }
 
+    pub fn dir(&self) -> &Dir {
+        &self.dir
+    }
+
     /// The place of a mailbox; `None` while another has it that is there. One
     /// that is being closed, in this moment, is waited for.
     pub fn claim(self: &Arc<Self>, guid: Guid) -> Option<IndexPlace> {

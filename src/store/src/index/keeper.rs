@@ -5,7 +5,8 @@ use super::change::{self, OddNames};
 use super::file::{self, IndexFile, KIND as SNAPSHOT};
 use super::folder::{BootId, IndexPlace};
 use super::history::History;
-use super::log::{self, Fault, KIND as LOG, Kind, Log, Settled};
+use super::log::{self, Fault, KIND as LOG, Kind, Log};
+use super::told::Settled;
 use super::write::{Writer, Written};
 use crate::format::Dir;
 use crate::snapshot::{Draft, Snapshot};
@@ -45,7 +46,8 @@ pub(crate) struct Index {
 
 struct Disk {
     file: Arc<IndexFile>,
-    size: u64,
+    /// Inode and size.
+    snapshot: [u64; 2],
     log: Log,
     state: State,
 }
@@ -109,7 +111,9 @@ impl Index {
                     .ok_or(Fault::Damaged)?,
                 Kind::Open => state = State::Open(log::take_open(payload).ok_or(Fault::Damaged)?),
                 Kind::Closed => {
-                    state = State::Closed(log::take_closed(payload).ok_or(Fault::Damaged)?);
+                    let closed = log::take_closed(payload).ok_or(Fault::Damaged)?;
+                    let said = closed.filter(|c| c.snapshot == read.snapshot);
+                    state = State::Closed(said.map(|c| c.settled));
                 }
             }
         }
@@ -120,7 +124,7 @@ impl Index {
         };
         self.disk = Some(Disk {
             file: read.file,
-            size: read.size,
+            snapshot: read.snapshot,
             log: found.log,
             state,
         });
@@ -231,8 +235,9 @@ impl Index {
 
     /// Whether a new snapshot is due.
     pub fn wants_snapshot(&self) -> bool {
-        let grown =
-            |disk: &Disk| disk.log.len() > SMALL_LOG.max(disk.size / 4) || disk.file.is_damaged();
+        let grown = |disk: &Disk| {
+            disk.log.len() > SMALL_LOG.max(disk.snapshot[1] / 4) || disk.file.is_damaged()
+        };
         self.may_write() && self.disk.as_ref().is_none_or(grown)
     }
 
@@ -283,8 +288,8 @@ impl Index {
         written.relieve(since.0);
         (self.complained, self.retry) = (false, None);
         self.disk = Some(Disk {
+            snapshot: file.id()?,
             file,
-            size: written.size,
             log,
             state,
         });
@@ -301,7 +306,7 @@ impl Index {
             return;
         }
         let mut records = Vec::new();
-        log::put_closed(&mut records, settled.as_ref());
+        log::put_closed(&mut records, settled.as_ref(), disk.snapshot);
         match disk.log.append(&records, false) {
             Ok(()) => disk.state = State::Closed(settled),
             Err(e) => self.give_up(&e),

@@ -12,7 +12,8 @@
 
 use super::bytes::{Put, Take};
 use super::folder::{BootId, FILE_MODE, IndexPlace};
-use crate::format::uidlist::Stamp;
+use super::told::{Settled, Told};
+use crate::format::uidlist::{Guid, Stamp};
 use roost_os::dir::DirStamp;
 use roost_os::file;
 use std::fs::File;
@@ -20,11 +21,14 @@ use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 
 const MAGIC: &[u8; 8] = b"ROOSTLOG";
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 /// Magic, version, checksum, generation, GUID.
-const HEADER: usize = 8 + 4 + 4 + 8 + 16;
+pub(super) const HEAD: usize = 8 + 4 + 4 + 8 + 16;
 /// Length, its complement, checksum, kind.
 const RECORD: usize = 4 + 4 + 4 + 1;
+/// A record `Closed` that tells everything.
+pub(super) const TAIL: usize =
+    RECORD + 1 + 2 * 6 * 8 + 6 * 8 + (4 + 2 + 2) * 8 + 5 * 4 + 8 + 1 + 16;
 /// Largest log read, in octets.
 const MAX_LOG: u64 = 1 << 30;
 
@@ -39,8 +43,8 @@ pub(super) enum Kind {
     /// From here on the mailbox is being changed, by a process that runs
     /// since the boot that is named.
     Open = 2,
-    /// Nothing is under way; how directories and the UID list looked when all
-    /// that they hold was in the picture, if that is known.
+    /// Nothing is under way; how everything looked when all of it was in the
+    /// picture, and what that was, if that is known.
     Closed = 3,
 }
 
@@ -52,12 +56,11 @@ impl Kind {
     }
 }
 
-/// How everything looked when the picture had it all.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Settled {
-    pub new: DirStamp,
-    pub cur: DirStamp,
-    pub list: Stamp,
+/// What a record `Closed` says.
+pub(super) struct Closed {
+    pub settled: Settled,
+    /// Inode and size of the snapshot.
+    pub snapshot: [u64; 2],
 }
 
 /// A log open for appending.
@@ -98,7 +101,7 @@ impl Log {
     /// A new log for the snapshot `generation`, holding `records`, in place
     /// of the old one.
     pub fn create(place: &IndexPlace, generation: u64, records: &[u8]) -> io::Result<Self> {
-        let mut bytes = Vec::with_capacity(HEADER + records.len());
+        let mut bytes = Vec::with_capacity(HEAD + records.len());
         bytes.bytes(MAGIC);
         bytes.u32(VERSION);
         let mut body = Vec::with_capacity(24);
@@ -136,22 +139,12 @@ impl Log {
         };
         let mut bytes = Vec::new();
         (&file).take(MAX_LOG + 1).read_to_end(&mut bytes)?;
-        let take = &mut Take(&bytes);
-        let crc = take.beginning(MAGIC, VERSION)?;
-        let body: [u8; 24] = take.array().ok_or(Fault::Damaged)?;
-        if crc32c::crc32c(&body) != crc {
-            return Err(Fault::Damaged);
-        }
-        let body = &mut Take(&body);
-        let generation = body.u64().ok_or(Fault::Damaged)?;
-        if body.array() != Some(place.guid().0) {
-            return Err(Fault::Foreign);
-        }
-        let whole = HEADER + whole_records(take.0)?;
+        let generation = check_head(&bytes, place.guid())?;
+        let whole = HEAD + whole_records(bytes.get(HEAD..).unwrap_or_default())?;
         let len = whole as u64;
         let torn = len < bytes.len() as u64;
         bytes.truncate(whole);
-        bytes.drain(..HEADER);
+        bytes.drain(..HEAD);
         Ok(Contents {
             log: Self { file, len, torn },
             generation,
@@ -175,6 +168,27 @@ impl Log {
         }
         self.len += records.len() as u64;
         Ok(())
+    }
+}
+
+/// The name of a mailbox's log.
+pub(super) fn file_of(guid: Guid) -> String {
+    format!("{guid}.{KIND}")
+}
+
+/// The generation of the snapshot that a log beginning with `bytes` is for.
+pub(super) fn check_head(bytes: &[u8], guid: Guid) -> Result<u64, Fault> {
+    let take = &mut Take(bytes);
+    let crc = take.beginning(MAGIC, VERSION)?;
+    let body: [u8; 24] = take.array().ok_or(Fault::Damaged)?;
+    if crc32c::crc32c(&body) != crc {
+        return Err(Fault::Damaged);
+    }
+    let body = &mut Take(&body);
+    let generation = body.u64().ok_or(Fault::Damaged)?;
+    match body.array() == Some(guid.0) {
+        true => Ok(generation),
+        false => Err(Fault::Foreign),
     }
 }
 
@@ -254,28 +268,85 @@ pub(super) fn take_open(payload: &[u8]) -> Option<BootId> {
     Take(payload).array().map(BootId)
 }
 
-pub(super) fn put_closed(out: &mut Vec<u8>, settled: Option<&Settled>) {
+pub(super) fn put_closed(out: &mut Vec<u8>, settled: Option<&Settled>, snapshot: [u64; 2]) {
     put(out, Kind::Closed, |out| {
         out.u8(u8::from(settled.is_some()));
-        if let Some(settled) = settled {
-            for stamp in [&settled.new, &settled.cur] {
-                put_stamp(out, stamp);
-            }
-            settled.list.put(&mut |n| out.u64(n));
+        let Some(settled) = settled else { return };
+        for stamp in [&settled.new, &settled.cur] {
+            put_stamp(out, stamp);
         }
+        settled.list.put(&mut |n| out.u64(n));
+        let stamps = settled.letters.iter().chain(&settled.extra);
+        stamps.chain(&snapshot).for_each(|&n| out.u64(n));
+        put_told(out, &settled.told);
     });
 }
 
-pub(super) fn take_closed(payload: &[u8]) -> Option<Option<Settled>> {
+/// `Some(None)`: it is not known how everything looked.
+pub(super) fn take_closed(payload: &[u8]) -> Option<Option<Closed>> {
     let take = &mut Take(payload);
     if take.u8()? == 0 {
         return Some(None);
     }
-    Some(Some(Settled {
-        new: take_stamp(take)?,
-        cur: take_stamp(take)?,
-        list: Stamp::take(&mut || take.u64())?,
-    }))
+    let (new, cur) = (take_stamp(take)?, take_stamp(take)?);
+    let list = Stamp::take(&mut || take.u64())?;
+    let letters = [take.u64()?, take.u64()?, take.u64()?, take.u64()?];
+    let extra = [take.u64()?, take.u64()?];
+    let snapshot = [take.u64()?, take.u64()?];
+    let settled = Settled {
+        new,
+        cur,
+        list,
+        letters,
+        extra,
+        told: take_told(take)?,
+    };
+    Some(Some(Closed { settled, snapshot }))
+}
+
+/// What the record `Closed` at the end of `bytes` says; `None` for everything
+/// else.
+pub(super) fn last_closed(bytes: &[u8]) -> Option<Closed> {
+    let tail = bytes.last_chunk::<TAIL>()?;
+    match next(&mut Take(tail)) {
+        Next::Record(Kind::Closed, payload) if payload.len() + RECORD == TAIL => {
+            take_closed(payload)?
+        }
+        _ => None,
+    }
+}
+
+fn put_told(out: &mut Vec<u8>, told: &Told) {
+    for n in [
+        told.messages,
+        told.recent,
+        told.unseen,
+        told.deleted,
+        told.uid_next,
+    ] {
+        out.u32(n);
+    }
+    out.u64(told.modseq);
+    out.u8(u8::from(told.sizes.is_some()));
+    let (all, deleted) = told.sizes.unwrap_or_default();
+    out.u64(all);
+    out.u64(deleted);
+}
+
+fn take_told(take: &mut Take<'_>) -> Option<Told> {
+    Some(Told {
+        messages: take.u32()?,
+        recent: take.u32()?,
+        unseen: take.u32()?,
+        deleted: take.u32()?,
+        uid_next: take.u32()?,
+        modseq: take.u64()?,
+        sizes: {
+            let known = take.u8()? != 0;
+            let sizes = (take.u64()?, take.u64()?);
+            known.then_some(sizes)
+        },
+    })
 }
 
 fn put_stamp(out: &mut Vec<u8>, stamp: &DirStamp) {

@@ -15,13 +15,14 @@ pub(crate) mod folder;
 pub(crate) mod history;
 mod keeper;
 mod log;
+mod told;
 mod write;
 
 pub(crate) use change::OddNames;
 pub(crate) use file::Block;
 pub(crate) use folder::{Folder, Folders, IndexFolder, IndexPlace};
 pub(crate) use keeper::{Index, Kept};
-pub(crate) use log::Settled;
+pub(crate) use told::{Settled, Told};
 pub(crate) use write::{Rest, Writer};
 
 use std::time::SystemTime;

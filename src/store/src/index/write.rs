@@ -39,7 +39,6 @@ pub(crate) struct Rest<'a> {
 /// A snapshot that is whole but for its name.
 pub(crate) struct Written {
     pub(super) generation: u64,
-    pub(super) size: u64,
     /// One for each chunk of the picture.
     blocks: Vec<Block>,
     writer: Writer,
@@ -166,7 +165,6 @@ impl Writer {
         self.columns(picture, &blocks, &mut header);
         self.rest(picture, rest, &mut header);
         self.flush();
-        let size = self.at;
         self.at = 0;
         self.pending = encode_header(&header);
         self.flush();
@@ -175,7 +173,6 @@ impl Writer {
         }
         Ok(Written {
             generation,
-            size,
             blocks,
             writer: self,
         })

@@ -4,6 +4,7 @@
 use super::core::{Core, Stamps};
 use super::own::OwnEvents;
 use super::{Mailbox, Place, lock};
+use crate::account::status::Sizes;
 use crate::error::Error;
 use crate::events::News;
 use crate::format::perm::Perm;
@@ -134,6 +135,8 @@ impl Mailbox {
         let letters = KeywordFile::load(&dir)?;
         let extra = ExtraKeywords::load(&dir, begin.list.uid_validity())?;
         let has_index = begin.kept.is_some();
+        let settled = begin.kept.as_ref().and_then(|kept| kept.settled);
+        let sizes = settled.and_then(|settled| settled.told.sizes);
         let (picture, history, odd) = match begin.kept {
             Some(kept) => (kept.picture, kept.history, kept.odd),
             None => {
@@ -168,6 +171,9 @@ impl Mailbox {
             index: begin.place,
             pieces: OnceLock::new(),
             saving: Mutex::new(()),
+            sizes: Mutex::new(
+                sizes.map(|(all, deleted)| (snapshot.generation(), Sizes { all, deleted })),
+            ),
             core: Mutex::new(Core {
                 settled: [begin.known.is_some(); 2],
                 list: begin.list,

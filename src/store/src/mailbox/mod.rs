@@ -31,6 +31,7 @@ mod resolve;
 mod save;
 mod scan;
 
+use crate::account::status::Sizes;
 use crate::cache::Pieces;
 use crate::error::Error;
 use crate::events::News;
@@ -103,6 +104,8 @@ pub struct Mailbox {
     pub(crate) index: Option<Arc<IndexPlace>>,
     /// One thread at a time writes a snapshot of the index.
     saving: Mutex<()>,
+    /// Of the picture of that generation.
+    pub(crate) sizes: Mutex<Option<(u64, Sizes)>>,
 }
 
 /// Where the mailbox is; RENAME changes it.

@@ -2,7 +2,7 @@
 
 use super::core::Core;
 use super::{Mailbox, lock};
-use crate::index::{Index, Rest, Settled};
+use crate::index::{Index, Rest, Settled, Told};
 use crate::snapshot::{Draft, Snapshot};
 use roost_types::Uid;
 use std::sync::Arc;
@@ -173,16 +173,32 @@ impl Mailbox {
             self.save(&mut core);
         }
         let quiet = core.opened && !core.racy && !core.pending && !self.is_dirty();
+        let quiet = quiet && !core.letters.has_lost();
         let known = core.known.filter(|_| quiet && core.settled == [true; 2]);
         let settled = known.and_then(|known| {
             Some(Settled {
                 new: known.new,
                 cur: known.cur,
                 list: core.list.stamp()?,
+                letters: core.letters.stamp(),
+                extra: core.extra.stamp(),
+                told: self.told(&core.snapshot),
             })
         });
         if let Some(index) = &mut core.index {
             index.close(settled);
+        }
+    }
+
+    fn told(&self, picture: &Snapshot) -> Told {
+        Told {
+            messages: picture.len(),
+            recent: picture.recent(),
+            unseen: picture.unseen(),
+            deleted: picture.deleted(),
+            uid_next: picture.uid_next().get(),
+            modseq: picture.highest_modseq().0,
+            sizes: self.known_sizes(picture).map(|s| (s.all, s.deleted)),
         }
     }
 

@@ -14,6 +14,7 @@ mod index;
 mod large;
 mod odd;
 mod outside;
+mod status;
 mod stress;
 mod support;
 mod watch;

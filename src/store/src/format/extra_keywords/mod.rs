@@ -121,6 +121,18 @@ impl ExtraKeywords {
         Ok(true)
     }
 
+    /// What tells whether the file has changed since it was read: it is
+    /// appended to, or replaced.
+    pub(crate) fn stamp(&self) -> [u64; 2] {
+        [self.identity.1, self.offset + self.torn]
+    }
+
+    /// The same of the file as it is now.
+    pub(crate) fn stamp_in(dir: &Dir) -> Result<[u64; 2], FormatError> {
+        let stat = dir.stat(FILE)?;
+        Ok(stat.map(|s| [s.ino, s.size]).unwrap_or_default())
+    }
+
     fn forget(&mut self) {
         self.entries.clear();
         self.file = None;

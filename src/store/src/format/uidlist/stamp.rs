@@ -9,6 +9,7 @@ use crate::format::{Dir, FormatError};
 use roost_os::file;
 use roost_types::{Uid, UidValidity};
 use std::fs::File;
+use std::io;
 use std::os::unix::fs::FileExt;
 
 /// No header that we write is longer, and one that is gets read with the rest.
@@ -42,6 +43,13 @@ impl Stamp {
             mtime: (take()?.cast_signed(), take()?.cast_signed()),
             next_uid: Uid::new(u32::try_from(take()?).ok()?)?,
         })
+    }
+
+    /// Whether the list with this head still looks so.
+    pub fn is_of(&self, head: &Head) -> io::Result<bool> {
+        let stat = file::stat(&head.file)?;
+        let position = self.position();
+        Ok(position.is_file(&stat) && position.is_unwritten(&stat))
     }
 
     fn position(&self) -> Position {
@@ -102,15 +110,13 @@ impl UidList {
         head: Head,
         stamp: &Stamp,
     ) -> Result<Option<Self>, FormatError> {
-        let stat = file::stat(&head.file).map_err(|e| dir.error(FILE, e))?;
-        let position = stamp.position();
-        if !position.is_file(&stat) || !position.is_unwritten(&stat) {
+        if !stamp.is_of(&head).map_err(|e| dir.error(FILE, e))? {
             return Ok(None);
         }
         Ok(Some(Self {
             dir: dir.clone(),
             file: Some(head.file),
-            position,
+            position: stamp.position(),
             version: Some(Version::Three),
             uid_validity: head.uid_validity,
             next_uid: stamp.next_uid,

@@ -3,6 +3,7 @@
 use super::Account;
 use crate::error::Error;
 use crate::format::name::unique;
+use crate::format::uidlist::{Guid, Head};
 use crate::mailbox::lock;
 use roost_os::dir::{self, FileKind};
 use roost_os::file;
@@ -38,10 +39,14 @@ impl Account {
         let directory = tree.directories.get(name).ok_or(Error::NoSuchMailbox)?;
         let slot = self.slot(name);
         let mut slot = lock(&slot);
+        let indexed = self.indexed(directory);
         let trash = self.put_in_trash(directory)?;
         if let Some(mailbox) = std::mem::take(&mut *slot).upgrade() {
             mailbox.mark_gone();
             lock(&self.kept).forget(&mailbox);
+        }
+        if let (Some(folder), Some((guid, inodes))) = (self.index.open(), indexed) {
+            folder.forget(guid, inodes);
         }
         lock(&self.statuses).clear();
         lock(&self.tree).forget();
@@ -64,6 +69,15 @@ impl Account {
             );
         }
         Ok(())
+    }
+
+    /// Under what its index is kept, and the inodes by which that is known to
+    /// be its own. Whatever is wrong with it leaves its files where they are.
+    fn indexed(&self, directory: &[u8]) -> Option<(Guid, [u64; 3])> {
+        let dir = self.root.open_sub(directory).ok()?;
+        let guid = Head::read(&dir).ok()??.guid;
+        let inode = |name: &[u8]| Some(file::stat_at(&dir, name).ok()?.ino);
+        Some((guid, [inode(b".")?, inode(b"new")?, inode(b"cur")?]))
     }
 
     /// Renames a mailbox's directory to where no mailbox is looked for.

@@ -27,7 +27,7 @@ use roost_types::{MailboxName, SpecialUse};
 use status::Status;
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use tree::{Tree, TreeCache};
 
 /// The open mailbox of a name; locked while it is being opened, so that it is
@@ -281,6 +281,11 @@ impl Account {
     /// Opens a mailbox without keeping it open afterwards.
     pub(crate) fn open_for_a_moment(&self, name: &MailboxName) -> Result<Arc<Mailbox>, Error> {
         self.open_unlisted(name)
+    }
+
+    /// Keeps the tree as it is, as far as it is ours to change.
+    pub(crate) fn lock_tree(&self) -> MutexGuard<'_, ()> {
+        lock(&self.changing)
     }
 
     pub(crate) fn root(&self) -> &Dir {

@@ -139,7 +139,8 @@ pub(super) fn compact(pieces: &Weak<Pieces>, live: impl Fn(u32) -> bool) -> io::
         let Some(pieces) = pieces.upgrade() else {
             return Ok(false);
         };
-        put_in_place(&pieces, new, (&old, end), &temporary)
+        let put = || put_in_place(&pieces, new, (&old, end), &temporary);
+        pieces.while_there(put).unwrap_or(Ok(false))
     });
     if !matches!(put, Ok(true)) {
         let _ = os_file::unlink(&dir, temporary.as_bytes());

@@ -55,7 +55,7 @@ pub struct Pieces {
     name: String,
     owner: Owner,
     /// Nobody else opens the file before this one is closed.
-    _place: Option<Arc<IndexPlace>>,
+    place: Option<Arc<IndexPlace>>,
     /// `None` once the file cannot be written any more.
     inner: Mutex<Option<Inner>>,
     /// Each rises with what is put into its groups, so that readers know when
@@ -75,10 +75,11 @@ impl Mailbox {
     /// The pieces of this mailbox; `None` without an index.
     pub fn pieces(&self) -> Option<&Arc<Pieces>> {
         let open = || {
-            let pieces = Arc::new(Pieces::open(
-                self.index.as_ref().filter(|place| place.is_sole())?,
-                self.snapshot().uid_validity(),
-            )?);
+            let place = self.index.as_ref().filter(|place| place.is_sole())?;
+            let held = place.hold()?;
+            let pieces = Pieces::open(place, self.snapshot().uid_validity())?;
+            drop(held);
+            let pieces = Arc::new(pieces);
             compact::begin(&pieces, self.snapshot());
             Some(pieces)
         };
@@ -94,7 +95,7 @@ impl Pieces {
             uid_validity,
         };
         let mut pieces = Self::open_in(place.dir(), place.file("cache"), owner)?;
-        pieces._place = Some(Arc::clone(place));
+        pieces.place = Some(Arc::clone(place));
         Some(pieces)
     }
 
@@ -104,7 +105,7 @@ impl Pieces {
                 dir: dir.clone(),
                 name,
                 owner,
-                _place: None,
+                place: None,
                 inner: Mutex::new(Some(Inner {
                     file,
                     pending: Pending::default(),
@@ -146,8 +147,22 @@ impl Pieces {
         self.write(&mut lock(&self.inner));
     }
 
+    /// Does `work`, which gives a file the mailbox's name, unless the mailbox
+    /// is gone: then `None`.
+    fn while_there<T>(&self, work: impl FnOnce() -> T) -> Option<T> {
+        let Some(place) = &self.place else {
+            return Some(work());
+        };
+        let _held = place.hold()?;
+        Some(work())
+    }
+
     /// Throws all of them away; they are made again when they are wanted.
     pub(crate) fn reset(&self) {
+        self.while_there(|| self.make_anew());
+    }
+
+    fn make_anew(&self) {
         let mut inner = lock(&self.inner);
         *inner = match PiecesFile::create(&self.dir, &self.name, self.owner) {
             Ok(file) => Some(Inner {

@@ -1,6 +1,6 @@
 //! Files of the account as a whole.
 
-use super::{Cure, Finding, Problem, quota};
+use super::{Cure, Finding, INDEX, Problem, quota};
 use crate::account::Account;
 use crate::error::Error;
 use crate::format::{FolderFile, folders, subscriptions};
@@ -35,12 +35,22 @@ impl Account {
             Err(e) => found.push(Problem::new(subscriptions::FILE, Cure::None, e.to_string())),
         }
         found.extend(quota::look(self.root())?);
+        let strays = self.strays()?.len();
+        if strays > 0 {
+            let text = format!("files of {strays} mailboxes that are gone");
+            found.push(Problem::new(INDEX, Cure::Sweep, text));
+        }
         Ok(found)
     }
 
     fn mend_account(&self, problem: &Problem) -> Result<bool, Error> {
-        if problem.cure != Cure::SetAside {
-            return Ok(false);
+        match problem.cure {
+            Cure::SetAside => {}
+            Cure::Sweep => {
+                self.sweep_index()?;
+                return Ok(self.strays()?.is_empty());
+            }
+            _ => return Ok(false),
         }
         self.root().set_aside(&problem.file, "wrong")?;
         let removed = roost_os::file::unlink(self.root(), problem.file.as_bytes());

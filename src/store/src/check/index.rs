@@ -2,12 +2,13 @@
 
 use crate::account::Account;
 use crate::error::Error;
-use crate::format::uidlist::Guid;
+use crate::format::uidlist::{self, Guid, Head};
 use crate::format::{Dir, UidList};
 use crate::index::Index;
 use crate::mailbox::{Mailbox, lock};
 use roost_os::dir::DirStamp;
 use roost_types::{MailboxName, UidValidity};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 impl Account {
@@ -51,6 +52,41 @@ impl Account {
         ];
         let index = Index::new(Arc::new(place), dir, inodes, false);
         Ok(Some((index, guid, list.uid_validity())))
+    }
+
+    /// Mailboxes of which something is kept and that are gone; none where that
+    /// cannot be known of all.
+    pub(super) fn strays(&self) -> Result<Vec<Guid>, Error> {
+        let Some(folder) = self.index_folder() else {
+            return Ok(Vec::new());
+        };
+        let mut known = HashSet::new();
+        for name in self.chosen(&[])? {
+            let dir = Dir::open(&self.directory_of(&name)?)?;
+            match Head::read(&dir)? {
+                Some(head) => known.insert(head.guid),
+                // Without a list there was never an index.
+                None if dir.stat(uidlist::FILE)?.is_none() => continue,
+                None => return Ok(Vec::new()),
+            };
+        }
+        let strays = folder.strays(&known);
+        strays.map_err(|e| Error::io(folder.dir().path(), e))
+    }
+
+    /// Removes what is kept of mailboxes that are gone.
+    pub(super) fn sweep_index(&self) -> Result<(), Error> {
+        // Nobody makes or renames a mailbox meanwhile.
+        let _changing = self.lock_tree();
+        let strays = self.strays()?;
+        if let Some(folder) = self.index_folder() {
+            strays.iter().for_each(|&guid| folder.forget_stray(guid));
+        }
+        if !strays.is_empty() {
+            let path = self.root().path().display();
+            log::info!("{path}: index of {} mailboxes removed", strays.len());
+        }
+        Ok(())
     }
 
     /// Builds the index of a mailbox anew: of one that nobody has open as if

@@ -19,7 +19,7 @@ use crate::format::Dir;
 use roost_types::MailboxName;
 use std::sync::Arc;
 
-/// What findings call Roost's own files of a mailbox.
+/// What findings call Roost's own files of a mailbox, or of the account.
 const INDEX: &str = "index";
 
 /// Details told of one kind of trouble in one mailbox.
@@ -53,6 +53,8 @@ enum Cure {
     SetAside,
     /// The index is built anew.
     Reindex,
+    /// What is kept of mailboxes that are gone is removed.
+    Sweep,
     /// Only a person can tell.
     None,
 }
@@ -122,7 +124,8 @@ impl Account {
     }
 
     /// Throws the index of these mailboxes away, of all if there are none, and
-    /// builds it anew. Sessions keep their mailboxes; change numbers rise.
+    /// builds it anew. Sessions keep their mailboxes; change numbers rise. With
+    /// all, what is kept of mailboxes that are gone is removed.
     pub fn reindex(
         self: &Arc<Self>,
         names: &[MailboxName],
@@ -131,6 +134,9 @@ impl Account {
         for mailbox in self.chosen(names)? {
             let messages = self.renew_index(&mailbox)?.snapshot().len();
             tell(Indexed { mailbox, messages });
+        }
+        if names.is_empty() {
+            self.sweep_index()?;
         }
         Ok(())
     }

@@ -246,6 +246,13 @@ pub(super) fn read(
     })
 }
 
+/// Of the directories of the mailbox that a snapshot is of; `None` if there is
+/// none that can be read.
+pub(super) fn inodes_of(dir: &Dir, guid: Guid) -> Option<[u64; 3]> {
+    let open = file::open(dir, file_of(guid).as_bytes()).ok()?;
+    read_header(&open).ok().map(|header| header.inodes)
+}
+
 fn read_header(file: &File) -> Result<Header, Fault> {
     let mut bytes = [0; HEADER];
     match file.read_exact_at(&mut bytes, 0) {

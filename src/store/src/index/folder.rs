@@ -176,7 +176,7 @@ impl IndexFolder {
     }
 
     /// Nobody has removed the lock file and locked another one.
-    fn is_held(&self) -> bool {
+    pub fn is_held(&self) -> bool {
         let ours = roost_os::file::stat(&*self.held);
         let there = roost_os::file::stat_at(&self.dir, LOCK);
         matches!((ours, there), (Ok(a), Ok(b)) if (a.dev, a.ino) == (b.dev, b.ino))
@@ -214,6 +214,12 @@ impl IndexFolder {
             drop(claimed);
             return again.ok();
         }
+    }
+
+    /// Somebody has the mailbox open, or did when it was deleted.
+    pub fn is_claimed(&self, guid: Guid) -> bool {
+        let claimed = lock(&self.claimed);
+        claimed.get(&guid).is_some_and(|c| c.strong_count() > 0)
     }
 
     fn try_claim(

@@ -15,6 +15,7 @@ pub(crate) mod folder;
 pub(crate) mod history;
 mod keeper;
 mod log;
+mod sweep;
 mod told;
 mod write;
 

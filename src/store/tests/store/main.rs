@@ -12,6 +12,7 @@ mod events;
 mod flags;
 mod index;
 mod large;
+mod leftovers;
 mod odd;
 mod outside;
 mod status;

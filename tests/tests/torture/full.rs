@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A small file system of its own; it goes with the test.
-struct Mount(PathBuf);
+pub(super) struct Mount(PathBuf);
 
 impl Mount {
-    fn new(at: &Path) -> Self {
+    pub fn new(at: &Path) -> Self {
         let options = "size=600k,nr_inodes=400";
         let mount = Command::new("mount")
             .args(["-t", "tmpfs", "-o", options, "tmpfs"])
@@ -29,14 +29,14 @@ impl Mount {
     }
 
     /// Takes every block and every inode.
-    fn fill(&self) {
+    pub fn fill(&self) {
         let blocks = (0..).find(|&n| self.is_full(n)).unwrap();
         let rest =
             (blocks..).find(|n| fs::File::create(self.0.join(format!("filler{n}"))).is_err());
         assert!(rest.is_some());
     }
 
-    fn empty(&self) {
+    pub fn empty(&self) {
         for entry in fs::read_dir(&self.0).unwrap().flatten() {
             if entry.file_name().to_string_lossy().starts_with("filler") {
                 fs::remove_file(entry.path()).unwrap();

@@ -10,6 +10,7 @@ mod damaged;
 mod full;
 mod killed;
 mod locked;
+mod status;
 mod together;
 
 use roost_tests::client::Client;

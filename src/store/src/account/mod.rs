@@ -47,6 +47,7 @@ pub struct Account {
     /// Mailboxes closed a moment ago: the next command may want them again.
     kept: Mutex<Kept>,
     statuses: Mutex<StatusCache>,
+    validities: Mutex<uidvalidity::Reserve>,
     index: Folder,
     /// Those who listen to changes.
     news: Arc<News>,
@@ -75,6 +76,7 @@ impl Account {
             open: Mutex::default(),
             kept: Mutex::default(),
             statuses: Mutex::default(),
+            validities: Mutex::default(),
             news: Arc::default(),
             starting: Mutex::default(),
         });
@@ -258,7 +260,9 @@ impl Account {
                 news: &self.news,
                 name: name.clone(),
                 folder: self.index.open().as_ref(),
-                new_validity: &|| uidvalidity::next(&self.root, self.store.options().fsync, None),
+                new_validity: &|| {
+                    lock(&self.validities).next(&self.root, self.store.options().fsync)
+                },
             },
         )
     }

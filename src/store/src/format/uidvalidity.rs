@@ -42,6 +42,50 @@ pub fn next(
     fsync: Fsync,
     above: Option<UidValidity>,
 ) -> Result<UidValidity, FormatError> {
+    give_out(root, fsync, above, 1)
+}
+
+/// Values that were taken at once, since whoever looks at many new mailboxes
+/// would wait for two syncs at each, and change the root under the tree.
+#[derive(Default)]
+pub(crate) struct Reserve {
+    /// The next one, up to and with `last`.
+    next: u32,
+    last: u32,
+    /// How many were wanted so far: as many are taken ahead.
+    wanted: u32,
+}
+
+/// So many values are taken at once at most; those that are not wanted are
+/// never given out.
+const MAX_RESERVE: u32 = 64;
+
+impl Reserve {
+    /// As [`next`]. Values rise for all programs together: what was taken
+    /// ahead is of no use once somebody else has had one.
+    pub fn next(&mut self, root: &Dir, fsync: Fsync) -> Result<UidValidity, FormatError> {
+        let mine = self.next <= self.last && self.next > 0;
+        if !mine || current(root)? != Some(self.last) {
+            let count = self.wanted.clamp(1, MAX_RESERVE);
+            self.last = give_out(root, fsync, None, count)?.get();
+            self.next = self.last - (count - 1);
+        }
+        let value = self.next;
+        self.next = value.saturating_add(1);
+        self.wanted = self.wanted.saturating_add(1);
+        UidValidity::new(value).ok_or_else(|| FormatError::Exhausted {
+            path: root.entry(FILE.as_bytes()),
+        })
+    }
+}
+
+/// The last of `count` values in a row.
+fn give_out(
+    root: &Dir,
+    fsync: Fsync,
+    above: Option<UidValidity>,
+    count: u32,
+) -> Result<UidValidity, FormatError> {
     let path = root.entry(FILE.as_bytes());
     let _turn = take_turn(root);
     for _ in 0..MAX_TRIES {
@@ -49,7 +93,8 @@ pub fn next(
             let now = u32::try_from(UnixTime::now().0).unwrap_or(u32::MAX / 2);
             let first = now
                 .max(1)
-                .max(above.map_or(0, |v| v.get().saturating_add(1)));
+                .max(above.map_or(0, |v| v.get().saturating_add(1)))
+                .saturating_add(count - 1);
             match root_counter(root, first) {
                 Ok(()) => return finish(root, fsync, first),
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists => continue,
@@ -57,7 +102,7 @@ pub fn next(
             }
         };
         let floor = current.max(above.map_or(0, UidValidity::get));
-        let Some(next) = floor.checked_add(1) else {
+        let Some(next) = floor.checked_add(count) else {
             return Err(FormatError::Exhausted { path });
         };
         let (from, to) = (counter_name(current), counter_name(next));
@@ -200,6 +245,31 @@ mod tests {
         std::fs::remove_file(temp.path().join(FILE)).unwrap();
         assert_eq!(next(&root, Fsync::Never, None).unwrap().get(), first + 4);
         assert_eq!(counters(temp.path()).len(), 2);
+    }
+
+    #[test]
+    fn what_is_taken_ahead_rises_and_ends_when_others_take_one() {
+        let temp = tempfile::tempdir().unwrap();
+        let root = Dir::open(temp.path()).unwrap();
+        let mut reserve = Reserve::default();
+        let mut last = 0;
+        for _ in 0..200 {
+            let value = reserve.next(&root, Fsync::Never).unwrap().get();
+            assert!(value > last);
+            last = value;
+        }
+        assert!(reserve.last - last < MAX_RESERVE && reserve.last > last);
+        let other = next(&root, Fsync::Never, None).unwrap().get();
+        assert!(other > reserve.last);
+        for _ in 0..3 {
+            let value = reserve.next(&root, Fsync::Never).unwrap().get();
+            assert!(value > other, "{value} would come after {other}");
+        }
+        for name in counters(temp.path()) {
+            std::fs::remove_file(temp.path().join(name)).unwrap();
+        }
+        let before = reserve.next(&root, Fsync::Never).unwrap();
+        assert!(reserve.next(&root, Fsync::Never).unwrap() > before);
     }
 
     #[test]

@@ -84,12 +84,13 @@ pub fn make_folder(
         let exists = io::ErrorKind::AlreadyExists.into();
         return Err(FormatError::io(folder.path(), exists));
     }
-    make_maildir(&folder, perm)?;
+    let made = make_maildir(&folder, perm)?;
     match folder.create_excl(FOLDER_MARK) {
         Err(FormatError::Io { source, .. }) if source.kind() == io::ErrorKind::AlreadyExists => {}
         other => drop(other?),
     }
-    if sync_control(fsync) {
+    // The mark may be lost again: it is made at every opening.
+    if (new || made > 0) && sync_control(fsync) {
         folder.sync()?;
         root.sync()?;
     }
@@ -114,7 +115,7 @@ pub fn make_root(path: &Path, fsync: Fsync) -> Result<(Dir, bool), FormatError> 
             Dir::open(path)?
         }
     };
-    let new = make_maildir(&root, Perm::of(&root)?)?;
+    let new = make_maildir(&root, Perm::of(&root)?)? == MAILDIR.len();
     if new && sync_control(fsync) {
         root.sync()?;
         if let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
@@ -124,15 +125,15 @@ pub fn make_root(path: &Path, fsync: Fsync) -> Result<(Dir, bool), FormatError> 
     Ok((root, new))
 }
 
-/// Makes what is missing of `cur`, `new` and `tmp`; true if all three were.
-fn make_maildir(dir: &Dir, perm: Perm) -> Result<bool, FormatError> {
+/// Makes what is missing of `cur`, `new` and `tmp`; how many were.
+fn make_maildir(dir: &Dir, perm: Perm) -> Result<usize, FormatError> {
     let mut made = 0;
     for name in MAILDIR {
         if file::stat_at(dir, name).is_err() {
             made += usize::from(make_dir(dir, name, perm)?.1);
         }
     }
-    Ok(made == MAILDIR.len())
+    Ok(made)
 }
 
 /// The directory open, and whether it was made now.

@@ -53,10 +53,10 @@ struct Disk {
 }
 
 /// What the log says last.
-#[derive(Clone, Copy, PartialEq, Debug)]
+#[derive(PartialEq, Debug)]
 enum State {
     Open(BootId),
-    Closed(Option<Settled>),
+    Closed(Option<Box<Settled>>),
 }
 
 impl Index {
@@ -113,14 +113,14 @@ impl Index {
                 Kind::Closed => {
                     let closed = log::take_closed(payload).ok_or(Fault::Damaged)?;
                     let said = closed.filter(|c| c.snapshot == read.snapshot);
-                    state = State::Closed(said.map(|c| c.settled));
+                    state = State::Closed(said.map(|c| Box::new(c.settled)));
                 }
             }
         }
-        let settled = match state {
-            State::Open(boot) if boot != self.place.boot() => return Err(Fault::Unclosed),
+        let settled = match &state {
+            State::Open(boot) if *boot != self.place.boot() => return Err(Fault::Unclosed),
             State::Open(_) => None,
-            State::Closed(settled) => settled,
+            State::Closed(settled) => settled.as_deref().copied(),
         };
         self.disk = Some(Disk {
             file: read.file,
@@ -271,9 +271,9 @@ impl Index {
         };
         let mut records = Vec::new();
         let changed = since.0.generation() != since.1.generation();
-        let open = self.disk.as_ref().map(|d| d.state);
+        let was_open = |disk: &Disk| matches!(disk.state, State::Open(_));
         let mut state = State::Closed(None);
-        if changed || matches!(open, Some(State::Open(_))) {
+        if changed || self.disk.as_ref().is_some_and(was_open) {
             state = State::Open(self.place.boot());
             log::put_open(&mut records, self.place.boot());
         }
@@ -302,13 +302,14 @@ impl Index {
         let place = Arc::clone(&self.place);
         let Some(_held) = place.hold() else { return };
         let Some(disk) = &mut self.disk else { return };
-        if disk.state == State::Closed(settled) {
+        let state = State::Closed(settled.map(Box::new));
+        if disk.state == state {
             return;
         }
         let mut records = Vec::new();
         log::put_closed(&mut records, settled.as_ref(), disk.snapshot);
         match disk.log.append(&records, false) {
-            Ok(()) => disk.state = State::Closed(settled),
+            Ok(()) => disk.state = state,
             Err(e) => self.give_up(&e),
         }
     }

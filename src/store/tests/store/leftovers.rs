@@ -1,6 +1,7 @@
 //! What is kept of a mailbox goes with it.
 
 use crate::support::*;
+use roost_store::cache::COLUMNS;
 use roost_store::{FlagChange, FlagMode, Guid};
 use roost_types::SystemFlags;
 use std::path::Path;
@@ -11,12 +12,18 @@ fn kept(site: &Site, guid: Guid) -> Vec<String> {
     all.filter(|n| n.starts_with(&guid.to_string())).collect()
 }
 
+fn record(column: usize) -> [Option<&'static [u8]>; COLUMNS] {
+    let mut records = [None; COLUMNS];
+    records[column] = Some(&b"piece"[..]);
+    records
+}
+
 /// A mailbox with everything that can be kept of one.
 fn made(site: &Site, text: &str) -> Guid {
     let mailbox = site.create(text);
     let uid = append(&mailbox, "x", SystemFlags::SEEN, &[]);
     let pieces = mailbox.pieces().unwrap();
-    pieces.put(uid, [Some(b"piece"), None, None]);
+    pieces.put(uid, record(0));
     pieces.flush();
     let guid = mailbox.guid().unwrap();
     assert_eq!(kept(site, guid).len(), 3, "{:?}", kept(site, guid));
@@ -51,9 +58,7 @@ fn who_still_has_it_selected_brings_nothing_back() {
         let guid = made(&site, "Work");
         let work = site.open("Work");
         if !later {
-            work.pieces()
-                .unwrap()
-                .put(uid(1), [None, Some(b"late"), None]);
+            work.pieces().unwrap().put(uid(1), record(1));
         }
         site.account.delete(&name("Work")).unwrap();
         let words = &[];
@@ -65,9 +70,7 @@ fn who_still_has_it_selected_brings_nothing_back() {
         };
         assert!(work.store_flags(&uids(&[1]), &change).is_err());
         assert!(work.refresh().is_err() && !work.exists());
-        work.pieces()
-            .unwrap()
-            .put(uid(1), [Some(b"new"), None, None]);
+        work.pieces().unwrap().put(uid(1), record(0));
         work.pieces().unwrap().flush();
         let again = site.create("Work");
         assert_ne!(again.guid(), Some(guid));

@@ -62,6 +62,17 @@ pub fn list(dir: impl AsFd) -> io::Result<Listing> {
     Ok(listing)
 }
 
+/// Waits until changes of `dir` that are under way are over, and have been
+/// told to whoever watches it: the kernel does both under the directory's lock,
+/// which reading takes too. Moves the offset of `dir`, open for reading.
+pub fn await_changes(dir: impl AsFd) -> io::Result<()> {
+    let mut source = Kernel(dir.as_fd());
+    source.rewind()?;
+    source
+        .fill(&mut Vec::with_capacity(4 * MAX_RECORD))
+        .map(drop)
+}
+
 impl Listing {
     /// Lists `dir` into this listing, whose buffer is used again.
     pub fn read(&mut self, dir: impl AsFd) -> io::Result<()> {

@@ -55,8 +55,15 @@ struct Disk {
 /// What the log says last.
 #[derive(PartialEq, Debug)]
 enum State {
-    Open(BootId),
+    Open(BootId, Option<Box<Settled>>),
     Closed(Option<Box<Settled>>),
+}
+
+impl State {
+    fn settled(&self) -> Option<&Settled> {
+        let (Self::Open(_, settled) | Self::Closed(settled)) = self;
+        settled.as_deref()
+    }
 }
 
 impl Index {
@@ -107,9 +114,25 @@ impl Index {
         let mut state = State::Closed(None);
         for (kind, payload) in log::records(&found.records) {
             match kind {
-                Kind::Change => change::apply(payload, &mut draft, &mut history, &mut odd)
-                    .ok_or(Fault::Damaged)?,
-                Kind::Open => state = State::Open(log::take_open(payload).ok_or(Fault::Damaged)?),
+                Kind::Change => {
+                    change::apply(payload, &mut draft, &mut history, &mut odd)
+                        .ok_or(Fault::Damaged)?;
+                    if let State::Open(_, settled) = &mut state {
+                        *settled = None;
+                    }
+                }
+                Kind::Open => {
+                    let boot = log::take_open(payload).ok_or(Fault::Damaged)?;
+                    state = State::Open(boot, None);
+                }
+                Kind::Settled => {
+                    let now = log::take_settled(payload).ok_or(Fault::Damaged)?;
+                    let now = Some(now).filter(|now| now.snapshot == read.snapshot);
+                    match &mut state {
+                        State::Open(_, settled) => *settled = now.map(|now| Box::new(now.settled)),
+                        State::Closed(_) => return Err(Fault::Damaged),
+                    }
+                }
                 Kind::Closed => {
                     let closed = log::take_closed(payload).ok_or(Fault::Damaged)?;
                     let said = closed.filter(|c| c.snapshot == read.snapshot);
@@ -117,11 +140,10 @@ impl Index {
                 }
             }
         }
-        let settled = match &state {
-            State::Open(boot) if *boot != self.place.boot() => return Err(Fault::Unclosed),
-            State::Open(_) => None,
-            State::Closed(settled) => settled.as_deref().copied(),
-        };
+        if matches!(&state, State::Open(boot, _) if *boot != self.place.boot()) {
+            return Err(Fault::Unclosed);
+        }
+        let settled = state.settled().copied();
         self.disk = Some(Disk {
             file: read.file,
             snapshot: read.snapshot,
@@ -178,7 +200,7 @@ impl Index {
             change::encode(out, pictures, odd, renamed);
         });
         match disk.log.append(&records, closed && self.sync) {
-            Ok(()) => disk.state = State::Open(self.place.boot()),
+            Ok(()) => disk.state = State::Open(self.place.boot(), None),
             Err(e) => self.give_up(&e),
         }
     }
@@ -271,10 +293,10 @@ impl Index {
         };
         let mut records = Vec::new();
         let changed = since.0.generation() != since.1.generation();
-        let was_open = |disk: &Disk| matches!(disk.state, State::Open(_));
+        let was_open = |disk: &Disk| matches!(disk.state, State::Open(..));
         let mut state = State::Closed(None);
         if changed || self.disk.as_ref().is_some_and(was_open) {
-            state = State::Open(self.place.boot());
+            state = State::Open(self.place.boot(), None);
             log::put_open(&mut records, self.place.boot());
         }
         if changed {
@@ -294,6 +316,32 @@ impl Index {
             state,
         });
         Ok(())
+    }
+
+    /// All that the disk has is in the picture, and looks like this: good for
+    /// whoever opens the mailbox after this process was killed.
+    pub fn note(&mut self, settled: &Settled) {
+        let place = Arc::clone(&self.place);
+        let Some(_held) = place.hold() else { return };
+        let Some(disk) = &mut self.disk else { return };
+        if disk.state.settled() == Some(settled) {
+            return;
+        }
+        let mut records = Vec::new();
+        let state = match disk.state {
+            State::Open(boot, _) => {
+                log::put_settled(&mut records, settled, disk.snapshot);
+                State::Open(boot, Some(Box::new(*settled)))
+            }
+            State::Closed(_) => {
+                log::put_closed(&mut records, Some(settled), disk.snapshot);
+                State::Closed(Some(Box::new(*settled)))
+            }
+        };
+        match disk.log.append(&records, false) {
+            Ok(()) => disk.state = state,
+            Err(e) => self.give_up(&e),
+        }
     }
 
     /// The mailbox is let go in this state. Nothing is waited for: a log that

@@ -46,11 +46,14 @@ pub(super) enum Kind {
     /// Nothing is under way; how everything looked when all of it was in the
     /// picture, and what that was, if that is known.
     Closed = 3,
+    /// As with `Closed`, while things go on: good until the next change, and
+    /// for who runs since the same boot.
+    Settled = 4,
 }
 
 impl Kind {
     fn of(code: u8) -> Option<Self> {
-        [Self::Change, Self::Open, Self::Closed]
+        [Self::Change, Self::Open, Self::Closed, Self::Settled]
             .into_iter()
             .find(|&kind| kind as u8 == code)
     }
@@ -271,23 +274,37 @@ pub(super) fn take_open(payload: &[u8]) -> Option<BootId> {
 pub(super) fn put_closed(out: &mut Vec<u8>, settled: Option<&Settled>, snapshot: [u64; 2]) {
     put(out, Kind::Closed, |out| {
         out.u8(u8::from(settled.is_some()));
-        let Some(settled) = settled else { return };
-        for stamp in [&settled.new, &settled.cur] {
-            put_stamp(out, stamp);
+        if let Some(settled) = settled {
+            put_body(out, settled, snapshot);
         }
-        settled.list.put(&mut |n| out.u64(n));
-        let stamps = settled.letters.iter().chain(&settled.extra);
-        stamps.chain(&snapshot).for_each(|&n| out.u64(n));
-        put_told(out, &settled.told);
     });
+}
+
+pub(super) fn put_settled(out: &mut Vec<u8>, settled: &Settled, snapshot: [u64; 2]) {
+    put(out, Kind::Settled, |out| put_body(out, settled, snapshot));
+}
+
+fn put_body(out: &mut Vec<u8>, settled: &Settled, snapshot: [u64; 2]) {
+    for stamp in [&settled.new, &settled.cur] {
+        put_stamp(out, stamp);
+    }
+    settled.list.put(&mut |n| out.u64(n));
+    let stamps = settled.letters.iter().chain(&settled.extra);
+    stamps.chain(&snapshot).for_each(|&n| out.u64(n));
+    put_told(out, &settled.told);
 }
 
 /// `Some(None)`: it is not known how everything looked.
 pub(super) fn take_closed(payload: &[u8]) -> Option<Option<Closed>> {
     let take = &mut Take(payload);
-    if take.u8()? == 0 {
-        return Some(None);
+    match take.u8()? {
+        0 => Some(None),
+        _ => take_settled(take.0).map(Some),
     }
+}
+
+pub(super) fn take_settled(payload: &[u8]) -> Option<Closed> {
+    let take = &mut Take(payload);
     let (new, cur) = (take_stamp(take)?, take_stamp(take)?);
     let list = Stamp::take(&mut || take.u64())?;
     let letters = [take.u64()?, take.u64()?, take.u64()?, take.u64()?];
@@ -301,7 +318,7 @@ pub(super) fn take_closed(payload: &[u8]) -> Option<Option<Closed>> {
         extra,
         told: take_told(take)?,
     };
-    Some(Some(Closed { settled, snapshot }))
+    Some(Closed { settled, snapshot })
 }
 
 /// What the record `Closed` at the end of `bytes` says; `None` for everything

@@ -360,7 +360,7 @@ impl Mailbox {
 
 impl Incoming {
     fn place(&mut self, at: &Location) -> io::Result<()> {
-        let own = &self.mailbox.own;
+        let own = &self.mailbox.marks.own;
         let to = self.mailbox.sub(at.sub);
         own.expect(at.sub, &at.name);
         let placed = match &self.origin {
@@ -371,10 +371,10 @@ impl Incoming {
                 file::link(mailbox.sub(from.sub), &from.name, to, &at.name)
             }
             Origin::Message(mailbox, from, CopyMode::Move) => {
-                mailbox.own.expect(from.sub, &from.name);
+                mailbox.marks.own.expect(from.sub, &from.name);
                 let dir = mailbox.sub(from.sub);
                 file::rename_noreplace(dir, &from.name, to, &at.name).inspect_err(|_| {
-                    mailbox.own.take(from.sub, &from.name);
+                    mailbox.marks.own.take(from.sub, &from.name);
                 })
             }
         };
@@ -388,7 +388,7 @@ impl Incoming {
     }
 
     fn take_back(&mut self, at: &Location) -> io::Result<()> {
-        self.mailbox.own.expect(at.sub, &at.name);
+        self.mailbox.marks.own.expect(at.sub, &at.name);
         let from = self.mailbox.sub(at.sub);
         match &self.origin {
             Origin::Temporary(name) => {
@@ -396,7 +396,7 @@ impl Incoming {
             }
             Origin::Message(_, _, CopyMode::Copy) => file::unlink(from, &at.name)?,
             Origin::Message(mailbox, to, CopyMode::Move) => {
-                mailbox.own.expect(to.sub, &to.name);
+                mailbox.marks.own.expect(to.sub, &to.name);
                 file::rename_noreplace(from, &at.name, mailbox.sub(to.sub), &to.name)?;
             }
         }

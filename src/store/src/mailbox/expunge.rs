@@ -128,15 +128,15 @@ impl Mailbox {
             return Ok(Removal::Moved);
         };
         let from = self.sub(location.sub);
-        self.own.expect(location.sub, &location.name);
+        self.marks.own.expect(location.sub, &location.name);
         match file::unlink(from, &location.name) {
             Ok(()) => Ok(Removal::Removed(location.sub)),
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                self.own.take(location.sub, &location.name);
+                self.marks.own.take(location.sub, &location.name);
                 Ok(Removal::Moved)
             }
             Err(e) => {
-                self.own.take(location.sub, &location.name);
+                self.marks.own.take(location.sub, &location.name);
                 Err(Error::io(from.path(), e))
             }
         }

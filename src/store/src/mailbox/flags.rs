@@ -340,12 +340,12 @@ impl Mailbox {
         };
         write_with_flags(&mut to.name, &from.name, flags, letters);
         if from != to {
-            self.own.expect(from.sub, &from.name);
-            self.own.expect(to.sub, &to.name);
+            self.marks.own.expect(from.sub, &from.name);
+            self.marks.own.expect(to.sub, &to.name);
             let dir = self.sub(from.sub);
             if let Err(e) = file::rename_noreplace(dir, &from.name, &self.cur, &to.name) {
-                self.own.take(from.sub, &from.name);
-                self.own.take(to.sub, &to.name);
+                self.marks.own.take(from.sub, &from.name);
+                self.marks.own.take(to.sub, &to.name);
                 return match e.kind() {
                     // A second file of that name is mended by the next look.
                     io::ErrorKind::NotFound | io::ErrorKind::AlreadyExists => Ok(None),

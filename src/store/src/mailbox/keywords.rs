@@ -34,9 +34,7 @@ impl Mailbox {
     /// Gives the table the names that the files have.
     pub(super) fn name_keywords(&self, core: &Core, draft: &mut Draft) {
         let extras = core.extra.iter().map(|(k, _)| k);
-        if draft.table_mut().rename(core.letters.iter(), extras) {
-            draft.touch_keywords();
-        }
+        draft.rename_keywords(core.letters.iter(), extras);
     }
 
     /// Writes again the names of letters that have gone from the file while we
@@ -90,9 +88,7 @@ impl Mailbox {
             return Err(Error::Limit("keywords of a mailbox"));
         }
         let extras = extra.chain(without_letter);
-        if draft.table_mut().rename(core.letters.iter(), extras) {
-            draft.touch_keywords();
-        }
+        draft.rename_keywords(core.letters.iter(), extras);
         Ok(())
     }
 

@@ -2,8 +2,8 @@
 //! time.
 
 use super::core::{Core, Stamps};
-use super::own::OwnEvents;
-use super::{Mailbox, Place, lock};
+use super::tick::Tick;
+use super::{Mailbox, Marks, Place, lock};
 use crate::account::status::Sizes;
 use crate::error::Error;
 use crate::events::News;
@@ -18,19 +18,12 @@ use crate::options::{Fsync, Options};
 use crate::snapshot::Draft;
 use crate::watch::Shared as Watcher;
 use arc_swap::ArcSwap;
-use nix::sys::statfs::{self, FsType};
 use nix::unistd::{AccessFlags, access};
 use roost_os::dir::DirStamp;
 use roost_types::{MailboxName, Uid, UidValidity};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::Duration;
 use tokio::sync::watch;
-
-/// How coarse clocks stamp changes on local file systems.
-const LOCAL_TICK: Duration = Duration::from_millis(20);
-/// On file servers.
-const REMOTE_TICK: Duration = Duration::from_secs(2);
 
 /// What opening needs besides the directory.
 pub(crate) struct Opening<'a> {
@@ -128,7 +121,9 @@ impl Mailbox {
         let (cur, new, tmp) = (sub(b"cur")?, sub(b"new")?, sub(b"tmp")?);
         let options = opening.options;
         let stamp = |d: &Dir| DirStamp::of(d).map_err(|e| Error::io(d.path(), e));
-        let ids = [stamp(&new)?, stamp(&cur)?].map(|s| (s.dev, s.ino));
+        let stamps = [stamp(&new)?, stamp(&cur)?];
+        let tick = Tick::of(&cur, &stamps[1]);
+        let ids = stamps.map(|s| (s.dev, s.ino));
         let inodes = [stamp(&dir)?.ino, ids[0].1, ids[1].1];
         let mut begin = Begin::find(&dir, inodes, &opening)?;
         let writer = begin.writer();
@@ -146,7 +141,6 @@ impl Mailbox {
             }
         };
         let snapshot = Arc::new(picture);
-        let local = is_local(&cur);
         let mailbox = Arc::new(Self {
             options: Arc::clone(options),
             watcher: Arc::clone(opening.watcher),
@@ -155,13 +149,10 @@ impl Mailbox {
             ids,
             perm: Perm::of(&dir)?,
             read_only: access(cur.path(), AccessFlags::W_OK).is_err(),
-            tick: if local { LOCAL_TICK } else { REMOTE_TICK },
-            local,
+            tick: tick.length,
+            marks: Arc::new(Marks::new(tick.local)),
             gone: AtomicBool::new(false),
-            dirty: Default::default(),
             watch_id: AtomicU64::new(0),
-            watched: AtomicBool::new(false),
-            own: OwnEvents::default(),
             assign: Mutex::new(()),
             queue: Default::default(),
             current: ArcSwap::new(Arc::clone(&snapshot)),
@@ -232,6 +223,7 @@ impl Mailbox {
         if !has_index {
             self.save(&mut core);
         }
+        self.note_settled(&mut core);
         Ok(())
     }
 
@@ -289,14 +281,4 @@ fn open_list(
     }
     let mut list_lock = UidListLock::acquire(dir, options.lock_timeout)?;
     Ok(open::open(&mut list_lock, options.fsync, new_validity)?)
-}
-
-fn is_local(dir: &Dir) -> bool {
-    // 9P, SMB and AFS have no names in nix.
-    const OTHERS: [i64; 4] = [0x0102_1997, 0xff53_4d42, 0xfe53_4d42, 0x5346_414f];
-    let Ok(fs) = statfs::fstatfs(dir) else {
-        return true;
-    };
-    let FsType(kind) = fs.filesystem_type();
-    fs.filesystem_type() != statfs::NFS_SUPER_MAGIC && !OTHERS.contains(&kind)
 }

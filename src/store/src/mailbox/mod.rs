@@ -20,6 +20,7 @@ mod expunge;
 pub mod flags;
 mod keywords;
 mod load;
+mod marks;
 mod order;
 mod own;
 mod read;
@@ -30,6 +31,7 @@ mod replace;
 mod resolve;
 mod save;
 mod scan;
+mod tick;
 
 use crate::account::status::Sizes;
 use crate::cache::Pieces;
@@ -48,7 +50,7 @@ use commit::Queue;
 pub(crate) use copy::CopyMode;
 use core::Core;
 pub(crate) use load::Opening;
-use own::OwnEvents;
+pub(crate) use marks::Marks;
 pub(crate) use own::Sub;
 use roost_types::{MailboxName, ModSeq, Uid, UidSet};
 use std::path::{Path, PathBuf};
@@ -78,16 +80,10 @@ pub struct Mailbox {
     read_only: bool,
     /// A change less old than this may hide behind an equal mtime.
     tick: Duration,
-    /// Network file systems tell inotify nothing.
-    local: bool,
     gone: AtomicBool,
-    /// Somebody other than ourselves has changed `new`, `cur`.
-    dirty: [AtomicBool; 2],
+    marks: Arc<Marks>,
     /// The watcher's number for this mailbox, 0 before there is one.
     watch_id: AtomicU64,
-    /// inotify reports every change of this mailbox.
-    watched: AtomicBool,
-    own: OwnEvents,
     /// One thread at a time goes for the lock file.
     assign: Mutex<()>,
     queue: Queue,
@@ -238,23 +234,8 @@ impl Mailbox {
         }
     }
 
-    /// Somebody else was at work in one directory, or may have been in both.
-    pub(crate) fn mark_dirty(&self, sub: Option<Sub>) {
-        for (flag, this) in self.dirty.iter().zip([Sub::New, Sub::Cur]) {
-            if sub.is_none_or(|sub| sub == this) {
-                flag.store(true, Ordering::Release);
-            }
-        }
-    }
-
-    pub(crate) fn own_events(&self) -> &OwnEvents {
-        &self.own
-    }
-
-    pub(crate) fn set_watched(&self, watched: bool) {
-        let watched = watched && self.local;
-        self.watched.store(watched, Ordering::Release);
-        self.own.enable(watched);
+    pub(crate) fn marks(&self) -> &Arc<Marks> {
+        &self.marks
     }
 
     /// What is waiting to be done later: another look for new messages whose
@@ -264,7 +245,7 @@ impl Mailbox {
     }
 
     pub(crate) fn is_watched(&self) -> bool {
-        self.watched.load(Ordering::Acquire)
+        self.marks.is_watched()
     }
 
     fn check_exists(&self) -> Result<(), Error> {
@@ -288,8 +269,8 @@ impl Mailbox {
 
 impl Drop for Mailbox {
     fn drop(&mut self) {
-        self.watcher.forget(self.watch_id.load(Ordering::Acquire));
         self.close();
+        self.watcher.forget(self.watch_id.load(Ordering::Acquire));
     }
 }
 

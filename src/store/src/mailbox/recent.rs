@@ -62,11 +62,11 @@ impl Mailbox {
             sub: Sub::Cur,
             name,
         };
-        self.own.expect(Sub::New, &from.name);
-        self.own.expect(Sub::Cur, &to.name);
+        self.marks.own.expect(Sub::New, &from.name);
+        self.marks.own.expect(Sub::Cur, &to.name);
         if file::rename_noreplace(&self.new, &from.name, &self.cur, &to.name).is_err() {
-            self.own.take(Sub::New, &from.name);
-            self.own.take(Sub::Cur, &to.name);
+            self.marks.own.take(Sub::New, &from.name);
+            self.marks.own.take(Sub::Cur, &to.name);
             return None;
         }
         Some(self.note_name(row.uid, to.found(), Some(row.keywords)))

@@ -14,7 +14,6 @@ use crate::snapshot::keywords::{KeywordSetId, SetKey};
 use crate::snapshot::{Draft, IN_NEW, ODD_NAME, Snapshot};
 use roost_types::{Uid, UidSet};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 /// How often one call looks again because something changed meanwhile.
 const ROUNDS: usize = 4;
@@ -37,10 +36,7 @@ impl Mailbox {
     ) -> Result<(), Error> {
         for round in 1..=ROUNDS {
             let stamps = self.stamps()?;
-            let [new, cur] = self
-                .dirty
-                .each_ref()
-                .map(|d| d.swap(false, Ordering::AcqRel));
+            let [new, cur] = self.marks.take_dirty();
             let Some(due) = core.due(&stamps, Due { new, cur }, self.tick) else {
                 return self.refresh_unnamed(core);
             };

@@ -132,7 +132,7 @@ impl Mailbox {
         if second.links < 2 || age <= LINK_AGE {
             return Ok(false);
         }
-        self.own.expect(found.sub, found.name);
+        self.marks.own.expect(found.sub, found.name);
         file::unlink(self.sub(found.sub), found.name)?;
         Ok(true)
     }
@@ -141,8 +141,8 @@ impl Mailbox {
     fn rebase(&self, found: Found<'_>) -> io::Result<()> {
         let dir = self.sub(found.sub);
         let name = rebased(found.name);
-        self.own.expect(found.sub, found.name);
-        self.own.expect(found.sub, &name);
+        self.marks.own.expect(found.sub, found.name);
+        self.marks.own.expect(found.sub, &name);
         file::rename_noreplace(dir, found.name, dir, &name)
     }
 

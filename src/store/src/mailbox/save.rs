@@ -4,6 +4,7 @@ use super::core::Core;
 use super::{Mailbox, lock};
 use crate::index::{Index, Rest, Settled, Told};
 use crate::snapshot::{Draft, Snapshot};
+use roost_os::dir;
 use roost_types::Uid;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,6 +14,8 @@ use std::time::{Duration, SystemTime};
 const LEARNT_PART: usize = 8;
 /// How soon after a change of ours somebody looks whether others made one too.
 const SETTLE: Duration = Duration::from_millis(100);
+/// Within this time after a change's stamp inotify has been told of it.
+const TOLD: Duration = Duration::from_millis(20);
 
 impl Mailbox {
     /// Into the index before anybody sees it.
@@ -137,26 +140,65 @@ impl Mailbox {
         }
     }
 
-    /// All that inotify had to tell at the moment `drained` has been heard.
+    /// After inotify has been listened to from the moment `drained` on: makes
+    /// sure that nothing hides behind the stamps that are known.
     pub(crate) fn settle(&self, drained: SystemTime) {
-        let Ok(mut core) = self.core.try_lock() else {
-            return;
-        };
-        if core.settled == [true; 2] || !self.is_watched() || self.is_dirty() {
+        if let Ok(mut core) = self.core.try_lock() {
+            self.settle_core(&mut core, drained, self.tick.max(TOLD));
+            self.note_settled(&mut core);
+        }
+    }
+
+    fn settle_core(&self, core: &mut Core, drained: SystemTime, tick: Duration) {
+        if core.settled == [true; 2] || !self.is_watched() || self.marks.is_dirty() {
             return;
         }
         if let (Some(known), Ok(now)) = (core.known, self.stamps())
             && known == now
         {
-            let settled = known.settled_at(drained, self.tick);
+            let settled = known.settled_at(drained, tick);
             for (old, new) in core.settled.iter_mut().zip(settled) {
                 *old |= new;
             }
         }
     }
 
-    fn is_dirty(&self) -> bool {
-        self.dirty.iter().any(|d| d.load(Ordering::Acquire))
+    /// [`settle`](Self::settle) while there is still somebody to do it.
+    fn settle_last(&self, core: &mut Core) {
+        if core.settled == [true; 2] || !self.is_watched() {
+            return;
+        }
+        let subs = [&self.new, &self.cur];
+        if subs.into_iter().any(|sub| dir::await_changes(sub).is_err()) {
+            return;
+        }
+        let drained = SystemTime::now();
+        self.watcher.hear();
+        self.settle_core(core, drained, self.tick);
+    }
+
+    /// How everything looks, if the picture has all of it for certain.
+    fn settled(&self, core: &Core) -> Option<Settled> {
+        let quiet = core.opened && !core.racy && !core.pending && !self.marks.is_dirty();
+        let quiet = quiet && !core.letters.has_lost();
+        let known = core.known.filter(|_| quiet && core.settled == [true; 2])?;
+        Some(Settled {
+            new: known.new,
+            cur: known.cur,
+            list: core.list.stamp()?,
+            letters: core.letters.stamp(),
+            extra: core.extra.stamp(),
+            told: self.told(&core.snapshot),
+        })
+    }
+
+    pub(super) fn note_settled(&self, core: &mut Core) {
+        if self.exists()
+            && let Some(settled) = self.settled(core)
+            && let Some(index) = &mut core.index
+        {
+            index.note(&settled);
+        }
     }
 
     /// The last one lets go: what opening again can rely on.
@@ -172,19 +214,8 @@ impl Mailbox {
         if core.index.as_ref().is_some_and(due) {
             self.save(&mut core);
         }
-        let quiet = core.opened && !core.racy && !core.pending && !self.is_dirty();
-        let quiet = quiet && !core.letters.has_lost();
-        let known = core.known.filter(|_| quiet && core.settled == [true; 2]);
-        let settled = known.and_then(|known| {
-            Some(Settled {
-                new: known.new,
-                cur: known.cur,
-                list: core.list.stamp()?,
-                letters: core.letters.stamp(),
-                extra: core.extra.stamp(),
-                told: self.told(&core.snapshot),
-            })
-        });
+        self.settle_last(&mut core);
+        let settled = self.settled(&core);
         if let Some(index) = &mut core.index {
             index.close(settled);
         }

@@ -5,7 +5,7 @@ use super::chunk::{CHUNK, Chunk, Counts, HotRow};
 use super::cold::{Cold, ColdData, Facts};
 use super::keywords::{KeywordSetId, KeywordTable, SetKey};
 use crate::index::{Writer, next_modseq};
-use roost_types::{SystemFlags, Uid, UidSet, UidValidity};
+use roost_types::{Keyword, SystemFlags, Uid, UidSet, UidValidity};
 use std::sync::Arc;
 
 /// A message to be added.
@@ -102,7 +102,21 @@ impl Draft {
         &self.table
     }
 
-    pub fn table_mut(&mut self) -> &mut KeywordTable {
+    /// Takes over the names of keywords; messages that carry one of another
+    /// name now have changed.
+    pub fn rename_keywords<'a>(
+        &mut self,
+        letters: impl Iterator<Item = (u8, &'a Keyword)>,
+        extras: impl Iterator<Item = &'a Keyword>,
+    ) {
+        if let Some(names) = self.table.renamed(letters, extras)
+            && self.table_mut().rename(names)
+        {
+            self.touch_keywords();
+        }
+    }
+
+    fn table_mut(&mut self) -> &mut KeywordTable {
         self.touched = true;
         Arc::make_mut(&mut self.table)
     }
@@ -117,7 +131,7 @@ impl Draft {
 
     /// Marks every message that carries keywords as changed: their names are
     /// others now.
-    pub fn touch_keywords(&mut self) {
+    fn touch_keywords(&mut self) {
         for at in 0..self.chunks.len() {
             let Some(chunk) = self.chunks.get_mut(at) else {
                 break;

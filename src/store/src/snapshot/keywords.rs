@@ -63,6 +63,12 @@ pub(crate) struct TableParts {
     pub sets: Vec<SetKey>,
 }
 
+/// Names that a table is to have.
+pub(crate) struct Names {
+    letters: Vec<(u8, Keyword)>,
+    extras: Vec<Keyword>,
+}
+
 impl Default for KeywordTable {
     fn default() -> Self {
         let empty = Set {
@@ -190,14 +196,13 @@ impl KeywordTable {
         self.index.get(key).copied().map(KeywordSetId)
     }
 
-    /// Takes over the names of letters and of keywords without letters;
-    /// extras only ever grow at the end. True if a letter in use has another
-    /// name now.
-    pub fn rename<'a>(
-        &mut self,
+    /// What the names would be with these of letters and of keywords without
+    /// letters, which only ever grow at the end; `None` if they are so already.
+    pub fn renamed<'a>(
+        &self,
         letters: impl Iterator<Item = (u8, &'a Keyword)>,
         extras: impl Iterator<Item = &'a Keyword>,
-    ) -> bool {
+    ) -> Option<Names> {
         let mut new: Vec<(u8, Keyword)> = letters.map(|(i, k)| (i, k.clone())).collect();
         // A letter that is in use without a name keeps the one made for it.
         for (i, k) in &self.letters {
@@ -212,12 +217,17 @@ impl KeywordTable {
                 all.push(keyword.clone());
             }
         }
-        if new == self.letters && all == self.extras {
-            return false;
-        }
-        let renamed = self.letters.iter().any(|old| !new.contains(old));
-        self.letters = new;
-        self.extras = all;
+        (new != self.letters || all != self.extras).then_some(Names {
+            letters: new,
+            extras: all,
+        })
+    }
+
+    /// True if a letter in use has another name now.
+    pub fn rename(&mut self, names: Names) -> bool {
+        let renamed = self.letters.iter().any(|old| !names.letters.contains(old));
+        self.letters = names.letters;
+        self.extras = names.extras;
         self.respell();
         renamed
     }
@@ -275,12 +285,19 @@ mod tests {
         Keyword::new(name).unwrap()
     }
 
+    fn rename(table: &mut KeywordTable, letters: &[(u8, &Keyword)], extras: &[&Keyword]) -> bool {
+        let names = table.renamed(letters.iter().copied(), extras.iter().copied());
+        table.rename(names.unwrap())
+    }
+
     #[test]
     fn sets_are_one_number_each_and_spelled_in_table_order() {
         let mut table = KeywordTable::default();
         let (b, a) = (keyword("$Junk"), keyword("Work"));
         let far = keyword("far");
-        table.rename([(0, &a), (3, &b)].into_iter(), [&far].into_iter());
+        rename(&mut table, &[(0, &a), (3, &b)], &[&far]);
+        let again = table.renamed([(0, &a)].into_iter(), [&far].into_iter());
+        assert!(again.is_none(), "nothing is new");
         let mut letters = Letters::NONE;
         letters.insert(3);
         letters.insert(0);
@@ -304,10 +321,10 @@ mod tests {
         assert_eq!(table.names_of(id), [keyword("unknown-4")]);
         assert_eq!(table.names(), [keyword("unknown-4")]);
         let name = keyword("Important");
-        assert!(table.rename([(4, &name)].into_iter(), [].into_iter()));
+        assert!(rename(&mut table, &[(4, &name)], &[]));
         assert_eq!(table.names_of(id), std::slice::from_ref(&name));
         let other = keyword("other");
-        assert!(!table.rename([(4, &name), (5, &other)].into_iter(), [].into_iter()));
+        assert!(!rename(&mut table, &[(4, &name), (5, &other)], &[]));
         assert_eq!(table.names(), [name, other]);
     }
 

@@ -138,13 +138,11 @@ fn renamed_keywords_touch_their_messages() {
     let old = draft.finish();
     let mut draft = Draft::of(&old);
     let name = roost_types::Keyword::new("Later").unwrap();
-    assert!(
-        draft
-            .table_mut()
-            .rename([(2, &name)].into_iter(), [].into_iter())
-    );
-    draft.touch_keywords();
+    draft.rename_keywords([(2, &name)].into_iter(), [].into_iter());
     let new = draft.finish();
+    let mut again = Draft::of(&new);
+    again.rename_keywords([(2, &name)].into_iter(), [].into_iter());
+    assert!(!again.touched());
     let diff = Snapshot::diff(&old, &new);
     assert_eq!(
         diff.changed.iter().map(|c| c.1.uid).collect::<Vec<_>>(),

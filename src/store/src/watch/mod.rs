@@ -14,7 +14,7 @@
 mod hubs;
 
 use crate::account::Account;
-use crate::mailbox::{Mailbox, Sub, lock};
+use crate::mailbox::{Mailbox, Marks, Sub, lock};
 use crate::upkeep::Upkeep;
 use hubs::HubEntry;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -46,6 +46,8 @@ const MAX_SLEEP: Duration = Duration::from_secs(20);
 /// What mailboxes and the thread share.
 pub(crate) struct Shared {
     inotify: Option<Inotify>,
+    /// Held while events are read, until what they say has been noted.
+    reading: Mutex<EventBuffer>,
     table: Mutex<Table>,
     poll_interval: Duration,
     waker: UnixStream,
@@ -78,6 +80,7 @@ enum User {
 
 struct Entry {
     mailbox: Weak<Mailbox>,
+    marks: Arc<Marks>,
     watches: Option<[Watch; 2]>,
     /// When to look at the mailbox.
     due: Option<Instant>,
@@ -92,6 +95,16 @@ impl Entry {
             _ => Duration::ZERO,
         }
     }
+}
+
+/// What came of reading events.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Heard {
+    Nothing,
+    /// Some were of our own changes.
+    Own,
+    /// Some were of others.
+    Others,
 }
 
 /// Owns the thread: dropping it ends the thread, and with it what the thread
@@ -117,6 +130,7 @@ impl Watcher {
         woken.set_nonblocking(true)?;
         let shared = Arc::new(Shared {
             inotify,
+            reading: Mutex::default(),
             table: Mutex::default(),
             poll_interval: poll_interval.max(Duration::from_millis(10)),
             waker,
@@ -166,9 +180,10 @@ impl Shared {
             table.watches.entry(new).or_default().push(user(Sub::New));
             table.watches.entry(cur).or_default().push(user(Sub::Cur));
         }
-        mailbox.set_watched(watches.is_some());
+        mailbox.marks().set_watched(watches.is_some());
         let entry = Entry {
             mailbox: Arc::downgrade(mailbox),
+            marks: Arc::clone(mailbox.marks()),
             watches,
             due: Some(Instant::now() + self.interval(mailbox)),
             looked: None,
@@ -270,19 +285,18 @@ impl Shared {
     }
 
     fn run(&self, mut woken: UnixStream) {
-        let mut buffer = EventBuffer::default();
         let mut tidied = Instant::now();
         while !self.stop.load(Ordering::Acquire) {
             self.sleep(&woken);
             let mut drain = [0; 64];
             while woken.read(&mut drain).is_ok_and(|n| n > 0) {}
             let drained = SystemTime::now();
-            let own = self.read_events(&mut buffer);
+            let heard = self.read_events();
             for id in self.take_due() {
                 self.look(id, drained);
             }
             self.tick_hubs();
-            if own {
+            if heard == Heard::Own {
                 thread::sleep(OWN_PAUSE);
             }
             if tidied.elapsed() >= MAX_SLEEP {
@@ -314,84 +328,77 @@ impl Shared {
         }
     }
 
-    /// True if some were of our own changes.
-    fn read_events(&self, buffer: &mut EventBuffer) -> bool {
-        let mut own = false;
-        let Some(inotify) = &self.inotify else {
-            return own;
-        };
-        loop {
-            let events = match inotify.read(buffer) {
-                Ok(events) => events,
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
-                Err(_) => return own,
-            };
-            let mut table = lock(&self.table);
-            // Kept until the table is free: dropping a mailbox needs it.
-            let mut held = Vec::new();
-            for event in events {
-                match (event.kind, event.watch) {
-                    (EventKind::Overflow, _) | (_, None) => self.on_overflow(&mut table, &mut held),
-                    (EventKind::WatchEnded, Some(watch)) => {
-                        self.on_ended(&mut table, watch, &mut held)
-                    }
-                    (kind, Some(watch)) => {
-                        let name = (kind != EventKind::DirectoryGone).then_some(event.name);
-                        own |= self.on_change(&mut table, watch, name, &mut held);
-                    }
-                }
-            }
-            drop(table);
+    /// Notes everything that inotify has to tell at this moment.
+    pub fn hear(&self) {
+        if self.read_events() == Heard::Others {
+            self.wake();
         }
     }
 
-    /// True if the change was our own.
-    fn on_change(
-        &self,
-        table: &mut Table,
-        watch: Watch,
-        name: Option<&[u8]>,
-        held: &mut Vec<Arc<Mailbox>>,
-    ) -> bool {
+    fn read_events(&self) -> Heard {
+        let mut heard = Heard::Nothing;
+        let Some(inotify) = &self.inotify else {
+            return heard;
+        };
+        let mut buffer = lock(&self.reading);
+        loop {
+            let events = match inotify.read(&mut buffer) {
+                Ok(events) => events,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+                Err(_) => return heard,
+            };
+            let mut table = lock(&self.table);
+            for event in events {
+                let mut of = Heard::Others;
+                match (event.kind, event.watch) {
+                    (EventKind::Overflow, _) | (_, None) => self.on_overflow(&mut table),
+                    (EventKind::WatchEnded, Some(watch)) => self.on_ended(&mut table, watch),
+                    (kind, Some(watch)) => {
+                        let name = (kind != EventKind::DirectoryGone).then_some(event.name);
+                        of = self.on_change(&mut table, watch, name);
+                    }
+                }
+                heard = heard.max(of);
+            }
+        }
+    }
+
+    /// Whose change it was.
+    fn on_change(&self, table: &mut Table, watch: Watch, name: Option<&[u8]>) -> Heard {
         let Some(users) = table.watches.get(&watch).cloned() else {
-            return false;
+            return Heard::Nothing;
         };
         let mut ours = false;
         for &user in &users {
             let User::Mailbox(id, sub) = user else {
                 continue;
             };
-            let Some(mailbox) = table.entries.get(&id).and_then(|e| e.mailbox.upgrade()) else {
+            let Some(entry) = table.entries.get(&id) else {
                 continue;
             };
-            let own = name.is_some_and(|name| mailbox.own_events().take(sub, name));
+            let own = name.is_some_and(|name| entry.marks.own.take(sub, name));
             ours |= own;
             if !own {
-                mailbox.mark_dirty(Some(sub));
-                let patience = table.entries.get(&id).map_or(COALESCE, Entry::patience);
+                entry.marks.set_dirty(Some(sub));
+                let patience = entry.patience();
                 self.schedule(table, id, patience);
             }
-            if !held.iter().any(|h| Arc::ptr_eq(h, &mailbox)) {
-                held.push(mailbox);
-            }
         }
-        // Of its own changes the mailbox has told the hub itself.
-        if !ours {
-            table.mark_hubs(&users, name);
+        if ours {
+            // Of its own changes the mailbox has told the hub itself.
+            return Heard::Own;
         }
-        ours
+        table.mark_hubs(&users, name);
+        Heard::Others
     }
 
-    fn on_overflow(&self, table: &mut Table, held: &mut Vec<Arc<Mailbox>>) {
+    fn on_overflow(&self, table: &mut Table) {
         log::info!("inotify queue overflowed: every mailbox is looked at");
-        let ids: Vec<u64> = table.entries.keys().copied().collect();
-        for id in ids {
-            if let Some(mailbox) = table.entries.get(&id).and_then(|e| e.mailbox.upgrade()) {
-                mailbox.own_events().clear();
-                mailbox.mark_dirty(None);
-                held.push(mailbox);
-            }
-            self.schedule(table, id, COALESCE);
+        let soon = Instant::now() + COALESCE;
+        for entry in table.entries.values_mut() {
+            entry.marks.own.clear();
+            entry.marks.set_dirty(None);
+            entry.due = Some(entry.due.map_or(soon, |due| due.min(soon)));
         }
         for entry in table.hubs.values_mut() {
             entry.hub.mark_all();
@@ -401,16 +408,15 @@ impl Shared {
 
     /// The kernel has dropped a watch: the directory was removed, or its file
     /// system unmounted.
-    fn on_ended(&self, table: &mut Table, watch: Watch, held: &mut Vec<Arc<Mailbox>>) {
+    fn on_ended(&self, table: &mut Table, watch: Watch) {
         for user in table.watches.remove(&watch).unwrap_or_default() {
             let User::Mailbox(id, _) = user else {
                 table.watch_ended(user);
                 continue;
             };
-            if let Some(mailbox) = table.entries.get(&id).and_then(|e| e.mailbox.upgrade()) {
-                mailbox.set_watched(false);
-                mailbox.mark_dirty(None);
-                held.push(mailbox);
+            if let Some(entry) = table.entries.get(&id) {
+                entry.marks.set_watched(false);
+                entry.marks.set_dirty(None);
             }
             self.schedule(table, id, COALESCE);
         }

@@ -52,9 +52,8 @@ fn an_overflow_makes_everything_be_looked_at() {
     let watcher = Watcher::start_with(None, Duration::from_secs(3600)).unwrap();
     let mailbox = open(dir, &watcher);
     std::fs::write(temp.path().join("new/1.h"), "x").unwrap();
-    let mut held = Vec::new();
     let shared = watcher.shared();
-    shared.on_overflow(&mut lock(&shared.table), &mut held);
+    shared.on_overflow(&mut lock(&shared.table));
     shared.wake();
     wait_for(&mailbox, 1);
 }

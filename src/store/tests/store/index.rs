@@ -331,3 +331,87 @@ fn folders_of_a_later_version_are_a_finding() {
     let _ = site.account.check(&[], false, &mut |f| found.push(f.file));
     assert_eq!(found, ["roost-folders"]);
 }
+
+fn log_of(site: &Site) -> std::path::PathBuf {
+    let mut files = index_files(site);
+    files.retain(|path| path.extension().is_some_and(|e| e == "log"));
+    files.swap_remove(0)
+}
+
+/// What the log's last record is, and its first octet.
+fn last_record(log: &[u8]) -> Option<(u8, Option<u8>)> {
+    let mut rest = log.get(40..)?;
+    let mut last = None;
+    while let Some((head, body)) = rest.split_at_checked(12) {
+        let len = u32::from_le_bytes(*head.first_chunk()?) as usize;
+        let (body, behind) = body.split_at_checked(len)?;
+        last = Some((*body.first()?, body.get(1).copied()));
+        rest = behind;
+    }
+    last
+}
+
+const SETTLED: (u8, Option<u8>) = (3, Some(1));
+const SETTLED_WHILE_OPEN: u8 = 4;
+
+#[test]
+fn opening_what_nobody_changed_writes_nothing() {
+    let mut site = Site::new();
+    filled(&site);
+    let path = log_of(&site);
+    let contents = |site: &Site| -> Vec<_> {
+        let files = index_files(site).into_iter();
+        files
+            .map(|f| (f.clone(), std::fs::read(f).unwrap()))
+            .collect()
+    };
+    let mut killed = contents(&site);
+    wait_until("the log says how everything looks", || {
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        let before = std::mem::replace(&mut killed, contents(&site));
+        let last = last_record(&killed[1].1).map(|(kind, _)| kind);
+        before == killed && last == Some(SETTLED_WHILE_OPEN)
+    });
+    let before = all(&site);
+    site.restart();
+    let closed = std::fs::read(&path).unwrap();
+    assert_eq!(last_record(&closed), Some(SETTLED));
+    assert_eq!(all(&site), before);
+    site.restart();
+    assert!(std::fs::read(&path).unwrap() == closed);
+    // As if the process before had been killed.
+    for (file, bytes) in &killed {
+        std::fs::write(file, bytes).unwrap();
+    }
+    assert_eq!(all(&site), before);
+    let inbox = site.inbox();
+    assert!(std::fs::read(&path).unwrap() == killed[1].1);
+    drop(inbox);
+}
+
+#[test]
+fn own_changes_are_settled_at_the_end() {
+    let mut site = Site::new();
+    filled(&site);
+    // Only where no change can hide behind a stamp that was looked at.
+    let probe = site.root().join("cur");
+    let mut stamps = std::collections::HashSet::new();
+    for n in 0..100 {
+        let file = site.root().join("tmp").join(n.to_string());
+        std::fs::write(&file, "").unwrap();
+        std::fs::remove_file(&file).unwrap();
+        let stat = std::fs::metadata(probe.with_file_name("tmp")).unwrap();
+        stamps.insert(stat.modified().unwrap());
+    }
+    store(&site.inbox(), &[5], FlagMode::Add, SystemFlags::SEEN, &[]);
+    site.inbox().expunge(None).unwrap();
+    site.restart();
+    if stamps.len() == 100 {
+        let log = std::fs::read(log_of(&site)).unwrap();
+        assert_eq!(last_record(&log), Some(SETTLED));
+    }
+    // What others do afterwards is found all the same.
+    let name = file_of(&site.root(), 12);
+    std::fs::remove_file(probe.join(name)).unwrap();
+    assert!(!uids_in(&site.inbox().snapshot()).contains(&12));
+}

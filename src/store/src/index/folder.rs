@@ -82,7 +82,8 @@ pub(crate) struct Folders(Mutex<HashMap<PathBuf, Weak<IndexFolder>>>);
 impl Folders {
     fn open(&self, path: &Path) -> io::Result<Option<Arc<IndexFolder>>> {
         let mut open = lock(&self.0);
-        if let Some(folder) = open.get(path).and_then(Weak::upgrade) {
+        let ours = open.get(path).and_then(Weak::upgrade);
+        if let Some(folder) = ours.filter(|folder| folder.is_held()) {
             return Ok(Some(folder));
         }
         // One of ours may be about to unlock it.

@@ -17,7 +17,7 @@ use crate::format::name::{FileName, delivery_order};
 use crate::format::uidlist::NewRecord;
 use crate::snapshot::keywords::{KeywordSetId, SetKey};
 use crate::snapshot::{Draft, IN_NEW, NewRow, ODD_NAME, RECENT};
-use roost_types::Uid;
+use roost_types::{Uid, UnixTime};
 
 /// What may be concluded from a listing about records without a file.
 #[derive(Clone, Copy)]
@@ -145,6 +145,8 @@ impl Mailbox {
         } else {
             Default::default()
         };
+        // What was here before the first look came at another time.
+        let now = core.opened.then(|| UnixTime::now().0);
         let mut last = core.shown();
         for &(uid, found) in arrived {
             // A second name for the same message: mended by the next round.
@@ -178,6 +180,7 @@ impl Mailbox {
                 guid: core.list.message_guid(uid),
                 stored: name.size(),
                 size: name.virtual_size(),
+                saved: now,
             });
         }
     }

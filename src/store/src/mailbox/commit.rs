@@ -28,7 +28,7 @@ use crate::format::uidlist::NewRecord;
 use crate::snapshot::keywords::KeywordSetId;
 use crate::snapshot::{Draft, IN_NEW, NewRow, ODD_NAME, RECENT};
 use roost_os::file;
-use roost_types::{Keyword, SystemFlags, Uid, UidSet, UidValidity};
+use roost_types::{Keyword, SystemFlags, Uid, UidSet, UidValidity, UnixTime};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
@@ -324,6 +324,7 @@ impl Mailbox {
     }
 
     fn show(&self, draft: &mut Draft, messages: &[Incoming], placed: &[Placed], uids: &[Uid]) {
+        let now = UnixTime::now();
         for ((message, placed), &uid) in messages.iter().zip(placed).zip(uids) {
             let found = placed.location.found();
             let name = FileName::parse(found.name);
@@ -343,6 +344,7 @@ impl Mailbox {
                 guid: message.guid.as_deref(),
                 stored: name.size().or(message.stored),
                 size: name.virtual_size().or(message.size),
+                saved: Some(now.0),
             });
         }
     }

@@ -4,8 +4,8 @@ use super::Mailbox;
 use super::resolve::Location;
 use crate::error::Error;
 use crate::message::{Message, crlf_size};
-use crate::snapshot::{HotRow, Snapshot};
-use roost_os::file;
+use crate::snapshot::{ColdRow, HotRow, Snapshot};
+use roost_os::file::{self, Stat};
 use roost_types::{Uid, UnixTime};
 use std::io;
 use std::path::Path;
@@ -35,28 +35,33 @@ impl Mailbox {
     /// INTERNALDATE; asks the disk once for each message. See also
     /// [`Snapshot::known_internal_date`].
     pub fn internal_date(&self, uid: Uid) -> Result<UnixTime, Error> {
-        self.dates(uid).map(|(internal, _)| internal)
+        self.date(uid, |cold| cold.internal_date(), |stat| stat.mtime_sec)
     }
 
-    /// SAVEDATE: when the file was put here, as far as its change time tells;
-    /// asks the disk once for each message.
+    /// SAVEDATE (RFC 8514): when the message was seen to come, or else the
+    /// file's change time, which asks the disk once for each message.
     pub fn save_date(&self, uid: Uid) -> Result<UnixTime, Error> {
-        self.dates(uid).map(|(_, saved)| saved)
+        self.date(uid, |cold| cold.save_date(), |stat| stat.ctime_sec)
     }
 
-    fn dates(&self, uid: Uid) -> Result<(UnixTime, UnixTime), Error> {
+    fn date(
+        &self,
+        uid: Uid,
+        known: impl Fn(&ColdRow<'_>) -> Option<i64>,
+        told: impl Fn(&Stat) -> i64,
+    ) -> Result<UnixTime, Error> {
         let picture = self.snapshot();
         let row = picture.hot(uid.get()).ok_or(Error::Expunged)?;
         let cold = picture.cold(row.uid).ok_or(Error::Expunged)?;
-        if let (Some(internal), Some(saved)) = (cold.internal_date(), cold.save_date()) {
-            return Ok((UnixTime(internal), UnixTime(saved)));
+        if let Some(date) = known(&cold) {
+            return Ok(UnixTime(date));
         }
         let stat = self.with_location(&picture, row, |location| {
             file::stat_at(self.sub(location.sub), &location.name)
         })?;
         let stat = stat.ok_or(Error::Expunged)?;
         cold.set_dates(stat.mtime_sec, stat.ctime_sec);
-        Ok((UnixTime(stat.mtime_sec), UnixTime(stat.ctime_sec)))
+        Ok(UnixTime(told(&stat)))
     }
 
     /// RFC822.SIZE: octets with CRLF line ends, from the name or else counted

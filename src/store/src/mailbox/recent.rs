@@ -55,6 +55,7 @@ impl Mailbox {
             return None;
         }
         let from = self.known_location(picture, row)?;
+        self.learn_dates(picture, row, &from.name);
         let letters = picture.table().letters_of(row.keywords);
         let mut name = Vec::with_capacity(from.name.len() + 8);
         write_with_flags(&mut name, &from.name, row.flags, letters);
@@ -70,5 +71,16 @@ impl Mailbox {
             return None;
         }
         Some(self.note_name(row.uid, to.found(), Some(row.keywords)))
+    }
+
+    /// The rename changes the file's change time, which is the message's
+    /// SAVEDATE where nobody saw it come.
+    fn learn_dates(&self, picture: &Snapshot, row: &HotRow, name: &[u8]) {
+        if let Some(cold) = picture.cold(row.uid)
+            && cold.save_date().is_none()
+            && let Ok(stat) = file::stat_at(&self.new, name)
+        {
+            cold.set_dates(stat.mtime_sec, stat.ctime_sec);
+        }
     }
 }

@@ -86,15 +86,8 @@ impl Mailbox {
                 name,
             }
         };
-        let mut variants = vec![with(row.flags)];
-        for (flag, _) in SystemFlags::NAMES {
-            let toggled = if row.flags.contains(flag) {
-                row.flags & !flag
-            } else {
-                row.flags | flag
-            };
-            variants.push(with(toggled));
-        }
+        let all = 0..=SystemFlags::ALL.bits();
+        let mut variants: Vec<Location> = all.map(SystemFlags::from_bits).map(with).collect();
         variants.extend([bare(Sub::New), bare(Sub::Cur)]);
         variants.into_iter().find(|l| self.is_there(l))
     }

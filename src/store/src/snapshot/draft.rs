@@ -22,6 +22,8 @@ pub(crate) struct NewRow<'a> {
     pub stored: Option<u64>,
     /// RFC822.SIZE, where known.
     pub size: Option<u64>,
+    /// SAVEDATE, of a message that was seen to come.
+    pub saved: Option<i64>,
 }
 
 /// Changes on their way into the next picture. All rows touched get one new
@@ -227,7 +229,7 @@ impl Draft {
             stored: row.stored,
             size: row.size,
             internal: None,
-            saved: None,
+            saved: row.saved,
         };
         self.push_row(hot, &facts);
     }

@@ -28,6 +28,7 @@ fn push(draft: &mut Draft, n: u32, flags: SystemFlags, state: u8) {
         guid: None,
         stored: Some(u64::from(n)),
         size: None,
+        saved: None,
     });
 }
 

@@ -1,5 +1,5 @@
 use crate::support::*;
-use roost_store::{Error, Fsync, Options};
+use roost_store::{CopyMode, Error, Fsync, Options};
 use roost_types::{SystemFlags, UnixTime};
 use std::sync::Arc;
 
@@ -158,4 +158,44 @@ fn an_append_waits_for_the_lock_and_gives_up_in_time() {
     std::fs::remove_file(lock).unwrap();
     wait_until("the delivery shows", || inbox.snapshot().len() == 1);
     assert!(files(&site.root().join("tmp")).is_empty());
+}
+
+/// A flag change moves the file's change time; SAVEDATE must not follow it.
+#[test]
+fn when_a_message_was_seen_to_come_is_known_without_its_file() {
+    let mut site = Site::new();
+    let begun = UnixTime::now();
+    let (inbox, other) = (site.inbox(), site.create("Other"));
+    append(&inbox, "one", SystemFlags::SEEN, &[]);
+    deliver(&site.root(), "two.h", "two");
+    inbox.refresh().unwrap();
+    inbox.copy(&uids(&[1, 2]), &other, CopyMode::Copy).unwrap();
+    drop((inbox, other));
+    for restarted in [false, true] {
+        if restarted {
+            site.restart();
+        }
+        for mailbox in [site.inbox(), site.open("Other")] {
+            for n in [1, 2] {
+                let known = mailbox.snapshot().known_save_date(uid(n));
+                let known = known.unwrap_or_else(|| panic!("{} {n}", mailbox.name()));
+                assert!((begun..=UnixTime::now()).contains(&known));
+                assert_eq!(mailbox.save_date(uid(n)).unwrap(), known);
+            }
+        }
+    }
+}
+
+#[test]
+fn moving_a_new_message_to_cur_keeps_its_save_date() {
+    let site = Site::new();
+    deliver(&site.root(), "one.h", "one");
+    let inbox = site.inbox();
+    assert_eq!(inbox.snapshot().known_save_date(uid(1)), None);
+    let ctime = std::os::unix::fs::MetadataExt::ctime(
+        &std::fs::metadata(site.root().join("new/one.h")).unwrap(),
+    );
+    inbox.claim_recent(&inbox.snapshot()).unwrap();
+    let known = inbox.snapshot().known_save_date(uid(1));
+    assert_eq!(known, Some(UnixTime(ctime)));
 }

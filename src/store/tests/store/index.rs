@@ -415,3 +415,39 @@ fn own_changes_are_settled_at_the_end() {
     std::fs::remove_file(probe.join(name)).unwrap();
     assert!(!uids_in(&site.inbox().snapshot()).contains(&12));
 }
+
+/// A session may come while the last one's mailbox and account are being let
+/// go of: the index is theirs for a moment more, and then its own.
+#[test]
+fn a_mailbox_opened_while_it_is_let_go_of_has_its_index() {
+    let site = Site::new();
+    for n in 0..300 {
+        deliver(&site.root(), &format!("{n}.h"), "x");
+    }
+    let Site {
+        temp,
+        store,
+        account,
+        ..
+    } = site;
+    drop(account);
+    let maildir = temp.path().join("Maildir");
+    let open = || {
+        let options = roost_store::AccountOptions::default();
+        let account = store.account("test", &maildir, options).unwrap();
+        (account.open(&name("INBOX")).unwrap(), account)
+    };
+    let mut session = open();
+    for n in 0..300 {
+        let flag = [FlagMode::Add, FlagMode::Remove][n % 2];
+        let odd: Vec<u32> = (1..=300).step_by(2).collect();
+        crate::support::store(&session.0, &odd, flag, SystemFlags::FLAGGED, &[]);
+        let leaving = std::thread::spawn(move || drop(session));
+        for _ in 0..(n % 7) * 40 {
+            std::hint::spin_loop();
+        }
+        session = open();
+        assert!(session.0.keeps_modseqs(), "round {n}");
+        leaving.join().unwrap();
+    }
+}

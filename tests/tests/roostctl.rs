@@ -235,7 +235,7 @@ fn a_closed_account_file_does_not_keep_from_ones_own_mail() {
     let _roost = site.start();
     for folder in ["", "cur", "new", "tmp"] {
         let folder = Path::new("/home/alice/Maildir").join(folder);
-        fs::create_dir(&folder).unwrap();
+        fs::create_dir_all(&folder).unwrap();
         std::os::unix::fs::chown(&folder, Some(4001), Some(4001)).unwrap();
     }
     let passwd = site.dir.path().join("passwd");

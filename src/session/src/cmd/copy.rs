@@ -18,6 +18,10 @@ use std::sync::Arc;
 /// picture of both mailboxes, so they are many.
 const STEP_MOVED: u64 = 5000;
 
+/// Messages copied in one step, since each takes most of a kilobyte until its
+/// step is done. In tests a few are many.
+const STEP_COPIED: u64 = if cfg!(test) { 2 } else { 10_000 };
+
 /// Messages that others take away meanwhile are left out so many times.
 const TRIES: u32 = 5;
 
@@ -43,7 +47,10 @@ pub(super) fn start(session: &Session, args: &CopyArgs, mode: CopyMode) -> Resul
     Ok(Started::Job(match mode {
         CopyMode::Copy => Box::new(Copy {
             bringing,
-            uids: uids.live,
+            total: uids.live.len(),
+            done: 0,
+            pieces: UidPieces::new(&uids.live),
+            piece: UidSet::new(),
             tries: TRIES,
         }),
         CopyMode::Move => Box::new(Move {
@@ -104,31 +111,83 @@ impl Bringing {
     }
 }
 
-/// All or none, so this is one piece of work.
+/// All or none: when a step fails, what was copied before it goes again.
 struct Copy {
     bringing: Bringing,
-    uids: UidSet,
+    pieces: UidPieces,
+    /// What is copied in the next step.
+    piece: UidSet,
     tries: u32,
+    done: u64,
+    total: u64,
+}
+
+impl Copy {
+    fn go_on(&mut self, session: &mut Session) -> Result<Step, Error> {
+        if self.piece.is_empty() {
+            let Some(piece) = self.pieces.next(STEP_COPIED) else {
+                return self.finish();
+            };
+            (self.piece, self.tries) = (piece, TRIES);
+        }
+        let missing = self.bringing.bring(session, &self.piece, CopyMode::Copy)?;
+        if missing.is_empty() {
+            self.done += self.piece.len();
+            self.piece = UidSet::new();
+            return match self.done == self.total {
+                true => self.finish(),
+                false => Ok(Step::More),
+            };
+        }
+        // UIDs of messages that are not there are passed over (RFC 9051 §6.4.9).
+        self.piece = self.piece.difference(&missing);
+        self.tries -= 1;
+        match self.tries > 0 && self.bringing.by_uid {
+            true => Ok(Step::More),
+            false => Err(StoreError::Expunged.into()),
+        }
+    }
+
+    fn finish(&mut self) -> Result<Step, Error> {
+        let nothing = "No messages to copy";
+        match self.bringing.code() {
+            Some(code) => Ok(Step::Done(Reply::ok_code(code, "Copy completed"))),
+            None if self.total == 0 => Ok(Step::Done(Reply::ok(nothing))),
+            None => self.bringing.nothing(nothing),
+        }
+    }
+
+    /// What the client has not been told of was not copied.
+    fn undo(&mut self) {
+        let copies = std::mem::take(&mut self.bringing.pairs);
+        let copies: UidSet = copies.into_iter().map(|(_, uid)| uid).collect();
+        if copies.is_empty() {
+            return;
+        }
+        if let Err(e) = self.bringing.to.remove(&copies) {
+            log::error!("{} copies stay of a COPY that failed: {e}", copies.len());
+        }
+    }
+}
+
+/// Its client may be gone before it is done.
+impl Drop for Copy {
+    fn drop(&mut self) {
+        self.undo();
+    }
 }
 
 impl Job for Copy {
     fn step(&mut self, session: &mut Session, _: &mut Vec<u8>) -> Result<Step, Error> {
-        let nothing = "No messages to copy";
-        if self.uids.is_empty() {
-            return Ok(Step::Done(Reply::ok(nothing)));
+        let done = self.go_on(session);
+        if done.is_err() {
+            self.undo();
         }
-        let missing = self.bringing.bring(session, &self.uids, CopyMode::Copy)?;
-        if let Some(code) = self.bringing.code() {
-            return Ok(Step::Done(Reply::ok_code(code, "Copy completed")));
-        }
-        // UIDs of messages that are not there are passed over (RFC 9051 §6.4.9).
-        self.uids = self.uids.difference(&missing);
-        self.tries -= 1;
-        match self.uids.is_empty() {
-            true => self.bringing.nothing(nothing),
-            false if self.tries > 0 && self.bringing.by_uid => Ok(Step::More),
-            false => Err(StoreError::Expunged.into()),
-        }
+        done
+    }
+
+    fn progress(&self) -> Option<(u64, Option<u64>)> {
+        Some((self.done, Some(self.total)))
     }
 }
 

@@ -155,6 +155,28 @@ impl Client {
         String::from_utf8(out).unwrap() + &rest
     }
 
+    /// Sends a command and lets its job take a step; what it has said.
+    fn begin(&mut self, line: &str) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.framer.push(format!("{line}\r\n").as_bytes());
+        let frame = self.framer.next_frame().unwrap();
+        self.progress = self.session.take(frame, &mut out);
+        // It starts in the first.
+        for _ in 0..2 {
+            self.progress = self.session.step(&mut out);
+            assert_eq!(self.progress, Progress::More);
+        }
+        out
+    }
+
+    /// The same, then what happens `between`, then the rest.
+    fn say_after_step(&mut self, line: &str, between: impl FnOnce()) -> String {
+        let out = self.begin(line);
+        between();
+        let rest = self.send(b"");
+        String::from_utf8(out).unwrap() + &rest
+    }
+
     /// Sends octets as they are.
     fn send(&mut self, bytes: &[u8]) -> String {
         let mut out = Vec::new();

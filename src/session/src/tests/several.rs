@@ -134,6 +134,32 @@ fn what_is_gone_meanwhile_keeps_no_other_from_being_copied_by_uid() {
 }
 
 #[test]
+fn a_copy_in_steps_is_whole_or_not_at_all() {
+    let site = Site::new();
+    let (mut a, mut b) = (site.client(), site.client());
+    a.fill("INBOX", 5);
+    a.say("a CREATE x");
+    a.say("a SELECT INBOX");
+    let mut count = |wanted: u32| {
+        let line = format!("* STATUS x (MESSAGES {wanted})");
+        b.expect("b STATUS x (MESSAGES)", &[&line, "b OK Status completed"]);
+    };
+    let copied = a.say("a COPY 1:5 x");
+    assert!(copied.contains(" 1:5 1:5] Copy completed"), "{copied}");
+    count(5);
+    let failed = a.say_after_step("a COPY 1:5 x", || {
+        count(7);
+        site.remove("body 5");
+    });
+    assert!(failed.contains("a NO [EXPUNGEISSUED] "), "{failed}");
+    count(5);
+    a.begin("a COPY 1:4 x");
+    count(7);
+    drop(a);
+    count(5);
+}
+
+#[test]
 fn idle_tells_at_once() {
     let site = Site::new();
     let (mut a, mut b) = (site.client(), site.client_rev2());

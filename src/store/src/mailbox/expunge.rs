@@ -40,6 +40,11 @@ impl Mailbox {
         self.remove_files(&targets, true)
     }
 
+    /// Removes messages whatever their flags: copies that are to be undone.
+    pub fn remove(&self, uids: &UidSet) -> Result<UidSet, Error> {
+        self.remove_files(uids, false)
+    }
+
     /// Removes messages, with `only_deleted` those that still have `\Deleted`
     /// when it is their turn.
     pub(super) fn remove_files(&self, uids: &UidSet, only_deleted: bool) -> Result<UidSet, Error> {

@@ -230,7 +230,8 @@ fn hundreds_of_mailboxes_are_watched_by_many_sessions() {
         wait_for(client, &["* STATUS box299 (MESSAGES 1 "]);
     }
     // One instance and two watches for each mailbox, however many listen.
-    let worker = roost.role_pids("roost-worker");
+    let worker = roost.role_pids("worker");
+    assert_eq!(worker.len(), 1);
     let watches = |pid: &nix::unistd::Pid| {
         let mut count = (0, 0);
         for entry in fs::read_dir(format!("/proc/{pid}/fdinfo")).unwrap() {

@@ -206,7 +206,7 @@ impl World {
         for peer in &mut self.peers {
             peer.connection = None;
         }
-        let index = self.maildir().join(".roost");
+        let index = self.maildir().join("roost-index");
         let forget = || {
             if !keep {
                 let _ = fs::remove_dir_all(&index);
@@ -252,7 +252,10 @@ impl World {
             let (_, rest) = line.split_once("FLAGS (").unwrap();
             let flags = flags(rest.split(')').next().unwrap());
             self.reference.is_told(uid, &flags, modseq);
-            let number = number_after(&line, "Subject: Message ").unwrap();
+            // One that another program has taken away meanwhile has no file.
+            let Some(number) = number_after(&line, "Subject: Message ") else {
+                continue;
+            };
             self.reference.is_named(uid, number as u32);
             held.insert(uid, flags);
         }

@@ -28,10 +28,11 @@ const UNSEEN: usize = 10;
 /// One of so many contents has the word that is searched.
 const WORD: usize = 16;
 /// What the worker may have resident, in octets: a process that has searched
-/// and sorted, and so much for each message; 300 MB with a million. What takes
-/// most are THREAD and the first SELECT.
-const BASE: u64 = 16_000_000;
-const EACH: u64 = 284;
+/// and sorted on all its threads, each with memory of its own, and so much for
+/// each message; 300 MB with a million. What takes most are THREAD and the
+/// first SELECT.
+const BASE: u64 = 40_000_000;
+const EACH: u64 = 260;
 /// For one response; a million files are opened before some.
 const PATIENCE: Duration = Duration::from_secs(300);
 

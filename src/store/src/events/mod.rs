@@ -19,15 +19,20 @@
 
 mod hub;
 mod listener;
+mod look;
+mod news;
 mod places;
 mod scope;
 mod state;
+mod tick;
 mod tree;
 
-pub(crate) use hub::{Hub, News, Tick};
+pub(crate) use hub::Hub;
 pub use listener::{Event, Listener, Overflow};
+pub(crate) use news::News;
 pub(crate) use places::{Paths, Place};
 pub use scope::{Interest, Scope, Wants};
+pub(crate) use tick::Tick;
 pub use tree::TreeEvent;
 
 use crate::account::status::Status;

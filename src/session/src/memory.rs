@@ -137,7 +137,7 @@ fn lock() -> MutexGuard<'static, Memory> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cmd::fetch::tests::Bench;
+    use crate::tests::bench::Bench;
     use roost_imap::command::SortKey;
     use roost_types::Uid;
 

@@ -2,7 +2,7 @@
 //! become of the pieces.
 
 use super::*;
-use crate::cmd::fetch::tests::Bench;
+use crate::tests::bench::Bench;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use roost_imap::write;

@@ -1,6 +1,7 @@
 //! Conversations with sessions on Maildirs of their own.
 
 mod append;
+pub(crate) mod bench;
 mod compress;
 mod conversation;
 mod folders;

@@ -21,7 +21,7 @@ pub(crate) mod plan;
 mod queue;
 pub(crate) mod source;
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;
 
 use crate::changes::{Changes, Style};
 use crate::cmd::sync::vanished_since;

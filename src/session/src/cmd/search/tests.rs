@@ -1,6 +1,6 @@
 //! SEARCH in whole sessions.
 
-use crate::cmd::fetch::tests::{Bench, drive};
+use crate::tests::bench::{Bench, drive};
 
 const MESSAGES: [(&str, &[u8]); 5] = [
     (

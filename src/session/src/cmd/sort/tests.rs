@@ -1,6 +1,6 @@
 //! SORT and THREAD in whole sessions.
 
-use crate::cmd::fetch::tests::{Bench, drive};
+use crate::tests::bench::{Bench, drive};
 use proptest::prelude::*;
 
 const MESSAGES: [(&str, &[u8]); 5] = [

@@ -48,6 +48,6 @@ pub use error::{Error, Fatal};
 pub use job::{Job, Reply, Step};
 pub use names::Names;
 pub use selected::Selected;
-pub use session::{Counters, End, Identity, Progress, Session};
+pub use session::{Asker, Counters, End, Identity, Progress, Session};
 pub use settings::Settings;
 pub use view::{View, ViewRow};

@@ -29,6 +29,21 @@ pub struct Identity {
     pub session: SessionId,
     /// The account's name, for logs.
     pub user: String,
+    /// Whose client it is, where that is not the account's owner.
+    pub asker: Option<Asker>,
+}
+
+/// Who asks for mailboxes of an account that is not its own. The supervisor
+/// says so; nothing that a client sends can change it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Asker {
+    /// The canonical name of its account.
+    pub account: String,
+    /// The groups that it is in, by name.
+    pub groups: Vec<String>,
+    /// The first level of the mailbox names, `~` and the owner as the asker's
+    /// client writes it.
+    pub shown: String,
 }
 
 /// What a session has done, for its last line in the log.

@@ -45,6 +45,7 @@ pub async fn prepare(
     let identity = Identity {
         session: id,
         user: message.account.clone(),
+        asker: None,
     };
     let settings = setup.session_settings(message.max_message_size);
     let session = Session::new(identity, account, settings);

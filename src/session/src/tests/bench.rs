@@ -105,6 +105,7 @@ fn new_session(account: &Arc<Account>) -> Session {
     let identity = Identity {
         session: SessionId(1),
         user: "alice".into(),
+        asker: None,
     };
     Session::new(identity, Arc::clone(account), Arc::new(Settings::default()))
 }

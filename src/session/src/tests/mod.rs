@@ -85,6 +85,7 @@ impl Site {
         let identity = Identity {
             session: SessionId(1),
             user: "alice".into(),
+            asker: None,
         };
         Client {
             session: Session::new(identity, self.account.clone(), self.settings.clone()),

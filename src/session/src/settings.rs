@@ -1,5 +1,7 @@
 //! What a site can choose about its sessions.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// RFC 9585 §4 wants some 10 to 15 seconds.
@@ -25,6 +27,37 @@ pub struct Settings {
     /// A command that has had nothing to say for so long says how far it is;
     /// `None`: never.
     pub running_interval: Option<Duration>,
+    /// There is an account `public`, whose mailboxes are a namespace.
+    pub public: bool,
+    /// Hears who may see mailboxes of the account.
+    pub shares: Option<SharesHook>,
+}
+
+/// To be told, whenever rights on a mailbox of an account may have changed:
+/// the account's canonical name, and all the identifiers that some mailbox of
+/// it gives the right to be seen (`l`), as SETACL has them (`anyone`, `bob`,
+/// `#sales`), without doubles and without negative ones; none when nothing is
+/// shared any more. Only a hint of where to look: it does not wait, and the
+/// same again does no harm.
+#[derive(Clone)]
+pub struct SharesHook(Arc<Tell>);
+
+type Tell = dyn Fn(&str, Vec<String>) + Send + Sync;
+
+impl SharesHook {
+    pub fn new(tell: impl Fn(&str, Vec<String>) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(tell))
+    }
+
+    pub fn changed(&self, account: &str, identifiers: Vec<String>) {
+        (self.0)(account, identifiers);
+    }
+}
+
+impl fmt::Debug for SharesHook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SharesHook")
+    }
 }
 
 impl Settings {
@@ -45,6 +78,8 @@ impl Default for Settings {
             max_bad_commands: 20,
             max_notify: MAX_NOTIFY,
             running_interval: Some(RUNNING_INTERVAL),
+            public: false,
+            shares: None,
         }
     }
 }

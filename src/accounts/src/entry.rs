@@ -4,9 +4,10 @@ use std::fmt::Display;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use roost_types::IpNet;
+use roost_types::{IpNet, QuotaLimits};
 
 use crate::name::MAX_NAME_LEN;
+use crate::quota;
 
 /// A user or group as the file names it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -38,6 +39,8 @@ pub struct Entry<P> {
     pub home: Option<PathBuf>,
     /// Where its mail is: the path of `userdb_mail=maildir:PATH`.
     pub mail: Option<String>,
+    /// The limits of `userdb_quota_rule=*:…`.
+    pub quota: Option<QuotaLimits>,
     /// Addresses that may log in (`allow_nets`); everyone when empty.
     pub allow_nets: Vec<IpNet>,
     /// `nologin`: the password is right, but nobody may log in.
@@ -58,6 +61,8 @@ pub enum LineError {
     Password(String),
     #[error("unsupported mail location: only maildir:PATH is")]
     Mail,
+    #[error("invalid quota rule")]
+    Quota,
     #[error("invalid allow_nets")]
     Networks,
     #[error("unsupported field {0}")]
@@ -109,6 +114,7 @@ impl<P> Entry<P> {
             gid: fields.next().and_then(Id::parse),
             home: None,
             mail: None,
+            quota: None,
             allow_nets: Vec::new(),
             no_login: false,
         };
@@ -124,13 +130,14 @@ impl<P> Entry<P> {
         let (key, value) = field.split_once('=').unwrap_or((field, ""));
         match key {
             "userdb_mail" => self.mail = Some(mail_path(value)?),
+            "userdb_quota_rule" => self.quota = quota::limits(value)?.or(self.quota),
             "userdb_home" if !value.is_empty() => self.home = Some(PathBuf::from(value)),
             "userdb_uid" => self.uid = Id::parse(value),
             "userdb_gid" => self.gid = Id::parse(value),
             "allow_nets" => self.allow_nets = networks(value)?,
             "nologin" => self.no_login = true,
             key if UNSUPPORTED.contains(&key) => return Err(LineError::Field(key.to_owned())),
-            // Quotas and other services' settings.
+            // Other services' settings.
             _ => {}
         }
         Ok(())

@@ -10,6 +10,7 @@
 mod entry;
 mod lines;
 mod name;
+mod quota;
 
 pub use entry::{Entry, Id, LineError};
 pub use lines::Lines;

@@ -10,7 +10,7 @@ use roost_accounts::Id;
 use roost_ipc::Grant;
 use roost_os::identity::{self, Credentials, User};
 use roost_os::{GroupId, UserId};
-use roost_types::SessionId;
+use roost_types::{QuotaLimits, SessionId};
 
 use crate::directory;
 use crate::passwd::Entry;
@@ -23,6 +23,7 @@ pub struct Account {
     pub credentials: Credentials,
     pub home: PathBuf,
     pub maildir: Option<String>,
+    pub quota: Option<QuotaLimits>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +69,7 @@ impl Account {
             name: user.name,
             home: absolute(user.home)?,
             maildir: None,
+            quota: None,
         })
     }
 
@@ -101,6 +103,7 @@ impl Account {
             credentials: Credentials { uid, gid, groups },
             home: absolute(home.ok_or(AccountError::NoHome)?)?,
             maildir: entry.mail.clone(),
+            quota: entry.quota,
         })
     }
 
@@ -148,6 +151,7 @@ impl Account {
             credentials: self.credentials,
             home: self.home,
             maildir: self.maildir,
+            quota: self.quota,
             method: method.to_owned(),
         }
     }

@@ -11,6 +11,7 @@ pub enum Section {
     Auth,
     Mail,
     Limits,
+    Quota,
     /// Its keys are addresses.
     Domains,
     /// `[user NAME]`, once for each account.
@@ -18,7 +19,7 @@ pub enum Section {
 }
 
 impl Section {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Server,
         Self::Listen,
         Self::Tls,
@@ -26,6 +27,7 @@ impl Section {
         Self::Auth,
         Self::Mail,
         Self::Limits,
+        Self::Quota,
         Self::Domains,
         Self::User,
     ];
@@ -39,6 +41,7 @@ impl Section {
             Self::Auth => "auth",
             Self::Mail => "mail",
             Self::Limits => "limits",
+            Self::Quota => "quota",
             Self::Domains => "domains",
             Self::User => "user",
         }
@@ -59,6 +62,9 @@ impl Section {
             Self::Auth => "Who gets in.",
             Self::Mail => "Where mail is and how it is shown.",
             Self::Limits => "What one client may take.",
+            Self::Quota => {
+                "What an account may hold. The sums stand in maildirsize, as for Courier and Dovecot."
+            }
             Self::Domains => {
                 "The domain of login names without one, by the server's address that the client connected to."
             }
@@ -125,6 +131,8 @@ pub struct Key {
 
 const DAY: u64 = 24 * 3600;
 const GIB: u64 = 1 << 30;
+/// RFC 9208 §3.1.2 has 63 bits.
+const MOST_STORAGE: u64 = i64::MAX as u64;
 
 const fn key(
     section: Section,
@@ -160,7 +168,7 @@ pub(crate) const FACILITIES: &[&str] = &[
     "local5", "local6", "local7",
 ];
 
-use Section::{Auth, Limits, Listen, Mail, Server, Tls, TlsName, User};
+use Section::{Auth, Limits, Listen, Mail, Quota, Server, Tls, TlsName, User};
 
 /// Every key; `[domains]` has addresses for keys and so none here.
 #[rustfmt::skip]
@@ -279,6 +287,8 @@ pub const KEYS: &[Key] = &[
         "Sessions at once of one account. 0: no limit."),
     key(Limits, "max_message_size", Kind::Size { min: 1024, max: 4 * GIB - 1 }, "100M",
         "The largest message that a client may store."),
+    key(Limits, "max_mailboxes", integer(0, 1_000_000), "0",
+        "Mailboxes that an account may have. 0: no limit."),
     key(Limits, "idle_timeout", duration(1, 30 * DAY), "30m",
         "A session without a command for so long is ended; RFC 9051 wants 30m or more."),
     key(Limits, "login_timeout", duration(1, DAY), "3m",
@@ -292,8 +302,23 @@ pub const KEYS: &[Key] = &[
     key(Limits, "shutdown_grace", duration(0, 600), "5s",
         "How long sessions may take to end when Roost is stopped."),
 
+    key(Quota, "storage", Kind::Size { min: 0, max: MOST_STORAGE }, "0",
+        "What all messages of an account may take. 0: no limit but one that maildirsize has."),
+    key(Quota, "messages", integer(0, u32::MAX as u64), "0",
+        "Messages that an account may have, in the same way."),
+    key(Quota, "count_trash", Kind::Bool, "yes",
+        "no: mail in Trash, or marked as deleted, does not count (a Courier built without trashquota)."),
+    key(Quota, "alert_percent", integer(1, 100), "80",
+        "From so much of a limit on, clients are told that it is near."),
+
     key(User, "maildir", Kind::Maildir, "",
         "As in [mail]."),
     key(User, "max_message_size", Kind::Size { min: 1024, max: 4 * GIB - 1 }, "",
         "As in [limits]."),
+    key(User, "max_mailboxes", integer(0, 1_000_000), "",
+        "As in [limits]."),
+    key(User, "quota_storage", Kind::Size { min: 0, max: MOST_STORAGE }, "",
+        "As storage in [quota]; 0: no limit at all."),
+    key(User, "quota_messages", integer(0, u32::MAX as u64), "",
+        "As messages in [quota]; 0: no limit at all."),
 ];

@@ -14,6 +14,7 @@ mod keys;
 mod maildir;
 mod model;
 mod place;
+mod quota;
 mod resolve;
 mod sample;
 mod syntax;

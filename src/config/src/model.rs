@@ -20,6 +20,7 @@ pub struct Config {
     pub auth: Auth,
     pub mail: Mail,
     pub limits: Limits,
+    pub quota: Quota,
     /// The domain of names without one, by the local address of the
     /// connection.
     pub domains: BTreeMap<IpAddr, String>,
@@ -191,6 +192,8 @@ pub struct Limits {
     pub max_connections_per_user: u32,
     /// Octets.
     pub max_message_size: u64,
+    /// 0: no limit.
+    pub max_mailboxes: u32,
     pub idle_timeout: Duration,
     pub login_timeout: Duration,
     pub max_bad_commands: u32,
@@ -202,9 +205,24 @@ pub struct Limits {
     pub shutdown_grace: Duration,
 }
 
+/// `[quota]`
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Quota {
+    /// Octets; 0: nothing is set.
+    pub storage: u64,
+    /// 0: nothing is set.
+    pub messages: u32,
+    /// Whether mail in Trash, and mail with `\Deleted`, counts.
+    pub count_trash: bool,
+    pub alert_percent: u32,
+}
+
 /// `[user NAME]`: what differs for one account.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct UserOverrides {
     pub maildir: Option<MaildirTemplate>,
     pub max_message_size: Option<u64>,
+    pub max_mailboxes: Option<u32>,
+    pub quota_storage: Option<u64>,
+    pub quota_messages: Option<u32>,
 }

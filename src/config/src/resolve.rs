@@ -177,6 +177,7 @@ impl Values {
             auth: self.auth(),
             mail: self.mail(),
             limits: self.limits(),
+            quota: self.quota(),
             domains: self.domains(),
             users: self.users(),
         }

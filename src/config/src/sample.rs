@@ -41,7 +41,7 @@ fn put_section(out: &mut String, section: Section) -> std::fmt::Result {
             for key in keys {
                 let general = KEYS
                     .iter()
-                    .find(|k| k.name == key.name && !k.default.is_empty());
+                    .find(|k| is_general(k, key) && !k.default.is_empty());
                 writeln!(out, "#{} = {}", key.name, general.map_or("", |k| k.default))?;
             }
         }
@@ -53,6 +53,12 @@ fn put_section(out: &mut String, section: Section) -> std::fmt::Result {
         }
     }
     Ok(())
+}
+
+/// `storage` of `[quota]` is `quota_storage` for one account.
+fn is_general(general: &Key, own: &Key) -> bool {
+    let rest = own.name.strip_prefix(general.section.word());
+    general.name == own.name || rest.and_then(|r| r.strip_prefix('_')) == Some(general.name)
 }
 
 fn put_key(out: &mut String, key: &Key) -> std::fmt::Result {

@@ -193,6 +193,7 @@ mod tests {
             },
             home: "/home/alice".into(),
             maildir: None,
+            quota: None,
             method: "PLAIN".into(),
         }
     }

@@ -101,6 +101,12 @@ impl Supervisor {
             tls: None,
             method: "PLAIN".into(),
             max_message_size: None,
+            quota: roost_ipc::Quota {
+                limits: None,
+                max_mailboxes: 0,
+                count_trash: true,
+                alert_percent: 80,
+            },
         };
         self.send(&SupervisorToWorker::Session(session), Some(&theirs));
         drop(theirs);

@@ -28,6 +28,7 @@ fn fields_of_good_lines() {
     assert_eq!(alice.uid, Some(Id::Number(1000)));
     assert_eq!(alice.home.as_deref(), Some(Path::new("/home/alice")));
     assert_eq!(alice.mail.as_deref(), Some("~/x"));
+    assert_eq!(alice.quota.map(|q| q.storage), Some(1 << 30));
     let bob = find(&table, "bob@example.org").unwrap();
     assert!(bob.password.verify(b"secret"));
     assert_eq!(bob.gid, Some(Id::Name("vmail".into())));

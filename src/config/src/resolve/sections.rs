@@ -10,8 +10,8 @@ use super::Values;
 use crate::keys::{Kind, Section};
 use crate::maildir::MaildirTemplate;
 use crate::model::{
-    Auth, Backend, CertificatePair, Cleartext, Facility, Limits, Listen, LogTarget, Mail, Server,
-    Tls, TlsVersion, UserOverrides,
+    Auth, Backend, CertificatePair, Cleartext, Facility, Limits, Listen, LogTarget, Mail, Quota,
+    Server, Tls, TlsVersion, UserOverrides,
 };
 use crate::value;
 
@@ -215,12 +215,23 @@ impl Values {
             max_connections_per_ip: self.read(s, "max_connections_per_ip", value::integer),
             max_connections_per_user: self.read(s, "max_connections_per_user", value::integer),
             max_message_size: self.read(s, "max_message_size", value::size),
+            max_mailboxes: self.read(s, "max_mailboxes", value::integer),
             idle_timeout: self.read(s, "idle_timeout", value::duration),
             login_timeout: self.read(s, "login_timeout", value::duration),
             max_bad_commands: self.read(s, "max_bad_commands", value::integer),
             running_interval: self.read(s, "running_interval", value::optional_duration),
             worker_idle: self.read(s, "worker_idle", value::duration),
             shutdown_grace: self.read(s, "shutdown_grace", value::duration),
+        }
+    }
+
+    pub(super) fn quota(&mut self) -> Quota {
+        let s = Section::Quota;
+        Quota {
+            storage: self.read(s, "storage", value::size),
+            messages: self.read(s, "messages", value::integer),
+            count_trash: self.read(s, "count_trash", value::boolean),
+            alert_percent: self.read(s, "alert_percent", value::integer),
         }
     }
 
@@ -251,6 +262,9 @@ impl Values {
             let overrides = UserOverrides {
                 maildir: self.read_named(&place, "maildir", value::maildir),
                 max_message_size: self.read_named(&place, "max_message_size", value::size),
+                max_mailboxes: self.read_named(&place, "max_mailboxes", value::integer),
+                quota_storage: self.read_named(&place, "quota_storage", value::size),
+                quota_messages: self.read_named(&place, "quota_messages", value::integer),
             };
             users.insert(place.1, overrides);
         }

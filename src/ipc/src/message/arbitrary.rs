@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use roost_os::identity::Credentials;
 use roost_os::{GroupId, UserId};
-use roost_types::{DirectoryEncoding, Fsync, IpNet, LogLevel, SessionId, SpecialUse};
+use roost_types::{DirectoryEncoding, Fsync, IpNet, LogLevel, QuotaLimits, SessionId, SpecialUse};
 
 use super::*;
 use crate::log::LogRecord;
@@ -136,7 +136,9 @@ any_struct! {
     AuthResponse { (session, data) }
     AuthChallenge { (session, data) }
     AuthOutcome { (session, result) }
-    Grant { (session, account, credentials, home, maildir, method) }
+    QuotaLimits { (storage, messages) }
+    Quota { (limits, max_mailboxes, count_trash, alert_percent) }
+    Grant { (session, account, credentials, home, maildir, quota, method) }
     AuthSetup {
         (log_level, backends, pam_timeout, domains, default_domain, lowercase_names),
         (minimum_uid, allow_users, deny_users, allow_groups, failure_delay),
@@ -152,7 +154,7 @@ any_struct! {
     WorkerSetup { (log_level, hostname, mail, limits) }
     Session {
         (session, account, home, maildir, index_dir, tag, leftover),
-        (endpoints, tls, method, max_message_size)
+        (endpoints, tls, method, max_message_size, quota)
     }
     SessionCounts { (bytes_in, bytes_out, deleted, expunged, header_count, header_bytes, body_count, body_bytes) }
     SessionEnd { (session, reason, counts) }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use roost_os::identity::Credentials;
-use roost_types::{LogLevel, SessionId};
+use roost_types::{LogLevel, QuotaLimits, SessionId};
 
 use super::common::{Endpoints, Mechanism, TlsInfo};
 use crate::codec::Bytes;
@@ -144,6 +144,8 @@ wire_struct! {
         pub home: PathBuf,
         /// From the passwd-file (`userdb_mail=maildir:…`), not yet expanded.
         pub maildir: Option<String>,
+        /// From there too.
+        pub quota: Option<QuotaLimits>,
         /// For logs, see [`AuthMethod::name`].
         pub method: String,
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use roost_os::identity::Credentials;
 use roost_os::{GroupId, UserId};
-use roost_types::{DirectoryEncoding, Fsync, IpNet, LogLevel, SessionId, SpecialUse};
+use roost_types::{DirectoryEncoding, Fsync, IpNet, LogLevel, QuotaLimits, SessionId, SpecialUse};
 
 use crate::codec::{DecodeError, EncodeError, Reader, Wire, Writer};
 use crate::wire::{wire_choice, wire_octets, wire_struct};
@@ -117,6 +117,19 @@ impl Wire for Credentials {
             uid: UserId::take(input)?,
             gid: GroupId::take(input)?,
             groups: Vec::take(input)?,
+        })
+    }
+}
+
+impl Wire for QuotaLimits {
+    fn put(&self, out: &mut Writer<'_>) -> Result<(), EncodeError> {
+        self.storage.put(out)?;
+        self.messages.put(out)
+    }
+    fn take(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            storage: u64::take(input)?,
+            messages: u64::take(input)?,
         })
     }
 }

@@ -8,7 +8,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use roost_types::{DirectoryEncoding, Fsync, LogLevel, SessionId, SpecialUse};
+use roost_types::{DirectoryEncoding, Fsync, LogLevel, QuotaLimits, SessionId, SpecialUse};
 
 use super::common::{Endpoints, TlsInfo};
 use super::control::Maintenance;
@@ -60,6 +60,21 @@ wire_struct! {
 }
 
 wire_struct! {
+    /// What an account may hold.
+    #[derive(Copy)]
+    pub struct Quota {
+        /// None: what the Maildir's own file says.
+        pub limits: Option<QuotaLimits>,
+        /// 0: no limit.
+        pub max_mailboxes: u32,
+        /// Whether mail that is thrown away counts.
+        pub count_trash: bool,
+        /// Of a limit, from which on clients are told.
+        pub alert_percent: u32,
+    }
+}
+
+wire_struct! {
     /// A client that has logged in. One descriptor: its connection.
     pub struct Session {
         pub session: SessionId,
@@ -78,6 +93,7 @@ wire_struct! {
         pub method: String,
         /// This account's own limit instead of the setup's.
         pub max_message_size: Option<u64>,
+        pub quota: Quota,
     }
 }
 

@@ -38,6 +38,7 @@ pub struct Place {
     pub maildir: PathBuf,
     pub index_dir: Option<PathBuf>,
     pub max_message_size: Option<u64>,
+    pub quota: ipc::Quota,
 }
 
 impl Settings {
@@ -91,6 +92,12 @@ impl Settings {
             index_dir: self.config.index_dir_of(account, home)?,
             maildir: self.config.maildir_of(account, home, told)?,
             max_message_size: own.and_then(|own| own.max_message_size),
+            quota: ipc::Quota {
+                limits: self.config.quota_of(account, grant.quota),
+                max_mailboxes: self.config.max_mailboxes_of(account),
+                count_trash: self.config.quota.count_trash,
+                alert_percent: self.config.quota.alert_percent,
+            },
         })
     }
 }
@@ -312,6 +319,7 @@ mod tests {
             },
             home: "/home/joe".into(),
             maildir: maildir.map(str::to_owned),
+            quota: None,
             method: "PLAIN".into(),
         }
     }
@@ -319,7 +327,8 @@ mod tests {
     #[test]
     fn what_is_nearer_to_the_account_says_where_its_mail_is() {
         let dir = tempfile::tempdir().unwrap();
-        let text = "[mail]\nmaildir = /m/%u\n[user ann]\nmaildir = /ann\nmax_message_size = 2K\n";
+        let text = "[mail]\nmaildir = /m/%u\n[user ann]\nmaildir = /ann\nmax_message_size = 2K\n\
+            quota_storage = 3K\n";
         let settings = settings(dir.path(), text).unwrap();
         let place = |account, maildir| settings.place_of(&grant(account, maildir));
         assert_eq!(place("joe", None).unwrap().maildir, Path::new("/m/joe"));
@@ -328,6 +337,8 @@ mod tests {
         let ann = place("ann", Some("maildir:~/own")).unwrap();
         assert_eq!(ann.maildir, Path::new("/ann"));
         assert_eq!(ann.max_message_size, Some(2048));
+        assert_eq!(ann.quota.limits.map(|l| l.storage), Some(3072));
+        assert_eq!(place("joe", None).unwrap().quota.limits, None);
         assert!(place("../joe", None).is_err());
     }
 

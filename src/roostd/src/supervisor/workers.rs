@@ -159,6 +159,7 @@ impl Supervisor {
             tls: handover.tls.clone(),
             method: grant.method.clone(),
             max_message_size: place.max_message_size,
+            quota: place.quota,
         };
         let sent = running
             .link

@@ -71,6 +71,7 @@ async fn grant(
         },
         home: "/".into(),
         maildir: None,
+        quota: None,
         method: start.method.name().into(),
     };
     supervisor

@@ -36,6 +36,7 @@ pub use account::status::{Sizes, Status};
 pub use check::{Finding, Indexed};
 pub use error::Error;
 pub use events::{Interest, Listener};
+pub use format::acl;
 pub use format::uidlist::Guid;
 pub use mailbox::Mailbox;
 pub use mailbox::append::{Append, AppendOutcome};

@@ -4,6 +4,7 @@
 //! Lock order: `changing`, then slots by name, then `open` or a mailbox's own
 //! locks.
 
+mod acl;
 mod cache;
 mod delete;
 pub mod folders;
@@ -21,6 +22,7 @@ use crate::index::{Folder, IndexFolder};
 use crate::mailbox::{Mailbox, Opening, lock};
 use crate::options::{AccountOptions, Options};
 use crate::store::Store;
+use acl::{AclCache, AclChanges};
 use cache::{Kept, StatusCache};
 use folders::Folders;
 use roost_types::{MailboxName, SpecialUse};
@@ -47,6 +49,8 @@ pub struct Account {
     /// Mailboxes closed a moment ago: the next command may want them again.
     kept: Mutex<Kept>,
     statuses: Mutex<StatusCache>,
+    acls: Mutex<AclCache>,
+    acl_changes: AclChanges,
     validities: Mutex<uidvalidity::Reserve>,
     index: Folder,
     /// Those who listen to changes.
@@ -76,6 +80,8 @@ impl Account {
             open: Mutex::default(),
             kept: Mutex::default(),
             statuses: Mutex::default(),
+            acls: Mutex::default(),
+            acl_changes: AclChanges::default(),
             validities: Mutex::default(),
             news: Arc::default(),
             starting: Mutex::default(),
@@ -132,6 +138,7 @@ impl Account {
             });
         }
         self.make_mailbox(directory.as_bytes())?;
+        self.inherit_acl(&tree, name, directory.as_bytes());
         // A mailbox that was here before may have left its uses.
         if special_use.is_some()
             || tree.file.directories.contains(name)

@@ -10,6 +10,7 @@
 //! - with `fsync` other than `never` a change is on disk before the call that
 //!   made it returns.
 
+pub mod acl;
 pub mod courier;
 pub mod dir;
 pub mod dirname;

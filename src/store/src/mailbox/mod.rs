@@ -209,6 +209,11 @@ impl Mailbox {
         self.changes.subscribe()
     }
 
+    /// Wakes who waits for changes though the picture is the same.
+    pub(crate) fn wake(&self) {
+        self.changes.send_modify(|_| {});
+    }
+
     pub(crate) fn place(&self) -> Place {
         lock(&self.place).clone()
     }

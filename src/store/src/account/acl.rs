@@ -1,0 +1,270 @@
+//! Who may do what with an account's mailboxes: their lists, read again only
+//! where their stamps have changed.
+
+use super::Account;
+use super::tree::Tree;
+use crate::error::Error;
+use crate::format::acl::{self, Acl, Identifier, Subject, Taken};
+use crate::format::{Dir, FormatError};
+use crate::mailbox::lock;
+use crate::options::Options;
+use roost_os::dir::DirStamp;
+use roost_types::{MailboxName, Rights};
+use std::collections::{BTreeSet, HashMap};
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// A list changed less than this before it was read is read again.
+const TICK: Duration = Duration::from_millis(50);
+/// Lists kept in memory; of more mailboxes, all are read anew.
+const MAX_KNOWN: usize = 1000;
+
+/// The lists that are known.
+#[derive(Default)]
+pub(super) struct AclCache {
+    known: HashMap<MailboxName, (DirStamp, Arc<Acl>)>,
+    /// Courier has kept lists here.
+    courier: Option<bool>,
+}
+
+/// Counts changes of lists.
+#[derive(Default)]
+pub(super) struct AclChanges(AtomicU64);
+
+impl Account {
+    /// The list of a mailbox; an empty one where it has none, and for names
+    /// without storage.
+    pub fn acl(&self, name: &MailboxName) -> Result<Arc<Acl>, Error> {
+        let tree = self.tree()?;
+        self.acl_in(&tree, name)
+    }
+
+    fn acl_in(&self, tree: &Tree, name: &MailboxName) -> Result<Arc<Acl>, Error> {
+        let Some(place) = acl_place(tree, name) else {
+            return Ok(Arc::default());
+        };
+        let file = match place {
+            None => acl::FILE.as_bytes().to_vec(),
+            Some(directory) => [directory, b"/", acl::FILE.as_bytes()].concat(),
+        };
+        let stamp = match DirStamp::at(&self.root, &file) {
+            Ok(stamp) => stamp,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return self.without(tree, name),
+            Err(e) => return Err(Error::io(&self.root.entry(&file), e)),
+        };
+        if let Some((known, acl)) = lock(&self.acls).known.get(name)
+            && *known == stamp
+        {
+            return Ok(Arc::clone(acl));
+        }
+        let acl = Arc::new(Acl::load(&self.acl_dir(place)?)?.unwrap_or_default());
+        let mut cache = lock(&self.acls);
+        if cache.known.len() >= MAX_KNOWN {
+            cache.known.clear();
+        }
+        match stamp.is_settled(TICK) {
+            true => drop(cache.known.insert(name.clone(), (stamp, Arc::clone(&acl)))),
+            false => drop(cache.known.remove(name)),
+        }
+        Ok(acl)
+    }
+
+    /// Of a mailbox without Dovecot's file, Courier's list is taken over.
+    fn without(&self, tree: &Tree, name: &MailboxName) -> Result<Arc<Acl>, Error> {
+        lock(&self.acls).known.remove(name);
+        if !self.has_courier_lists()? {
+            return Ok(Arc::default());
+        }
+        let taken = self.courier_list(tree, name)?;
+        let Some(place) = acl_place(tree, name) else {
+            return Ok(Arc::default());
+        };
+        let Options {
+            fsync,
+            lock_timeout,
+            ..
+        } = *self.store.options();
+        // Where it cannot be written it counts all the same.
+        let begun = self
+            .acl_dir(place)
+            .and_then(|dir| taken.begin(&dir, fsync, lock_timeout))
+            .and_then(|()| acl::forget_list(&self.root));
+        match begun {
+            Ok(()) => log::info!("{}: {name}: rights taken over from Courier", self.name),
+            Err(e) => log::warn!("{}: {name}: rights not taken over: {e}", self.name),
+        }
+        Ok(Arc::new(taken))
+    }
+
+    fn has_courier_lists(&self) -> Result<bool, Error> {
+        if let Some(known) = lock(&self.acls).courier {
+            return Ok(known);
+        }
+        let present = acl::courier_present(&self.root)?;
+        lock(&self.acls).courier = Some(present);
+        Ok(present)
+    }
+
+    /// The mailbox's own list, or that of the nearest level above that has
+    /// one; all are below INBOX for Courier.
+    fn courier_list(&self, tree: &Tree, name: &MailboxName) -> Result<Acl, Error> {
+        let mut level = Some(name.clone()).filter(|name| !name.is_inbox());
+        while let Some(at) = level {
+            let directory = match tree.directories.get(&at) {
+                Some(directory) => directory.to_vec(),
+                None => self.directory_for(tree, &at)?.into_bytes(),
+            };
+            if let Taken::List(acl) = acl::take_over(&self.root, Some(&directory))? {
+                return Ok(acl);
+            }
+            level = at.parent();
+        }
+        match acl::take_over(&self.root, None)? {
+            Taken::List(acl) => Ok(acl),
+            Taken::Above => Ok(Acl::default()),
+        }
+    }
+
+    fn acl_dir(&self, place: Option<&[u8]>) -> Result<Dir, FormatError> {
+        match place {
+            None => Ok(self.root.clone()),
+            Some(directory) => self.root.open_sub(directory),
+        }
+    }
+
+    /// What `subject` may do with a mailbox. Where the list cannot be read,
+    /// nobody but the owner may do anything.
+    pub fn rights(&self, name: &MailboxName, subject: &Subject<'_>) -> Rights {
+        match self.acl(name) {
+            Ok(acl) => acl.rights(subject),
+            Err(e) => {
+                log::warn!("{}: {name}: rights cannot be read: {e}", self.name);
+                match subject.is_owner() {
+                    true => Rights::ALL,
+                    false => Rights::NONE,
+                }
+            }
+        }
+    }
+
+    /// The nearest level above `name` that is a mailbox.
+    pub fn mailbox_above(&self, name: &MailboxName) -> Result<Option<MailboxName>, Error> {
+        Ok(above(&*self.tree()?, name))
+    }
+
+    /// Changes a mailbox's list in one durable step. True where others see
+    /// the mailbox now, or see it no more.
+    pub fn change_acl(
+        &self,
+        name: &MailboxName,
+        edit: impl FnOnce(&mut Acl) -> Result<(), Error>,
+    ) -> Result<bool, Error> {
+        let Options {
+            fsync,
+            lock_timeout,
+            ..
+        } = *self.store.options();
+        let tree = self.tree()?;
+        let before = self.acl_in(&tree, name)?;
+        self.directory_of(name)?;
+        let place = acl_place(&tree, name).ok_or(Error::NoSuchMailbox)?;
+        let dir = self.acl_dir(place).map_err(|e| match Error::from(e) {
+            Error::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                Error::NoSuchMailbox
+            }
+            e => e,
+        })?;
+        let (old, new) = Acl::change(&dir, fsync, lock_timeout, &before, edit)?;
+        let old = old.as_ref().unwrap_or(&before);
+        if *old == new {
+            return Ok(false);
+        }
+        let shown = !old.lookers().eq(new.lookers());
+        if shown {
+            acl::forget_list(&self.root)?;
+        }
+        lock(&self.acls).known.remove(name);
+        self.rights_changed(name);
+        Ok(shown)
+    }
+
+    /// Wakes those who have the mailbox open, so that they look what they may
+    /// still do.
+    fn rights_changed(&self, name: &MailboxName) {
+        self.acl_changes.0.fetch_add(1, Ordering::AcqRel);
+        let slot = lock(&self.open).get(name).map(Arc::clone);
+        if let Some(mailbox) = slot.and_then(|slot| lock(&slot).upgrade()) {
+            mailbox.wake();
+        }
+    }
+
+    /// Rises with every change of a list that this process makes.
+    pub fn acl_changes(&self) -> u64 {
+        self.acl_changes.0.load(Ordering::Acquire)
+    }
+
+    /// A new mailbox takes over the list of the one above. Where Courier has
+    /// kept lists it gets one in any case, so that none is taken over later.
+    pub(super) fn inherit_acl(&self, tree: &Tree, name: &MailboxName, directory: &[u8]) {
+        let inherit = || -> Result<(), Error> {
+            let acl = match above(tree, name) {
+                Some(above) => self.acl_in(tree, &above)?,
+                None => Arc::default(),
+            };
+            if acl.is_empty() && !self.has_courier_lists()? {
+                return Ok(());
+            }
+            let Options {
+                fsync,
+                lock_timeout,
+                ..
+            } = *self.store.options();
+            acl.begin(&self.root.open_sub(directory)?, fsync, lock_timeout)?;
+            acl::forget_list(&self.root)?;
+            Ok(())
+        };
+        // Without a list it is the owner's alone.
+        if let Err(e) = inherit() {
+            log::warn!("{}: {name}: rights are not inherited: {e}", self.name);
+        }
+    }
+
+    /// All who are shown a mailbox of this account, as people write them.
+    pub fn shares(&self) -> Result<BTreeSet<String>, Error> {
+        let tree = self.tree()?;
+        let mut all = BTreeSet::new();
+        for folder in tree.folders.iter().filter(|f| f.selectable) {
+            let acl = match self.acl_in(&tree, &folder.name) {
+                Ok(acl) => acl,
+                Err(e) => {
+                    log::warn!("{}: {}: rights: {e}", self.name, folder.name);
+                    continue;
+                }
+            };
+            all.extend(acl.lookers().map(Identifier::to_string));
+        }
+        Ok(all)
+    }
+}
+
+/// The directory of a mailbox below the root, INBOX being the root itself;
+/// `None` for what is no mailbox.
+fn acl_place<'a>(tree: &'a Tree, name: &MailboxName) -> Option<Option<&'a [u8]>> {
+    if name.is_inbox() {
+        return Some(None);
+    }
+    tree.directories.get(name).map(|d| Some(&**d))
+}
+
+fn above(tree: &Tree, name: &MailboxName) -> Option<MailboxName> {
+    let mut level = name.parent();
+    while let Some(at) = level {
+        if tree.folders.get(&at).is_some_and(|f| f.selectable) {
+            return Some(at);
+        }
+        level = at.parent();
+    }
+    None
+}

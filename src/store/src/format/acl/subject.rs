@@ -1,0 +1,106 @@
+//! What somebody may do.
+
+use super::identifier::domain_of;
+use super::{Acl, Identifier};
+use roost_types::Rights;
+
+/// What the owner has whatever his list says.
+const NEVER_LOST: [Rights; 2] = [Rights::LOOKUP, Rights::ADMIN];
+
+/// Somebody who wants to use a mailbox.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Subject<'a> {
+    /// The account whose mailbox it is.
+    pub owner: &'a str,
+    /// Who asks; `None` for the owner.
+    pub asker: Option<(&'a str, &'a [String])>,
+}
+
+impl Subject<'_> {
+    /// The owner, under whatever name he comes.
+    pub fn is_owner(&self) -> bool {
+        self.asker
+            .is_none_or(|(name, _)| self.is_account(self.owner, name))
+    }
+
+    /// Whether two names mean one account: one without a domain is of the
+    /// owner's.
+    fn is_account(&self, one: &str, other: &str) -> bool {
+        let local = |name: &str| name.rsplit_once('@').map_or(name.len(), |(l, _)| l.len());
+        let same = one.get(..local(one)) == other.get(..local(other));
+        same && self.domain(one).eq_ignore_ascii_case(self.domain(other))
+    }
+
+    fn domain<'a>(&'a self, name: &'a str) -> &'a str {
+        domain_of(name)
+            .or(domain_of(self.owner))
+            .unwrap_or_default()
+    }
+
+    /// Whether the asker, who is not the owner, is in a group.
+    fn is_in(&self, group: &str, (name, groups): (&str, &[String])) -> bool {
+        if groups.iter().any(|g| g == group) {
+            return true;
+        }
+        group.rsplit_once('@').is_some_and(|(group, domain)| {
+            domain.eq_ignore_ascii_case(self.domain(name)) && groups.iter().any(|g| g == group)
+        })
+    }
+
+    fn matches(&self, identifier: &Identifier) -> bool {
+        let Some(asker) = self.asker.filter(|_| !self.is_owner()) else {
+            // Who takes rights from everybody does not mean himself.
+            return match identifier {
+                Identifier::Owner => true,
+                Identifier::User(name) => self.is_account(name, self.owner),
+                _ => false,
+            };
+        };
+        match identifier {
+            Identifier::Anyone | Identifier::Authenticated => true,
+            Identifier::Owner => false,
+            Identifier::User(name) => self.is_account(name, asker.0),
+            Identifier::Group(name) | Identifier::GroupOverride(name) => {
+                match identifier.whole_domain() {
+                    Some(domain) => domain.eq_ignore_ascii_case(self.domain(asker.0)),
+                    None => self.is_in(name, asker),
+                }
+            }
+        }
+    }
+}
+
+impl Acl {
+    /// What `subject` may do: the union of what matching entries give, less
+    /// what matching negative ones take. The owner has everything to begin
+    /// with, and keeps `l` and `a`.
+    pub fn rights(&self, subject: &Subject<'_>) -> Rights {
+        let union = |side: &std::collections::BTreeMap<Identifier, super::Granted>| {
+            let matching = side.iter().filter(|(id, _)| subject.matches(id));
+            matching.fold(Rights::NONE, |all, (_, g)| all | g.rights)
+        };
+        let taken = union(&self.negative);
+        if subject.is_owner() {
+            return NEVER_LOST
+                .into_iter()
+                .fold(Rights::ALL - taken, |all, r| all | r);
+        }
+        if self.withheld {
+            return Rights::NONE;
+        }
+        self.overridden(subject)
+            .unwrap_or_else(|| union(&self.positive))
+            - taken
+    }
+
+    /// The rights of groups that stand in the place of all other entries.
+    fn overridden(&self, subject: &Subject<'_>) -> Option<Rights> {
+        let overrides = self
+            .positive
+            .iter()
+            .filter(|(id, _)| matches!(id, Identifier::GroupOverride(_)) && subject.matches(id));
+        overrides
+            .map(|(_, granted)| granted.rights)
+            .reduce(|all, rights| all | rights)
+    }
+}

@@ -1,0 +1,247 @@
+use super::*;
+
+fn rights(letters: &str) -> Rights {
+    Rights::parse(letters).unwrap()
+}
+
+/// What an asker may do with a mailbox of alice's.
+fn of(acl: &Acl, asker: &str, groups: &[&str]) -> String {
+    let groups: Vec<String> = groups.iter().map(ToString::to_string).collect();
+    let subject = Subject {
+        owner: "alice",
+        asker: (asker != "alice").then_some((asker, groups.as_slice())),
+    };
+    acl.rights(&subject).to_string()
+}
+
+fn written(acl: &Acl) -> String {
+    let mut out = Vec::new();
+    acl.write_to(&mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn files_of_dovecot_are_written_as_they_were() {
+    let text = "anyone l\nauthenticated r\ngroup=staff lr\nowner akxeilprwts\n\
+                user=bob akxeilprwts\n-user=bob x\n\"user=carol \\\"ann\\\"\" lr\n\
+                \"-user=carol \\\"ann\\\"\" r\ngroup-override=guests \n";
+    let acl = Acl::parse(text.as_bytes());
+    assert_eq!(written(&acl), text);
+    let carol = Identifier::User("carol \"ann\"".into());
+    assert_eq!(acl.get(false, &carol), rights("lr"));
+    assert_eq!(acl.get(true, &carol), rights("r"));
+}
+
+#[test]
+fn long_names_are_rights_and_unknown_ones_stay() {
+    let acl = Acl::parse(b"user=bob l :read,write-seen mystery other\n");
+    assert_eq!(of(&acl, "bob", &[]), "lrs");
+    assert_eq!(written(&acl), "user=bob lrs :mystery other\n");
+}
+
+#[test]
+fn one_identifier_is_one_entry() {
+    let acl = Acl::parse(b"anyone l\nanonymous r\nuser=bob s\nuser=bob w\n");
+    assert_eq!(written(&acl), "anyone lr\nuser=bob ws\n");
+}
+
+#[test]
+fn what_is_not_understood_stays_and_gives_nothing() {
+    let text = "# ours\nuser=bob lrz\nwhoever lr\nuser= lr\n\"user=x lr\nuser=carol l\n";
+    let acl = Acl::parse(text.as_bytes());
+    assert_eq!(of(&acl, "bob", &[]), "");
+    assert_eq!(of(&acl, "x", &[]), "");
+    assert_eq!(of(&acl, "carol", &[]), "l");
+    assert_eq!(written(&acl), text);
+}
+
+#[test]
+fn a_line_that_may_take_rights_takes_all() {
+    let acl = Acl::parse(b"anyone lr\n-somebody lr\n");
+    assert_eq!(of(&acl, "bob", &[]), "");
+    assert_eq!(of(&acl, "alice", &[]), Rights::ALL.to_string());
+    // What it takes is clear as far as we know the letters.
+    let acl = Acl::parse(b"anyone lrs\n-user=bob rQ\n");
+    assert_eq!(of(&acl, "bob", &[]), "ls");
+}
+
+#[test]
+fn rights_are_a_union_less_what_is_taken() {
+    let acl = Acl::parse(
+        b"anyone l\nauthenticated p\ngroup=staff r\nuser=bob ws\n-user=bob p\n-group=staff w\n",
+    );
+    assert_eq!(of(&acl, "carol", &[]), "lp");
+    assert_eq!(of(&acl, "carol", &["staff"]), "lrp");
+    assert_eq!(of(&acl, "bob", &[]), "lws");
+    assert_eq!(of(&acl, "bob", &["staff"]), "lrs");
+}
+
+#[test]
+fn a_group_override_stands_for_all_others() {
+    let acl = Acl::parse(b"anyone lrs\nuser=bob lrswt\ngroup-override=away l\n");
+    assert_eq!(of(&acl, "bob", &["away"]), "l");
+    assert_eq!(of(&acl, "bob", &[]), "lrwst");
+}
+
+#[test]
+fn the_owner_keeps_two_rights() {
+    let acl = Acl::parse(b"-owner lax\n-user=alice ri\n-anyone wst\n-group=staff k\n");
+    assert_eq!(of(&acl, "alice", &["staff"]), "lwstpeka");
+    // He is the owner under his own foreign name as well.
+    let subject = Subject {
+        owner: "alice@example.org",
+        asker: Some(("alice", &[])),
+    };
+    assert!(subject.is_owner());
+}
+
+#[test]
+fn names_without_a_domain_are_of_the_owners() {
+    let may = |text: &str, owner: &str, asker: &str| {
+        let acl = Acl::parse(text.as_bytes());
+        let asker = Some((asker, [].as_slice()));
+        !acl.rights(&Subject { owner, asker }).is_empty()
+    };
+    assert!(may("user=bob l\n", "alice@a.org", "bob@a.org"));
+    assert!(may("user=bob@A.org l\n", "alice@a.org", "bob"));
+    assert!(!may("user=bob l\n", "alice@a.org", "bob@b.org"));
+    assert!(!may("user=bob@b.org l\n", "alice", "bob"));
+    assert!(!may("user=bobby l\n", "alice", "bob"));
+    assert!(may("group=anyone@b.org l\n", "alice", "bob@b.org"));
+    assert!(!may("group=anyone@b.org l\n", "alice", "bob"));
+    assert!(may("group=anyone@ l\n", "alice", "bob"));
+    assert!(!may("group=anyone@ l\n", "alice", "bob@b.org"));
+}
+
+#[test]
+fn groups_of_a_domain() {
+    let acl = Acl::parse(b"group=staff@b.org l\n");
+    assert_eq!(of(&acl, "bob@b.org", &["staff"]), "l");
+    assert_eq!(of(&acl, "bob@c.org", &["staff"]), "");
+    assert_eq!(of(&acl, "bob@c.org", &["staff@b.org"]), "l");
+}
+
+#[test]
+fn identifiers_as_people_write_them() {
+    let canonical = |text: &str, owner: &str| {
+        let id = Identifier::parse(text, owner).ok()?;
+        Some((id.to_string(), id.file_text()))
+    };
+    let both = |shown: &str, file: &str| Some((shown.to_owned(), file.to_owned()));
+    assert_eq!(canonical("anyone", "alice"), both("anyone", "anyone"));
+    assert_eq!(
+        canonical("anonymous", "alice"),
+        both("anonymous", "user=anonymous")
+    );
+    assert_eq!(canonical("Bob", "alice"), both("bob", "user=bob"));
+    assert_eq!(
+        canonical("bob", "alice@a.org"),
+        both("bob@a.org", "user=bob@a.org")
+    );
+    assert_eq!(
+        canonical("bob@", "alice@a.org"),
+        both("bob@a.org", "user=bob@a.org")
+    );
+    assert_eq!(
+        canonical("bob@B.org", "alice"),
+        both("bob@b.org", "user=bob@b.org")
+    );
+    assert_eq!(canonical("#Staff", "alice"), both("#Staff", "group=Staff"));
+    assert_eq!(canonical("$staff", "alice"), both("#staff", "group=staff"));
+    assert_eq!(
+        canonical("!#away", "alice"),
+        both("!#away", "group-override=away")
+    );
+    assert_eq!(
+        canonical("#s@B.org", "alice"),
+        both("#s@b.org", "group=s@b.org")
+    );
+    assert_eq!(
+        canonical("anyone@", "alice@a.org"),
+        both("anyone@a.org", "group=anyone@a.org")
+    );
+    assert_eq!(
+        canonical("anyone@B.org", "x"),
+        both("anyone@b.org", "group=anyone@b.org")
+    );
+    assert_eq!(
+        canonical("user=owner", "x"),
+        both("user=owner", "user=owner")
+    );
+    let long = "x".repeat(MAX_IDENTIFIER + 1);
+    for bad in [
+        "",
+        "#",
+        "!#",
+        "-bob",
+        "a=b",
+        "a\nb",
+        "@b.org",
+        long.as_str(),
+    ] {
+        assert_eq!(canonical(bad, "alice"), None, "{bad}");
+    }
+    // Who is called like something else is told apart from it.
+    assert_eq!(Identifier::User("anyone".into()).to_string(), "user=anyone");
+    assert_eq!(Identifier::User("#x".into()).to_string(), "user=#x");
+}
+
+#[test]
+fn there_is_a_limit() {
+    let mut acl = Acl::default();
+    for n in 0..MAX_ENTRIES {
+        assert!(acl.set(false, &Identifier::User(n.to_string()), Rights::READ));
+    }
+    assert!(!acl.set(true, &Identifier::Anyone, Rights::READ));
+    assert!(acl.set(false, &Identifier::User("7".into()), Rights::NONE));
+    assert!(acl.set(true, &Identifier::Anyone, Rights::READ));
+}
+
+fn place(text: Option<&str>) -> (tempfile::TempDir, Dir) {
+    let temp = tempfile::tempdir().unwrap();
+    if let Some(text) = text {
+        std::fs::write(temp.path().join(FILE), text).unwrap();
+    }
+    let dir = Dir::open(temp.path()).unwrap();
+    (temp, dir)
+}
+
+#[test]
+fn changes_keep_what_others_wrote_meanwhile() {
+    let (temp, dir) = place(Some("user=bob lr\nstrange\n"));
+    let set = |id: &'static str, letters: &'static str| {
+        Acl::change::<FormatError>(
+            &dir,
+            Fsync::Always,
+            Duration::ZERO,
+            &Acl::default(),
+            |acl| {
+                let id = Identifier::parse(id, "alice").unwrap();
+                assert!(acl.set(false, &id, rights(letters)));
+                Ok(())
+            },
+        )
+        .unwrap()
+    };
+    set("carol", "l");
+    set("bob", "");
+    let text = std::fs::read_to_string(temp.path().join(FILE)).unwrap();
+    assert_eq!(text, "strange\nuser=carol l\n");
+    assert!(!temp.path().join("dovecot-acl.lock").exists());
+    assert_eq!(std::fs::read_dir(temp.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn nothing_is_written_where_nothing_changed() {
+    let (temp, dir) = place(None);
+    let none = Acl::default();
+    let same = |_: &mut Acl| Ok::<_, FormatError>(());
+    Acl::change(&dir, Fsync::Always, Duration::ZERO, &none, same).unwrap();
+    assert!(!temp.path().join(FILE).exists());
+}
+
+#[test]
+fn a_file_beyond_the_limit_is_an_error() {
+    let (_temp, dir) = place(Some(&"#".repeat(1 + MAX_FILE as usize)));
+    assert!(matches!(Acl::load(&dir), Err(FormatError::TooLarge { .. })));
+}

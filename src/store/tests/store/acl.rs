@@ -1,0 +1,143 @@
+//! Rights: kept in the mailboxes, inherited, taken over from Courier, and
+//! looked at again when others have changed them.
+
+use crate::support::*;
+use roost_store::acl::{Identifier, Subject};
+use roost_types::Rights;
+use std::fs;
+
+fn of(account: &roost_store::Account, mailbox: &str, asker: &str) -> String {
+    let subject = Subject {
+        owner: "alice",
+        asker: (asker != "alice").then_some((asker, &[])),
+    };
+    account.rights(&name(mailbox), &subject).to_string()
+}
+
+fn give(account: &roost_store::Account, mailbox: &str, who: &str, letters: &str) -> bool {
+    let id = Identifier::parse(who, "alice").unwrap();
+    let rights = Rights::parse(letters).unwrap();
+    let edit = |acl: &mut roost_store::acl::Acl| {
+        assert!(acl.set(false, &id, rights));
+        Ok(())
+    };
+    account.change_acl(&name(mailbox), edit).unwrap()
+}
+
+#[test]
+fn a_mailbox_takes_the_list_of_the_one_above() {
+    let site = Site::new();
+    let account = &site.account;
+    for mailbox in ["Team", "Other"] {
+        account.create(&name(mailbox), false, None).unwrap();
+    }
+    assert!(give(account, "Team", "bob", "lrs"));
+    assert!(!give(account, "Team", "bob", "lr"), "seen as before");
+    account.create(&name("Team/a/b"), false, None).unwrap();
+    account.create(&name("Other/c"), false, None).unwrap();
+    assert_eq!(of(account, "Team/a/b", "bob"), "lr");
+    assert_eq!(of(account, "Team/a", "bob"), "", "no mailbox");
+    assert_eq!(of(account, "Other/c", "bob"), "");
+    assert!(!site.root().join(".Other.c/dovecot-acl").exists());
+    assert_eq!(of(account, "Other/c", "alice"), Rights::ALL.to_string());
+    // Its own from then on.
+    assert!(give(account, "Team", "bob", ""));
+    assert_eq!(of(account, "Team/a/b", "bob"), "lr");
+    assert_eq!(
+        account.shares().unwrap().into_iter().collect::<Vec<_>>(),
+        ["bob"]
+    );
+}
+
+#[test]
+fn what_others_write_counts_at_once() {
+    let site = Site::new();
+    let account = &site.account;
+    account.create(&name("Team"), false, None).unwrap();
+    let file = site.root().join(".Team/dovecot-acl");
+    for (text, expected) in [
+        ("user=bob l\n", "l"),
+        ("user=bob r\n", "r"),
+        ("user=bob w\n", "w"),
+        ("-user=bob w\n", ""),
+    ] {
+        fs::write(&file, text).unwrap();
+        assert_eq!(of(account, "Team", "bob"), expected);
+    }
+    fs::remove_file(&file).unwrap();
+    assert_eq!(of(account, "Team", "bob"), "");
+}
+
+#[test]
+fn dovecot_looks_again_when_somebody_else_sees_a_mailbox() {
+    let site = Site::new();
+    let account = &site.account;
+    account.create(&name("Team"), false, None).unwrap();
+    let list = site.root().join("dovecot-acl-list");
+    fs::write(&list, "").unwrap();
+    give(account, "Team", "bob", "r");
+    assert!(list.exists());
+    give(account, "Team", "bob", "lr");
+    assert!(!list.exists());
+}
+
+#[test]
+fn a_list_that_cannot_be_read_is_the_owners_alone() {
+    let site = Site::new();
+    let account = &site.account;
+    account.create(&name("Team"), false, None).unwrap();
+    let text = "user=bob lr\n".repeat(20_000);
+    fs::write(site.root().join(".Team/dovecot-acl"), text).unwrap();
+    assert_eq!(of(account, "Team", "bob"), "");
+    assert_eq!(of(account, "Team", "alice"), Rights::ALL.to_string());
+}
+
+#[test]
+fn who_has_the_mailbox_open_is_woken() {
+    let site = Site::new();
+    let account = &site.account;
+    account.create(&name("Team"), false, None).unwrap();
+    let mailbox = account.open(&name("Team")).unwrap();
+    let mut changes = mailbox.changes();
+    changes.mark_unchanged();
+    let before = account.acl_changes();
+    give(account, "Team", "bob", "lr");
+    assert!(changes.has_changed().unwrap());
+    assert!(account.acl_changes() > before);
+}
+
+#[test]
+fn courier_lists_are_taken_over() {
+    let mut site = Site::new();
+    for mailbox in ["Team", "Team/a", "Lone", "Cut"] {
+        site.account.create(&name(mailbox), false, None).unwrap();
+    }
+    let root = site.root();
+    fs::write(root.join("courierimapacl"), "owner aceilrstwx\nanyone l\n").unwrap();
+    fs::write(
+        root.join(".Team/courierimapacl"),
+        "owner aceilrst\nanyone lr\nuser=bob cws\n-user=carol r\nadministrators a\nodd line\n",
+    )
+    .unwrap();
+    fs::create_dir(root.join("courierimaphieracl")).unwrap();
+    fs::write(root.join("courierimaphieracl/Cut"), "anyone lr\n-x\n").unwrap();
+    site.restart();
+    let account = &site.account;
+    assert_eq!(of(account, "Team", "bob"), "lrwsk");
+    assert_eq!(of(account, "Team", "carol"), "l");
+    assert_eq!(of(account, "Team", "alice"), "lrstipeka");
+    assert_eq!(of(account, "Team/a", "bob"), "lrwsk", "as its parent");
+    assert_eq!(of(account, "Lone", "bob"), "l", "as INBOX");
+    assert_eq!(of(account, "Cut", "bob"), "", "what it takes is not clear");
+    assert_eq!(
+        fs::read_to_string(root.join(".Team/dovecot-acl")).unwrap(),
+        "anyone lr\ngroup=administrators akxeilprwts\n-owner xw\nuser=bob klrws\n-user=carol r\n"
+    );
+    // Ours from now on: what Courier has is not looked at again.
+    assert!(root.join(".Team/courierimapacl").exists());
+    give(account, "Team", "bob", "");
+    give(account, "Team", "anyone", "");
+    assert_eq!(of(account, "Team", "bob"), "");
+    account.create(&name("New"), false, None).unwrap();
+    assert_eq!(of(account, "New", "bob"), "");
+}

@@ -139,7 +139,6 @@ enum Phase {
 /// One client, logged in. See the crate's description for how to drive it.
 pub struct Session {
     pub(crate) identity: Identity,
-    pub(crate) account: Arc<Account>,
     pub(crate) settings: Arc<Settings>,
     pub(crate) names: Names,
     /// COMPRESS has been answered OK.
@@ -152,6 +151,8 @@ pub struct Session {
     phase: Phase,
     /// BAD answers in a row.
     bad_commands: u32,
+    /// Let go of last: the next session finds mailboxes by it.
+    pub(crate) account: Arc<Account>,
 }
 
 impl Session {

@@ -24,12 +24,14 @@ pub(crate) struct IndexFolder {
     dir: Dir,
     /// Mailboxes that are open: a copied Maildir has a second of the same
     /// name, and one may be opened again before it is let go.
-    claimed: Mutex<HashMap<Guid, Weak<Claim>>>,
+    claimed: Mutex<Claimed>,
     /// A place is free again.
     ended: Condvar,
     boot: BootId,
     held: Flock<File>,
 }
+
+type Claimed = HashMap<Guid, Weak<Claim>>;
 
 /// Who has a mailbox's place.
 #[derive(Default)]
@@ -190,6 +192,13 @@ impl IndexFolder {
     /// The place of a mailbox; `None` while another has it that is there. One
     /// that is being closed, in this moment, is waited for.
     pub fn claim(self: &Arc<Self>, guid: Guid) -> Option<IndexPlace> {
+        self.claim_for(guid, None)
+    }
+
+    /// The place of the mailbox in the directory with these inodes (its own,
+    /// those of `new` and `cur`). Its last user's account may be gone already:
+    /// that one is waited for too.
+    pub fn claim_for(self: &Arc<Self>, guid: Guid, inodes: Option<[u64; 3]>) -> Option<IndexPlace> {
         let mut claimed = lock(&self.claimed);
         let start = Instant::now();
         loop {
@@ -197,24 +206,45 @@ impl IndexFolder {
                 Ok(place) => return Some(place),
                 Err(Taken::Held(holder)) => holder?,
                 Err(Taken::Closing) => {
-                    let left = CLOSING.checked_sub(start.elapsed())?;
-                    let woken = self.ended.wait_timeout(claimed, left);
-                    claimed = woken.unwrap_or_else(PoisonError::into_inner).0;
+                    claimed = self.wait_for_end(claimed, start)?;
                     continue;
                 }
             };
             // Letting go of the mailbox may need them.
             drop(claimed);
             // Somebody may have renamed it, and nobody noticed yet.
-            if holder.is_in_place() {
-                return None;
-            }
+            let (there, same) = (holder.is_in_place(), holder.is_at(inodes));
             drop(holder);
             claimed = lock(&self.claimed);
-            let again = self.try_claim(&mut claimed, guid);
-            drop(claimed);
-            return again.ok();
+            if !there {
+                let again = self.try_claim(&mut claimed, guid);
+                drop(claimed);
+                return again.ok();
+            }
+            if !same {
+                return None;
+            }
+            // Under the lock, so that its end is not missed.
+            if Self::is_taken(&claimed, guid) {
+                claimed = self.wait_for_end(claimed, start)?;
+            }
         }
+    }
+
+    /// Until some place is free, and not too long.
+    fn wait_for_end<'a>(
+        &self,
+        claimed: MutexGuard<'a, Claimed>,
+        start: Instant,
+    ) -> Option<MutexGuard<'a, Claimed>> {
+        let left = CLOSING.checked_sub(start.elapsed())?;
+        let woken = self.ended.wait_timeout(claimed, left);
+        Some(woken.unwrap_or_else(PoisonError::into_inner).0)
+    }
+
+    fn is_taken(claimed: &Claimed, guid: Guid) -> bool {
+        let claim = claimed.get(&guid).and_then(Weak::upgrade);
+        claim.is_some_and(|claim| *lock(&claim.state) == ClaimState::Held)
     }
 
     /// Somebody has the mailbox open, or did when it was deleted.
@@ -223,11 +253,7 @@ impl IndexFolder {
         claimed.get(&guid).is_some_and(|c| c.strong_count() > 0)
     }
 
-    fn try_claim(
-        self: &Arc<Self>,
-        claimed: &mut HashMap<Guid, Weak<Claim>>,
-        guid: Guid,
-    ) -> Result<IndexPlace, Taken> {
+    fn try_claim(self: &Arc<Self>, claimed: &mut Claimed, guid: Guid) -> Result<IndexPlace, Taken> {
         let old = claimed.get(&guid).and_then(Weak::upgrade);
         let state = old.as_ref().map(|old| *lock(&old.state));
         if let (Some(old), Some(ClaimState::Held)) = (&old, state) {

@@ -95,7 +95,7 @@ impl Begin {
 
     fn claim(&mut self, dir: &Dir, opening: &Opening<'_>, guid: Guid, validity: UidValidity) {
         let Some(folder) = opening.folder else { return };
-        let Some(place) = folder.claim(guid).map(Arc::new) else {
+        let Some(place) = folder.claim_for(guid, Some(self.inodes)).map(Arc::new) else {
             let path = dir.path().display();
             log::warn!("{path}: another open mailbox has its GUID {guid}: no index");
             return;

@@ -228,6 +228,12 @@ impl Mailbox {
         self.stamps().is_ok()
     }
 
+    /// Its directories are those with these inodes (its own, `new`, `cur`).
+    pub(crate) fn is_at(&self, inodes: Option<[u64; 3]>) -> bool {
+        let [(_, new), (_, cur)] = self.ids;
+        inodes.is_some_and(|[_, n, c]| (n, c) == (new, cur))
+    }
+
     /// The mailbox is there no more: sessions see it by [`Mailbox::exists`].
     pub(crate) fn mark_gone(&self) {
         if !self.gone.swap(true, Ordering::AcqRel) {

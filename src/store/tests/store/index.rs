@@ -3,6 +3,7 @@
 use crate::support::*;
 use roost_store::{CopyMode, FlagChange, FlagMode};
 use roost_types::{ModSeq, SystemFlags};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 #[test]
 fn a_message_touched_since_is_left_as_it_is() {
@@ -450,4 +451,36 @@ fn a_mailbox_opened_while_it_is_let_go_of_has_its_index() {
         assert!(session.0.keeps_modseqs(), "round {n}");
         leaving.join().unwrap();
     }
+}
+
+/// The account may be let go of first.
+#[test]
+fn a_mailbox_that_outlives_its_account_keeps_its_index_to_the_end() {
+    let Site {
+        temp,
+        store,
+        account,
+        ..
+    } = Site::new();
+    let last = account.open(&name("INBOX")).unwrap();
+    drop(account);
+    let opened = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let next = scope.spawn(|| {
+            let options = roost_store::AccountOptions::default();
+            let account = store
+                .account("test", &temp.path().join("Maildir"), options)
+                .unwrap();
+            let inbox = account.open(&name("INBOX")).unwrap();
+            opened.store(true, Ordering::Relaxed);
+            inbox.keeps_modseqs()
+        });
+        for _ in 0..50 {
+            if !opened.load(Ordering::Relaxed) {
+                std::thread::sleep(std::time::Duration::from_millis(1));
+            }
+        }
+        drop(last);
+        assert!(next.join().unwrap());
+    });
 }

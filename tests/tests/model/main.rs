@@ -4,13 +4,16 @@
 //! What must hold: no UID ever names two messages; the MODSEQ of a message
 //! rises with each of its changes; HIGHESTMODSEQ is never lower than what any
 //! client has seen, whatever became of the index; and a client that comes back
-//! and asks what has changed ends with exactly what the server has.
+//! and asks what has changed ends with exactly what the server has. A command
+//! whose worker was killed is done for some of its messages or for none, and
+//! for all once it was acknowledged.
 //!
 //! The cases are the same in every run, so that no commit fails by chance;
 //! `MODEL_SEED=random` plays new ones, `MODEL_SEED=n` one case again.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
+mod killed;
 mod outside;
 mod peer;
 mod reference;

@@ -26,20 +26,37 @@ pub fn deliver(maildir: &Path, number: u32, bytes: &[u8], owner: (u32, u32)) {
 
 /// A message file and the number of its message.
 fn any(maildir: &Path, random: &mut Random) -> Option<(PathBuf, u32)> {
+    let mut files = files(maildir);
+    files.sort();
+    if files.is_empty() {
+        return None;
+    }
+    let path = files.swap_remove(random.below(files.len()));
+    let number = number(&path)?;
+    Some((path, number))
+}
+
+fn files(maildir: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for sub in ["cur", "new"] {
         for entry in fs::read_dir(maildir.join(sub)).unwrap() {
             files.push(entry.unwrap().path());
         }
     }
-    files.sort();
-    if files.is_empty() {
-        return None;
-    }
-    let path = files.swap_remove(random.below(files.len()));
-    let text = String::from_utf8_lossy(&fs::read(&path).unwrap()).into_owned();
-    let number = number_after(&text, "Subject: Message ").unwrap();
-    Some((path, number as u32))
+    files
+}
+
+/// `None`: it has been renamed meanwhile.
+fn number(path: &Path) -> Option<u32> {
+    let bytes = fs::read(path).ok()?;
+    let text = String::from_utf8_lossy(&bytes);
+    Some(number_after(&text, "Subject: Message ").unwrap() as u32)
+}
+
+/// The numbers of all messages that have a file, twice where it has two.
+pub fn numbers(maildir: &Path) -> Vec<u32> {
+    let files = files(maildir);
+    files.iter().filter_map(|path| number(path)).collect()
 }
 
 /// Deletes a file; the message's number.

@@ -19,13 +19,22 @@ pub struct Reference {
     highest: u64,
     validity: Option<u64>,
     next: u32,
+    /// What else may have become of messages, of which a command was under way
+    /// when its server was killed; `None`: they are not there.
+    doubts: BTreeMap<u32, Option<Flags>>,
 }
 
 impl Reference {
     /// Adds a message; its number.
     pub fn add(&mut self, flags: Flags) -> u32 {
+        let number = self.reserve();
+        self.messages.insert(number, flags);
+        number
+    }
+
+    /// The number of a message that may come.
+    pub fn reserve(&mut self) -> u32 {
         self.next += 1;
-        self.messages.insert(self.next, flags);
         self.next
     }
 
@@ -81,6 +90,33 @@ impl Reference {
             self.highest
         );
         self.highest = highest;
+    }
+
+    /// A message may as well be like this.
+    pub fn doubt(&mut self, number: u32, other: Option<Flags>) {
+        self.doubts.insert(number, other);
+    }
+
+    /// Decides by what the server holds, where a doubt allows it.
+    pub fn resolve(&mut self, held: &BTreeMap<u32, Flags>) {
+        let by_number: BTreeMap<u32, &Flags> = held
+            .iter()
+            .filter_map(|(uid, flags)| Some((self.number_of(*uid)?, flags)))
+            .collect();
+        for (number, other) in &self.doubts {
+            if by_number.get(number).copied() != other.as_ref() {
+                continue;
+            }
+            match other {
+                Some(flags) => self.messages.insert(*number, flags.clone()),
+                None => self.messages.remove(number),
+            };
+        }
+    }
+
+    /// Server and reference are the same: nothing is in doubt any more.
+    pub fn is_certain(&mut self) {
+        self.doubts.clear();
     }
 
     pub fn expunge(&mut self) {

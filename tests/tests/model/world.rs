@@ -8,19 +8,23 @@ use roost_tests::client::Client;
 use roost_tests::mail;
 use roost_tests::process::eventually;
 use roost_tests::roost::{Roost, Setup, mail_owner};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 const USER: &str = "maria";
-const FLAGS: [&str; 6] = ["\\Seen", "\\Flagged", "\\Answered", "\\Deleted", "$a", "$b"];
+pub(super) const SUBJECT: &str = "BODY.PEEK[HEADER.FIELDS (SUBJECT)]";
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const FLAGS: [&str; 6] = ["\\Seen", "\\Flagged", "\\Answered", "\\Deleted", "$a", "$b"];
 
 pub struct World {
-    random: Random,
-    reference: Reference,
-    peers: Vec<Peer>,
+    pub(super) random: Random,
+    pub(super) reference: Reference,
+    pub(super) peers: Vec<Peer>,
+    /// Messages that were moved to `Other`.
+    pub(super) away: BTreeSet<u32>,
     /// `None` only while it is being restarted.
     roost: Option<Roost>,
     homes: PathBuf,
@@ -42,6 +46,7 @@ impl World {
             random: Random::new(seed),
             reference: Reference::default(),
             peers: kinds.into_iter().map(Peer::new).collect(),
+            away: BTreeSet::new(),
             roost: None,
             homes,
             dir,
@@ -63,15 +68,15 @@ impl World {
         self.roost = Some(Roost::start(self.dir.path(), &setup).unwrap());
     }
 
-    fn roost(&self) -> &Roost {
+    pub(super) fn roost(&self) -> &Roost {
         self.roost.as_ref().unwrap()
     }
 
-    fn maildir(&self) -> PathBuf {
+    pub(super) fn maildir(&self) -> PathBuf {
         self.homes.join(USER).join("Maildir")
     }
 
-    fn checker(&self) -> Client {
+    pub(super) fn checker(&self) -> Client {
         login(self.roost(), USER)
     }
 
@@ -87,7 +92,7 @@ impl World {
 
     pub fn step(&mut self) {
         let at = self.random.below(self.peers.len());
-        match self.random.below(24) {
+        match self.random.below(27) {
             0..3 => self.append(at),
             3..11 => self.store(at),
             11..13 => self.expunge(at),
@@ -99,6 +104,7 @@ impl World {
             19..21 => self.outside_flag(),
             21 => self.outside_delete(),
             22 => self.restart(),
+            23..26 => self.kill_within(at),
             _ => self.everybody_agrees(),
         }
     }
@@ -163,8 +169,10 @@ impl World {
             return;
         }
         let uid = self.random.of(&known);
-        if let Some(number) = self.reference.number_of(uid) {
-            self.reference.messages.remove(&number);
+        if let Some(number) = self.reference.number_of(uid)
+            && self.reference.messages.remove(&number).is_some()
+        {
+            self.away.insert(number);
         }
         let command = format!("UID MOVE {uid} Other");
         self.peers[at].act(&command, &mut self.reference);
@@ -224,10 +232,7 @@ impl World {
                 forget();
             }
             _ => {
-                for worker in self.roost().role_pids("worker") {
-                    let kill = nix::sys::signal::Signal::SIGKILL;
-                    nix::sys::signal::kill(worker, kill).unwrap();
-                }
+                self.kill(&self.roost().role_pids("worker"));
                 forget();
             }
         }
@@ -240,9 +245,9 @@ impl World {
         let value = |name| number_after(&text, name).unwrap();
         self.reference
             .is_selected(value("[UIDVALIDITY "), value("[HIGHESTMODSEQ "));
-        let fetch = "UID FETCH 1:* (FLAGS MODSEQ BODY.PEEK[HEADER.FIELDS (SUBJECT)])";
+        let fetch = format!("UID FETCH 1:* (FLAGS MODSEQ {SUBJECT})");
         let mut held = BTreeMap::new();
-        for line in checker.ok(fetch).unwrap().lines() {
+        for line in checker.ok(&fetch).unwrap().lines() {
             let (Some(uid), Some(modseq)) =
                 (number_after(&line, "UID "), number_after(&line, "MODSEQ ("))
             else {
@@ -263,13 +268,19 @@ impl World {
         held
     }
 
-    /// Waits until the server knows what another program has done.
-    fn settle(&mut self) {
+    /// Waits until the server knows what another program, or a worker that was
+    /// killed, has done: until that one's lock is stale, a message may be there
+    /// and have no UID.
+    pub(super) fn settle(&mut self) {
         let mut checker = self.checker();
         let mut held = BTreeMap::new();
-        let found = eventually(Duration::from_secs(30), || {
+        let found = eventually(PATIENCE, || {
             held = self.held(&mut checker);
-            (held == self.reference.by_uid() && held.len() == self.reference.messages.len())
+            self.reference.resolve(&held);
+            let there: Vec<u32> = self.reference.messages.keys().copied().collect();
+            (held == self.reference.by_uid()
+                && held.len() == there.len()
+                && on_disk(&self.maildir()) == there)
                 .then_some(())
         });
         assert!(
@@ -297,4 +308,21 @@ impl World {
             self.agrees(at);
         }
     }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if std::thread::panicking()
+            && let Some(roost) = &self.roost
+        {
+            eprintln!("{}", roost.log());
+        }
+    }
+}
+
+/// The numbers of the messages that have files there.
+pub(super) fn on_disk(maildir: &Path) -> Vec<u32> {
+    let mut numbers = outside::numbers(maildir);
+    numbers.sort_unstable();
+    numbers
 }

@@ -20,4 +20,16 @@ impl Enabled {
     pub fn vanished(self) -> bool {
         self.qresync || self.uid_only
     }
+
+    /// What to ENABLE for it.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        [
+            (self.rev2, "IMAP4rev2"),
+            (self.condstore, "CONDSTORE"),
+            (self.qresync, "QRESYNC"),
+            (self.uid_only, "UIDONLY"),
+        ]
+        .into_iter()
+        .filter_map(|(on, name)| on.then_some(name))
+    }
 }

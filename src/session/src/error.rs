@@ -112,6 +112,7 @@ fn name(problem: &NameProblem) -> Reply {
             ResponseCode::NonExistent,
             "No mailboxes outside the namespace",
         ),
+        NameProblem::Account => Reply::no(ResponseCode::NonExistent, "No such mailbox"),
         NameProblem::Encoding => {
             Reply::no(ResponseCode::Cannot, "Mailbox name is not validly encoded")
         }

@@ -29,6 +29,8 @@ mod crew;
 pub mod enabled;
 pub mod error;
 pub mod facts;
+#[allow(dead_code)]
+mod foreign;
 pub mod job;
 pub mod link;
 mod memory;

@@ -1,6 +1,7 @@
 //! Mailbox names between the wire and the store: separator, prefix, modified
 //! UTF-7 or UTF-8, and Unicode's normal form C (RFC 9051 §5.1).
 
+use crate::session::Asker;
 use crate::settings::Settings;
 use roost_imap::write::Dialect;
 use roost_types::{MailboxName, NameError, utf7};
@@ -14,6 +15,9 @@ pub enum NameProblem {
     /// Not INBOX, and not behind the prefix.
     #[error("mailbox name outside the namespace")]
     Outside,
+    /// An account, which is no mailbox by itself.
+    #[error("an account is no mailbox")]
+    Account,
     #[error(transparent)]
     Name(#[from] NameError),
 }
@@ -31,14 +35,41 @@ pub struct Given {
 pub struct Names {
     separator: char,
     prefix: String,
+    /// The names are those of another account for who asks: `~bob/INBOX`.
+    foreign: bool,
 }
 
+/// What the first level of a foreign name begins with.
+pub const FOREIGN: char = '~';
+
 impl Names {
-    pub fn new(settings: &Settings) -> Self {
+    /// As the owner's clients see them, or else `asker`.
+    pub fn new(settings: &Settings, asker: Option<&Asker>) -> Self {
+        let separator = settings.separator;
         Self {
-            separator: settings.separator,
-            prefix: settings.prefix.clone(),
+            separator,
+            prefix: match asker {
+                Some(asker) => format!("{}{separator}", asker.shown),
+                None => settings.prefix.clone(),
+            },
+            foreign: asker.is_some(),
         }
+    }
+
+    /// The account that a foreign name is in, as it stands there, and the name
+    /// of its mailbox, whose levels are those on the wire: `None` for the
+    /// account itself.
+    pub fn foreign<'a>(
+        &self,
+        text: &'a str,
+    ) -> Result<(&'a str, Option<MailboxName>), NameProblem> {
+        let (account, rest) = text.split_once(self.separator).unwrap_or((text, ""));
+        if rest.is_empty() {
+            return Ok((account, None));
+        }
+        let rest = rest.strip_suffix(self.separator).unwrap_or(rest);
+        let name = MailboxName::parse(rest, self.separator)?;
+        Ok((account, Some(name)))
     }
 
     pub fn separator(&self) -> char {
@@ -66,18 +97,32 @@ impl Names {
             Some(text) if !text.is_empty() => (text, true),
             _ => (text, false),
         };
+        if self.foreign {
+            let name = self.parse_foreign(text)?;
+            return Ok(Given { name, directory });
+        }
         let name = if text.eq_ignore_ascii_case("INBOX") {
             MailboxName::inbox()
         } else {
             let rest = self.behind_prefix(text).ok_or(NameProblem::Outside)?;
             let name = MailboxName::parse(rest, self.separator)?;
             // Only the bare word is INBOX.
-            if name.is_inbox() {
+            if name.is_inbox() || is_foreign(&name) {
                 return Err(NameProblem::Outside);
             }
             name
         };
         Ok(Given { name, directory })
+    }
+
+    fn parse_foreign(&self, text: &str) -> Result<MailboxName, NameProblem> {
+        let Some(rest) = text.strip_prefix(&self.prefix) else {
+            return Err(match self.prefix.strip_suffix(self.separator) {
+                Some(account) if account == text => NameProblem::Account,
+                _ => NameProblem::Outside,
+            });
+        };
+        Ok(MailboxName::parse(rest, self.separator)?)
     }
 
     fn behind_prefix<'a>(&self, text: &'a str) -> Option<&'a str> {
@@ -96,14 +141,21 @@ impl Names {
     /// `name` as Unicode with prefix and separator in place; `None` where a
     /// level holds the separator, so that no client can name it.
     pub fn show(&self, name: &MailboxName) -> Option<String> {
-        if name.is_inbox() {
-            return Some("INBOX".into());
+        if !self.foreign && (name.is_inbox() || is_foreign(name)) {
+            return name.is_inbox().then(|| "INBOX".into());
         }
         if name.levels().any(|level| level.contains(self.separator)) {
             return None;
         }
         Some(format!("{}{}", self.prefix, name.join(self.separator)))
     }
+}
+
+/// Such a name stands for a mailbox of another account.
+pub fn is_foreign(name: &MailboxName) -> bool {
+    name.levels()
+        .next()
+        .is_some_and(|level| level.starts_with(FOREIGN))
 }
 
 /// Whether the first five letters are INBOX in any case.
@@ -125,6 +177,7 @@ mod tests {
         Names {
             separator,
             prefix: prefix.into(),
+            foreign: false,
         }
     }
 

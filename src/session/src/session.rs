@@ -10,6 +10,7 @@ use crate::changes::{Changes, Style};
 use crate::cmd::append::Appending;
 use crate::enabled::Enabled;
 use crate::error::{Error, Fatal};
+use crate::foreign::{Links, Relaying, Remote};
 use crate::job::{Job, Reply};
 use crate::names::{Given, NameProblem, Names, normalized};
 use crate::selected::Selected;
@@ -80,6 +81,11 @@ pub enum Progress {
     /// both sides are compressed, what the client has sent behind the command
     /// included (RFC 4978 §3). Then as `Next`.
     Compress,
+    /// The session wants something of the supervisor, see [`Session::asks`].
+    Ask,
+    /// A session on another account has to be heard, or something sent to it,
+    /// see [`Session::link_to_write`] and [`Session::link`].
+    Relay,
     /// Close the connection.
     End(End),
 }
@@ -98,11 +104,13 @@ pub enum End {
 pub(crate) enum State {
     Authenticated,
     Selected(Box<Selected>),
+    /// A mailbox of another account.
+    Foreign(Box<Remote>),
     LoggedOut,
 }
 
 /// How far the command under way is.
-enum Phase {
+pub(crate) enum Phase {
     /// Waits for a frame.
     Ready,
     /// Changes of the mailbox are told, then the command begins.
@@ -133,6 +141,8 @@ enum Phase {
     /// Changes are told though there is no command.
     Pushing(Telling),
     Append(Box<Appending>),
+    /// The command concerns another account.
+    Foreign(Box<Relaying>),
     Ended(End),
 }
 
@@ -148,7 +158,9 @@ pub struct Session {
     pub(crate) counters: Counters,
     /// `None` before the first NOTIFY.
     notify: Option<Box<Notify>>,
-    phase: Phase,
+    pub(crate) phase: Phase,
+    /// `None` as long as the client has named no mailbox of another account.
+    pub(crate) links: Option<Box<Links>>,
     /// BAD answers in a row.
     bad_commands: u32,
     /// Let go of last: the next session finds mailboxes by it.
@@ -158,9 +170,9 @@ pub struct Session {
 impl Session {
     pub fn new(identity: Identity, account: Arc<Account>, settings: Arc<Settings>) -> Self {
         Self {
-            identity,
             account,
-            names: Names::new(&settings),
+            names: Names::new(&settings, identity.asker.as_ref()),
+            identity,
             settings,
             compressed: false,
             enabled: Enabled::default(),
@@ -168,6 +180,7 @@ impl Session {
             counters: Counters::default(),
             notify: None,
             phase: Phase::Ready,
+            links: None,
             bad_commands: 0,
         }
     }
@@ -250,14 +263,18 @@ impl Session {
     pub fn selected(&self) -> Result<&Selected, Error> {
         match &self.state {
             State::Selected(selected) => Ok(selected),
-            State::Authenticated | State::LoggedOut => Err(Error::Bad(NO_MAILBOX)),
+            State::Authenticated | State::Foreign(_) | State::LoggedOut => {
+                Err(Error::Bad(NO_MAILBOX))
+            }
         }
     }
 
     pub fn selected_mut(&mut self) -> Result<&mut Selected, Error> {
         match &mut self.state {
             State::Selected(selected) => Ok(selected),
-            State::Authenticated | State::LoggedOut => Err(Error::Bad(NO_MAILBOX)),
+            State::Authenticated | State::Foreign(_) | State::LoggedOut => {
+                Err(Error::Bad(NO_MAILBOX))
+            }
         }
     }
 
@@ -271,9 +288,10 @@ impl Session {
         match (&self.phase, &self.state) {
             (Phase::Running { kind, .. }, _) => kind.name(),
             (Phase::Append(appending), _) => appending.kind().name(),
+            (Phase::Foreign(relaying), _) => relaying.kind.name(),
             (Phase::Idle { .. } | Phase::IdleTelling { .. }, _) => "Idle",
             (_, State::Authenticated) => "Authenticated",
-            (_, State::Selected(_)) => "Selected",
+            (_, State::Selected(_) | State::Foreign(_)) => "Selected",
             (_, State::LoggedOut) => "Logout",
         }
     }
@@ -285,13 +303,14 @@ impl Session {
             Phase::After { telling, .. }
             | Phase::IdleTelling { telling, .. }
             | Phase::Pushing(telling) => !telling.mid_response(),
+            Phase::Foreign(relaying) => !relaying.mid_response(),
             _ => true,
         }
     }
 
     fn protocol_state(&self) -> command::State {
         match self.state {
-            State::Selected(_) => command::State::Selected,
+            State::Selected(_) | State::Foreign(_) => command::State::Selected,
             State::Authenticated | State::LoggedOut => command::State::Authenticated,
         }
     }

@@ -14,7 +14,7 @@ use roost_imap::{Frame, Framer, Limits, Tag};
 use roost_ipc::log::escape;
 use roost_ipc::{EndReason, LogLevel, SessionCounts, slog};
 use roost_session::session::Progress;
-use roost_session::{End, Session};
+use roost_session::{End, LinkError, Session};
 use roost_types::SessionId;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -199,6 +199,12 @@ impl Client {
                     self.progress = Progress::Next;
                     None
                 }
+                Progress::Ask => {
+                    let (session, out) = self.session()?;
+                    self.progress = session.linked(Err(LinkError::Unavailable), out);
+                    None
+                }
+                Progress::Relay => Some(Pause::Turn),
                 Progress::End(end) => Some(match self.send()? {
                     true => Pause::End(Stop::Reason(reason_of(end))),
                     false => Pause::Output,

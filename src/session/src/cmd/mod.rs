@@ -37,7 +37,7 @@ mod sync;
 pub mod thread;
 pub mod unselect;
 
-pub(crate) use sync::tells_vanished;
+pub(crate) use sync::{prepare_foreign, tells_vanished};
 
 /// How a command began.
 pub(crate) enum Started {

@@ -46,6 +46,11 @@ pub(super) fn start(
     }
 }
 
+/// Whether the parameters enable CONDSTORE; those that will not do are refused.
+pub(crate) fn wants_condstore(session: &Session, params: Vec<SelectParam>) -> Result<bool, Error> {
+    Ok(Wanted::of(session, params)?.condstore)
+}
+
 /// What the parameters ask for.
 #[derive(Default)]
 struct Wanted {

@@ -30,6 +30,18 @@ pub(super) fn prepare(
     Ok(())
 }
 
+/// The same for a command that another account's session carries out.
+pub(crate) fn prepare_foreign(session: &mut Session, command: &Command) -> Result<(), Error> {
+    if session.enabled().uid_only && has_numbers(command) {
+        return Err(Error::UidRequired);
+    }
+    if tells_vanished(command) && !session.enabled().qresync {
+        return Err(Error::Bad("QRESYNC is not enabled"));
+    }
+    session.enabled.condstore |= enables(command);
+    Ok(())
+}
+
 /// VANISHED (EARLIER) comes before every FETCH response, those of other
 /// changes included (RFC 7162 §3.2.6).
 pub(crate) fn tells_vanished(command: &Command) -> bool {

@@ -9,7 +9,7 @@ use roost_imap::write::{self, Dialect, Status};
 use roost_imap::{CommandKind, ResponseCode, Tag};
 
 impl Session {
-    pub(super) fn failed(
+    pub(crate) fn failed(
         &mut self,
         tag: Tag,
         kind: CommandKind,
@@ -26,7 +26,7 @@ impl Session {
     }
 
     /// Tells what the command and others changed, then answers.
-    pub(super) fn finish(
+    pub(crate) fn finish(
         &mut self,
         tag: Tag,
         kind: CommandKind,
@@ -83,7 +83,7 @@ impl Session {
                 self.phase = Phase::Ended(End::Logout);
                 Progress::End(End::Logout)
             }
-            State::Authenticated | State::Selected(_) => {
+            State::Authenticated | State::Selected(_) | State::Foreign(_) => {
                 self.phase = Phase::Ready;
                 Progress::Next
             }
@@ -120,7 +120,7 @@ impl Session {
         Progress::Next
     }
 
-    pub(super) fn fatal(&mut self, fatal: Fatal, out: &mut Vec<u8>) -> Progress {
+    pub(crate) fn fatal(&mut self, fatal: Fatal, out: &mut Vec<u8>) -> Progress {
         // A client would take the BYE for a part of the broken response.
         if fatal != Fatal::Truncated {
             write::bye(out, None, &fatal.to_string());

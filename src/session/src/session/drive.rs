@@ -6,6 +6,7 @@ use super::{Phase, Progress, Session};
 use crate::changes::Changes;
 use crate::cmd::{self, Started};
 use crate::error::{Answer, Fatal, answer};
+use crate::foreign::{ClientFrame, Place};
 use crate::job::{Reply, Step};
 use roost_imap::write::{self, Status};
 use roost_imap::{CommandKind, Frame, Request, Tag, command, parse};
@@ -16,7 +17,7 @@ impl Session {
     /// [`Progress`] asked for it.
     pub fn take(&mut self, frame: Frame, out: &mut Vec<u8>) -> Progress {
         match frame {
-            Frame::Command(bytes) => self.command(&bytes, out),
+            Frame::Command(bytes) => self.command(bytes, out),
             Frame::NeedContinuation => {
                 write::continuation(out, "OK");
                 Progress::Next
@@ -26,6 +27,14 @@ impl Session {
                 self.phase = Phase::Append(Box::new(appending));
                 progress
             }
+            Frame::AppendData(bytes) if self.relays() => {
+                self.relay_frame(ClientFrame::Data(bytes), out)
+            }
+            Frame::AppendNext(message) if self.relays() => {
+                self.relay_frame(ClientFrame::Next(message), out)
+            }
+            Frame::AppendEnd if self.relays() => self.relay_frame(ClientFrame::End, out),
+            Frame::Done if self.relays() => self.relay_frame(ClientFrame::Done, out),
             Frame::AppendData(bytes) => self.appending(|a, _, _| a.data(&bytes), out),
             Frame::AppendNext(message) => {
                 self.appending(|a, session, out| a.next(session, &message, out), out)
@@ -34,10 +43,12 @@ impl Session {
             Frame::Done => self.idle_done(out),
             Frame::TooLong { tag } => {
                 let tag = self.blamed(tag);
+                self.relay_ends();
                 self.bad(tag.as_ref(), None, "Command is too long", out)
             }
             Frame::Bad { tag, reason } => {
                 let tag = self.blamed(tag);
+                self.relay_ends();
                 self.bad(tag.as_ref(), None, reason, out)
             }
             Frame::Fatal { reason } => {
@@ -51,7 +62,7 @@ impl Session {
     /// Does the next piece of work.
     pub fn step(&mut self, out: &mut Vec<u8>) -> Progress {
         match mem::replace(&mut self.phase, Phase::Ready) {
-            Phase::Ready => Progress::Next,
+            Phase::Ready => self.waits(),
             Phase::Before(before) => {
                 let (request, mut changes) = *before;
                 let uid = uses_uids(request.command.kind());
@@ -140,6 +151,10 @@ impl Session {
                 self.phase = append;
                 Progress::Next
             }
+            foreign @ Phase::Foreign(_) => {
+                self.phase = foreign;
+                self.relay_step(out)
+            }
             Phase::Ended(end) => {
                 self.phase = Phase::Ended(end);
                 Progress::End(end)
@@ -155,6 +170,13 @@ impl Session {
             Phase::Running { tag, job, .. } if !job.mid_response() => {
                 let text = "Given up: the client logs out";
                 write::tagged(out, &tag, Status::No, None, text);
+                true
+            }
+            Phase::Foreign(relaying) if !relaying.mid_response() => {
+                let text = "Given up: the client logs out";
+                write::tagged(out, &relaying.tag, Status::No, None, text);
+                drop(relaying);
+                self.relay_ends();
                 true
             }
             other => {
@@ -193,8 +215,8 @@ impl Session {
         }
     }
 
-    fn command(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Progress {
-        let request = match parse(bytes) {
+    fn command(&mut self, bytes: Vec<u8>, out: &mut Vec<u8>) -> Progress {
+        let request = match parse(&bytes) {
             Ok(request) => request,
             Err(error) => {
                 let out_of_place = error.kind.and_then(|kind| self.out_of_place(kind));
@@ -207,6 +229,10 @@ impl Session {
             return self.bad(Some(&request.tag), None, text, out);
         }
         self.bad_commands = 0;
+        match self.place(&request.command) {
+            Ok(Place::Here) => {}
+            place => return self.relay_command(request, place, bytes, out),
+        }
         let looked = match leaves_mailbox(kind) || looks_afterwards(kind) {
             true => Ok(Changes::default()),
             false if cmd::tells_vanished(&request.command) => self.look_only(),
@@ -265,6 +291,9 @@ impl Session {
     fn blamed(&self, tag: Option<Tag>) -> Option<Tag> {
         match &self.phase {
             Phase::Idle { tag } => Some(tag.clone()),
+            Phase::Foreign(relaying) if relaying.kind == CommandKind::Idle => {
+                Some(relaying.tag.clone())
+            }
             _ => tag,
         }
     }

@@ -10,7 +10,7 @@ impl Session {
     pub(crate) fn look(&mut self, expunges: bool) -> Result<Changes, Fatal> {
         let changes = match &mut self.state {
             State::Selected(selected) => selected.refresh(expunges),
-            State::Authenticated | State::LoggedOut => Ok(Changes::default()),
+            _ => Ok(Changes::default()),
         };
         self.or_nothing(changes)
     }
@@ -28,7 +28,7 @@ impl Session {
                 let snapshot = selected.mailbox().snapshot();
                 selected.advance(&snapshot, expunges, Told::Nothing)
             }
-            State::Authenticated | State::LoggedOut => Ok(Changes::default()),
+            _ => Ok(Changes::default()),
         };
         self.or_nothing(changes)
     }
@@ -48,7 +48,7 @@ impl Session {
     pub(crate) fn tell(&self, changes: &mut Changes, uid: bool, out: &mut Vec<u8>) -> bool {
         match &self.state {
             State::Selected(selected) => changes.write(out, selected, self.style(uid)),
-            State::Authenticated | State::LoggedOut => true,
+            _ => true,
         }
     }
 }

@@ -45,7 +45,7 @@ impl Notify {
 /// What is still to be told: changes of the selected mailbox, then FETCH
 /// responses for its new messages, then changes of other mailboxes.
 #[derive(Default)]
-pub(super) struct Telling {
+pub(crate) struct Telling {
     pub changes: Changes,
     fetch: Option<Box<dyn Job>>,
 }
@@ -197,7 +197,7 @@ impl Session {
     fn tell_others(&mut self, out: &mut Vec<u8>) -> bool {
         let selected = match &self.state {
             State::Selected(selected) => Some(selected.mailbox().name()),
-            State::Authenticated => None,
+            State::Authenticated | State::Foreign(_) => None,
             State::LoggedOut => return false,
         };
         let Some(others) = self.others() else {

@@ -7,7 +7,7 @@ use roost_imap::{ResponseCode, Tag};
 use std::time::{Duration, Instant};
 
 /// Since when a command has appended nothing.
-pub(super) struct Silence(Instant);
+pub(crate) struct Silence(Instant);
 
 impl Silence {
     pub fn begins() -> Self {

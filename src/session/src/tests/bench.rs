@@ -125,7 +125,7 @@ pub(crate) fn drive(
                 progress = session.step(&mut out);
                 between(out.len() - before);
             }
-            Progress::Next | Progress::End(_) => return out,
+            Progress::Next | Progress::Ask | Progress::Relay | Progress::End(_) => return out,
             other => panic!("{other:?}"),
         }
     }

@@ -205,7 +205,7 @@ impl Client {
                         None => break,
                     }
                 }
-                Progress::End(_) => break,
+                Progress::Ask | Progress::Relay | Progress::End(_) => break,
             };
         }
         String::from_utf8(out).unwrap()

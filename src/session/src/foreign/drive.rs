@@ -1,0 +1,497 @@
+//! How the driver and the links of a session meet.
+//!
+//! The driver does what [`Progress`](crate::Progress) says, after what was
+//! appended has gone to the client:
+//! - `Ask`: it asks the supervisor for what [`Session::asks`] says, and calls
+//!   [`Session::linked`] or [`Session::shares`];
+//! - `Relay`: as long as [`Session::link_to_write`] names a link, it sends what
+//!   [`Session::link_output`] of it holds. When there is none any more it waits
+//!   for [`Session::link`] to be readable, and hands over what it reads by
+//!   [`Session::relayed`]; where that names none, it calls
+//!   [`Session::step`];
+//! - `Next` and `Idle`: it also waits for [`Session::link`], if there is one.
+//!
+//! Before any wait it sends what links have for output. A link that ends, or
+//! whose socket fails, is read to its end first, and then reported by
+//! [`Session::link_lost`]. What [`Session::closed_links`] names it drops.
+
+use super::reader::{Piece, Text};
+use super::{ClientFrame, Event, Links, Next, Relaying, Task, Turn, Wait, lost};
+use crate::error::{Error, Fatal};
+use crate::link::{Ask, LinkError, LinkId};
+use crate::session::{End, Phase, Progress, Session, State};
+use roost_imap::write::Status;
+use roost_imap::{CommandKind, Tag};
+use std::mem;
+
+impl Session {
+    /// What the session asks of the supervisor, at [`Progress::Ask`].
+    pub fn asks(&self) -> Option<&Ask> {
+        match &self.phase {
+            Phase::Foreign(relaying) => match &relaying.wait {
+                Wait::Ask(ask) => Some(ask),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// The answer to [`Ask::Link`].
+    pub fn linked(&mut self, result: Result<LinkId, LinkError>, out: &mut Vec<u8>) -> Progress {
+        let shown = match self.asks() {
+            Some(Ask::Link { shown }) => shown.clone(),
+            _ => return self.waits(),
+        };
+        match result {
+            Ok(id) => {
+                self.links_mut().add(id, shown);
+                self.event(Event::Go, out)
+            }
+            Err(error) => self.event(Event::NoLink(error), out),
+        }
+    }
+
+    /// The answer to [`Ask::Shares`]: accounts as the client would write them,
+    /// `~` included, sorted.
+    pub fn shares(&mut self, accounts: Vec<String>, out: &mut Vec<u8>) -> Progress {
+        match self.asks() {
+            Some(Ask::Shares) => self.event(Event::Shares(accounts), out),
+            _ => self.waits(),
+        }
+    }
+
+    /// The link that has to be heard: at [`Progress::Relay`] nothing goes on
+    /// without it.
+    pub fn link(&self) -> Option<LinkId> {
+        match (&self.phase, &self.state) {
+            (Phase::Foreign(relaying), _) => match relaying.wait {
+                Wait::Link(id) => Some(id),
+                Wait::Idle(id) => id,
+                Wait::Step | Wait::Written | Wait::Ask(_) | Wait::Frame => None,
+            },
+            (Phase::Ready, State::Foreign(remote)) => remote.link,
+            _ => None,
+        }
+    }
+
+    /// A link that something is to be sent on.
+    pub fn link_to_write(&self) -> Option<LinkId> {
+        self.links.as_ref()?.to_write()
+    }
+
+    /// What is to be sent on a link; what has been sent is to be taken out.
+    pub fn link_output(&mut self, id: LinkId) -> Option<&mut Vec<u8>> {
+        Some(&mut self.links.as_mut()?.get(id)?.output)
+    }
+
+    /// Links that are of no use any more.
+    pub fn closed_links(&mut self) -> Vec<LinkId> {
+        match &mut self.links {
+            Some(links) => links.take_closed(),
+            None => Vec::new(),
+        }
+    }
+
+    /// The session has nothing to do for a while: links that have not been
+    /// used for long are closed.
+    pub fn rest(&mut self) {
+        let keep = self.link();
+        if let (Phase::Ready, Some(links)) = (&self.phase, &mut self.links) {
+            links.close_idle(keep);
+        }
+    }
+
+    pub(crate) fn links_mut(&mut self) -> &mut Links {
+        self.links.get_or_insert_default()
+    }
+
+    /// Takes octets that came over a link: at most 64 KiB at once, and only
+    /// while the client takes what is appended.
+    pub fn relayed(&mut self, id: LinkId, bytes: &[u8], out: &mut Vec<u8>) -> Progress {
+        let Some(link) = self.links_mut().get(id) else {
+            return self.waits();
+        };
+        let mut reader = mem::take(&mut link.reader);
+        let mut all = mem::take(&mut link.stash);
+        let mut input = match all.is_empty() {
+            true => bytes,
+            false => {
+                all.extend_from_slice(bytes);
+                all.as_slice()
+            }
+        };
+        let mut progress = None;
+        while self.link() == Some(id)
+            && let Some(piece) = reader.next(&mut input)
+        {
+            progress = self.piece(id, piece, out).or(progress);
+        }
+        if let Some(link) = self.links_mut().get(id) {
+            link.reader = reader;
+            link.stash = input.to_vec();
+        }
+        match progress {
+            Some(progress) if progress != Progress::Relay => progress,
+            _ => self.waits(),
+        }
+    }
+
+    /// A link has ended. What had come before has been handed over.
+    pub fn link_lost(&mut self, id: LinkId, out: &mut Vec<u8>) -> Progress {
+        let Some(link) = self.links_mut().remove(id) else {
+            return self.waits();
+        };
+        self.forget_closed();
+        match &self.phase {
+            Phase::Foreign(relaying) if relaying.partial => self.fatal(Fatal::Truncated, out),
+            Phase::Foreign(_) => self.event(Event::Lost(id), out),
+            _ if link.reader.within() && !link.swallows => self.fatal(Fatal::Truncated, out),
+            _ => self.waits(),
+        }
+    }
+
+    /// Begins a command that is relayed.
+    pub(crate) fn relay(
+        &mut self,
+        tag: Tag,
+        kind: CommandKind,
+        task: Box<dyn Task>,
+        out: &mut Vec<u8>,
+    ) -> Progress {
+        self.phase = Phase::Foreign(Box::new(Relaying {
+            tag,
+            kind,
+            task,
+            wait: Wait::Step,
+            partial: false,
+        }));
+        self.event(Event::Go, out)
+    }
+
+    /// Goes on with the command that is relayed.
+    pub(crate) fn relay_step(&mut self, out: &mut Vec<u8>) -> Progress {
+        let Phase::Foreign(relaying) = &self.phase else {
+            return self.waits();
+        };
+        match relaying.wait {
+            Wait::Step => self.event(Event::Go, out),
+            Wait::Written if self.link_to_write().is_none() => self.event(Event::Go, out),
+            Wait::Link(id) => self.relayed(id, &[], out),
+            _ => self.waits(),
+        }
+    }
+
+    /// The client has sent a part of the command that is relayed.
+    pub(crate) fn relay_frame(&mut self, frame: ClientFrame, out: &mut Vec<u8>) -> Progress {
+        self.event(Event::Frame(frame), out)
+    }
+
+    /// The command that is relayed is given up.
+    pub(crate) fn relay_ends(&mut self) {
+        if let Some(links) = &mut self.links {
+            links.close_busy();
+        }
+        self.forget_closed();
+    }
+
+    fn forget_closed(&mut self) {
+        if let (State::Foreign(remote), Some(links)) = (&mut self.state, &mut self.links)
+            && let Some(id) = remote.link
+            && links.get(id).is_none()
+        {
+            remote.link = None;
+        }
+    }
+
+    /// What the driver has to wait for.
+    pub(crate) fn waits(&mut self) -> Progress {
+        match &self.phase {
+            Phase::Ready => match self.pushing() {
+                true => Progress::Relay,
+                false => Progress::Next,
+            },
+            Phase::Idle { .. } => Progress::Idle,
+            Phase::Append(_) => Progress::Next,
+            Phase::Ended(end) => Progress::End(*end),
+            Phase::Foreign(relaying) => match relaying.wait {
+                Wait::Step => Progress::More,
+                Wait::Written => Progress::Relay,
+                Wait::Link(id) => match self.links_mut().get(id) {
+                    Some(link) if !link.stash.is_empty() => Progress::More,
+                    _ => Progress::Relay,
+                },
+                Wait::Ask(_) => Progress::Ask,
+                Wait::Frame => Progress::Next,
+                Wait::Idle(_) => Progress::Idle,
+            },
+            Phase::Before(_)
+            | Phase::Running { .. }
+            | Phase::After { .. }
+            | Phase::IdleTelling { .. }
+            | Phase::Pushing(_) => Progress::More,
+        }
+    }
+
+    /// The client has got a part of what the other account tells it between
+    /// commands.
+    pub(crate) fn pushing(&mut self) -> bool {
+        let Some(id) = self.link() else {
+            return false;
+        };
+        let link = self.links_mut().get(id);
+        link.is_some_and(|link| link.reader.within() && !link.swallows)
+    }
+
+    fn event(&mut self, event: Event<'_>, out: &mut Vec<u8>) -> Progress {
+        let relaying = match mem::replace(&mut self.phase, Phase::Ready) {
+            Phase::Foreign(relaying) => relaying,
+            other => {
+                self.phase = other;
+                return self.waits();
+            }
+        };
+        let mut relaying = relaying;
+        let mut turn = Turn {
+            session: self,
+            tag: &relaying.tag,
+            kind: relaying.kind,
+            out,
+            partial: &mut relaying.partial,
+        };
+        let next = relaying.task.on(&mut turn, event);
+        self.goes_on(relaying, next, out)
+    }
+
+    fn goes_on(
+        &mut self,
+        mut relaying: Box<Relaying>,
+        next: Result<Next, Error>,
+        out: &mut Vec<u8>,
+    ) -> Progress {
+        let mut progress = None;
+        relaying.wait = match next {
+            Ok(Next::Step) => Wait::Step,
+            Ok(Next::Write) => Wait::Written,
+            Ok(Next::Read(id)) => Wait::Link(id),
+            Ok(Next::Ask(ask)) => {
+                self.make_room(&ask);
+                Wait::Ask(ask)
+            }
+            Ok(Next::Frame) => Wait::Frame,
+            Ok(Next::Accept) => {
+                progress = Some(Progress::AcceptAppend);
+                Wait::Frame
+            }
+            Ok(Next::Refuse) => {
+                progress = Some(Progress::RefuseAppend);
+                Wait::Frame
+            }
+            Ok(Next::Idle(link)) => Wait::Idle(link),
+            Ok(Next::Done(reply)) => {
+                let Relaying { tag, kind, .. } = *relaying;
+                self.relay_ends();
+                return self.finish(tag, kind, reply, out);
+            }
+            Ok(Next::Passed) => {
+                self.relay_ends();
+                self.phase = Phase::Ready;
+                return Progress::Next;
+            }
+            Err(error) => {
+                let Relaying {
+                    tag,
+                    kind,
+                    partial,
+                    task,
+                    ..
+                } = *relaying;
+                drop(task);
+                self.relay_ends();
+                if partial {
+                    return self.fatal(Fatal::Truncated, out);
+                }
+                return self.failed(tag, kind, &error, out);
+            }
+        };
+        self.phase = Phase::Foreign(relaying);
+        progress.unwrap_or_else(|| self.waits())
+    }
+
+    /// A link more than there may be takes the place of another one.
+    fn make_room(&mut self, ask: &Ask) {
+        let selected = match &self.state {
+            State::Foreign(remote) => remote.link,
+            _ => None,
+        };
+        if let (Ask::Link { .. }, Some(links)) = (ask, &mut self.links)
+            && links.full()
+        {
+            links.close_oldest(selected);
+        }
+    }
+
+    /// One piece of what comes over a link.
+    fn piece(&mut self, id: LinkId, piece: Piece<'_>, out: &mut Vec<u8>) -> Option<Progress> {
+        match piece {
+            Piece::Text(text) if text.begins => self.response(id, text, out),
+            _ if self.links_mut().get(id)?.swallows => None,
+            Piece::Text(text) => self.untagged(id, text, out),
+            Piece::Literal(octets) => match &self.phase {
+                Phase::Foreign(_) => Some(self.event(Event::Literal(id, octets), out)),
+                _ => {
+                    out.extend_from_slice(octets);
+                    None
+                }
+            },
+        }
+    }
+
+    /// The beginning of a response.
+    fn response(&mut self, id: LinkId, text: Text<'_>, out: &mut Vec<u8>) -> Option<Progress> {
+        let selected = matches!(&self.state, State::Foreign(remote) if remote.link == Some(id));
+        let link = self.links_mut().get(id)?;
+        link.swallows = false;
+        if text.bytes.starts_with(b"* ") {
+            let hidden = !link.silent.is_empty() && text.bytes.starts_with(b"* ENABLED");
+            link.swallows =
+                hidden || !selected && (!link.silent.is_empty() || link.expects.is_none());
+            if text.bytes.starts_with(b"* BYE") {
+                return Some(self.bye(id, selected, text.bytes, out));
+            }
+            if link.swallows {
+                return None;
+            }
+            self.hears(id, text.bytes);
+            return self.untagged(id, text, out);
+        }
+        // These have no literals.
+        if !text.ends {
+            self.links_mut().close(id);
+            return Some(self.link_lost(id, out));
+        }
+        if text.bytes.starts_with(b"+") {
+            let waits = link.silent.is_empty() && link.expects.is_some();
+            return waits.then(|| self.event(Event::Continue(id), out));
+        }
+        let blank = text.bytes.iter().position(|&b| b == b' ')?;
+        let (tag, rest) = text.bytes.split_at_checked(blank)?;
+        if link
+            .silent
+            .front()
+            .is_some_and(|silent| silent.as_bytes() == tag)
+        {
+            link.silent.pop_front();
+            return None;
+        }
+        if !link.silent.is_empty() || link.expects.as_deref().map(str::as_bytes) != Some(tag) {
+            return None;
+        }
+        link.expects = None;
+        let rest = rest.trim_ascii();
+        let status = match rest {
+            [b'O' | b'o', ..] => Status::Ok,
+            [b'N' | b'n', ..] => Status::No,
+            _ => Status::Bad,
+        };
+        Some(self.event(Event::Tagged(id, status, text.bytes), out))
+    }
+
+    /// Something untagged that is not for this side.
+    fn untagged(&mut self, id: LinkId, text: Text<'_>, out: &mut Vec<u8>) -> Option<Progress> {
+        match &self.phase {
+            Phase::Foreign(_) => Some(self.event(Event::Text(id, text), out)),
+            _ => {
+                out.extend_from_slice(text.bytes);
+                None
+            }
+        }
+    }
+
+    /// Takes note of what the client is told of its selected mailbox.
+    fn hears(&mut self, id: LinkId, line: &[u8]) {
+        let State::Foreign(remote) = &mut self.state else {
+            return;
+        };
+        if remote.link != Some(id) {
+            return;
+        }
+        remote.hears(line);
+        if line.starts_with(b"* OK [CLOSED]") {
+            self.state = State::Authenticated;
+            if let Some(link) = self.links_mut().get(id) {
+                link.selected = false;
+            }
+        }
+    }
+
+    /// The other session ends. As with an own mailbox, that of a client that
+    /// has it selected ends, too.
+    fn bye(&mut self, id: LinkId, selected: bool, line: &[u8], out: &mut Vec<u8>) -> Progress {
+        if !selected {
+            self.links_mut().close(id);
+            return self.event(Event::Lost(id), out);
+        }
+        out.extend_from_slice(line);
+        self.phase = Phase::Ended(End::Fatal);
+        Progress::End(End::Fatal)
+    }
+}
+
+impl Turn<'_> {
+    /// The link to an account; `Err` where it has to be asked for first.
+    pub fn link(&mut self, shown: &str) -> Result<LinkId, Next> {
+        match self.session.links_mut().to(shown) {
+            Some(id) => Ok(id),
+            None => Err(Next::Ask(Ask::Link {
+                shown: shown.to_owned(),
+            })),
+        }
+    }
+
+    /// Passes on what the other account says.
+    pub fn pass(&mut self, text: Text<'_>) {
+        self.out.extend_from_slice(text.bytes);
+        *self.partial = !text.ends;
+    }
+
+    pub fn pass_octets(&mut self, octets: &[u8]) {
+        self.out.extend_from_slice(octets);
+    }
+
+    /// Sends a command of the client's, without its line end, after what the
+    /// session there has to know first.
+    pub fn send(&mut self, id: LinkId, command: &[u8]) -> Result<Next, Error> {
+        self.prepare(id)?;
+        let tag = self.tag.as_str();
+        let link = self.session.links_mut().get(id).ok_or_else(lost)?;
+        link.send(tag, command);
+        Ok(Next::Read(id))
+    }
+
+    /// Has the session there close the mailbox that the client has left, and
+    /// enable what the client has enabled.
+    pub fn prepare(&mut self, id: LinkId) -> Result<(), Error> {
+        let enabled = self.session.enabled;
+        let selected =
+            matches!(&self.session.state, State::Foreign(remote) if remote.link == Some(id));
+        let holds_expunge = self.kind.facts().holds_expunge;
+        let link = self.session.links_mut().get(id).ok_or_else(lost)?;
+        // Expunges may be told with the answer to ENABLE, though not now.
+        if selected && holds_expunge {
+            return Ok(());
+        }
+        if !selected && mem::take(&mut link.selected) {
+            link.send_silently(b"UNSELECT");
+        }
+        if link.enabled != enabled {
+            link.enabled = enabled;
+            let mut command = b"ENABLE".to_vec();
+            for name in enabled.names() {
+                command.push(b' ');
+                command.extend_from_slice(name.as_bytes());
+            }
+            link.send_silently(&command);
+        }
+        Ok(())
+    }
+}

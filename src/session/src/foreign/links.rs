@@ -1,0 +1,162 @@
+//! The links of a session to sessions on other accounts.
+
+use super::reader::Reader;
+use crate::enabled::Enabled;
+use crate::link::LinkId;
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// So many at once.
+const MOST: usize = 8;
+
+/// A link that nobody has used for so long goes.
+const IDLE: Duration = Duration::from_secs(60);
+
+/// A session on another account, as its asker sees it.
+pub(crate) struct Link {
+    pub id: LinkId,
+    /// `~` and the owner, as the client wrote it.
+    pub shown: String,
+    /// What is still to be sent.
+    pub output: Vec<u8>,
+    pub reader: Reader,
+    /// What has come and cannot be dealt with yet.
+    pub stash: Vec<u8>,
+    /// Tags of commands of our own whose answers nobody wants to see.
+    pub silent: VecDeque<String>,
+    /// The tag of the command that is being answered.
+    pub expects: Option<String>,
+    /// The response that has begun is not for the one who waits.
+    pub swallows: bool,
+    /// What has been enabled there.
+    pub enabled: Enabled,
+    /// It has a mailbox selected.
+    pub selected: bool,
+    /// Which of the client's NOTIFY commands has been told it.
+    pub notified: u32,
+    used: Instant,
+}
+
+impl Link {
+    fn new(id: LinkId, shown: String) -> Self {
+        Self {
+            id,
+            shown,
+            output: Vec::new(),
+            reader: Reader::default(),
+            stash: Vec::new(),
+            silent: VecDeque::new(),
+            expects: None,
+            swallows: false,
+            enabled: Enabled::default(),
+            selected: false,
+            notified: 0,
+            used: Instant::now(),
+        }
+    }
+
+    /// Sends a command of the client's, without its line end.
+    pub fn send(&mut self, tag: &str, command: &[u8]) {
+        self.begin(tag);
+        self.output.extend_from_slice(command);
+        self.output.extend_from_slice(b"\r\n");
+    }
+
+    /// A command with this tag is going to be sent.
+    pub fn begin(&mut self, tag: &str) {
+        self.expects = Some(tag.to_owned());
+        self.used = Instant::now();
+    }
+
+    /// Sends a command that the client does not know of; what it says there is
+    /// for nobody.
+    pub fn send_silently(&mut self, command: &[u8]) {
+        let tag = format!("~{}", self.silent.len());
+        self.output.extend_from_slice(tag.as_bytes());
+        self.output.push(b' ');
+        self.output.extend_from_slice(command);
+        self.output.extend_from_slice(b"\r\n");
+        self.silent.push_back(tag);
+    }
+}
+
+/// All of them.
+#[derive(Default)]
+pub(crate) struct Links {
+    all: Vec<Link>,
+    /// Those that the driver has to drop.
+    closed: Vec<LinkId>,
+}
+
+impl Links {
+    /// Whether one more would be too many.
+    pub fn full(&self) -> bool {
+        self.all.len() >= MOST
+    }
+
+    pub fn add(&mut self, id: LinkId, shown: String) {
+        self.all.push(Link::new(id, shown));
+    }
+
+    pub fn get(&mut self, id: LinkId) -> Option<&mut Link> {
+        self.all.iter_mut().find(|link| link.id == id)
+    }
+
+    pub fn to(&self, shown: &str) -> Option<LinkId> {
+        let link = self.all.iter().find(|link| link.shown == shown)?;
+        Some(link.id)
+    }
+
+    /// One that has something to be sent.
+    pub fn to_write(&self) -> Option<LinkId> {
+        let link = self.all.iter().find(|link| !link.output.is_empty())?;
+        Some(link.id)
+    }
+
+    /// Takes one away that is lost.
+    pub fn remove(&mut self, id: LinkId) -> Option<Link> {
+        let at = self.all.iter().position(|link| link.id == id)?;
+        Some(self.all.remove(at))
+    }
+
+    pub fn close(&mut self, id: LinkId) {
+        if self.remove(id).is_some() {
+            self.closed.push(id);
+        }
+    }
+
+    /// Makes room by closing the one that was used longest ago.
+    pub fn close_oldest(&mut self, keep: Option<LinkId>) {
+        let spare = self
+            .all
+            .iter()
+            .filter(|link| Some(link.id) != keep && link.expects.is_none());
+        if let Some(id) = spare.min_by_key(|link| link.used).map(|link| link.id) {
+            self.close(id);
+        }
+    }
+
+    /// Those that nobody has used for a while, and with `all` whether used or
+    /// not, but for `keep`.
+    pub fn close_idle(&mut self, keep: Option<LinkId>) {
+        let old = |link: &&Link| Some(link.id) != keep && link.used.elapsed() >= IDLE;
+        let ids: Vec<LinkId> = self.all.iter().filter(old).map(|link| link.id).collect();
+        for id in ids {
+            self.close(id);
+        }
+    }
+
+    /// A command is over: links whose session still works on it are of no use
+    /// any more.
+    pub fn close_busy(&mut self) {
+        let busy = |link: &&Link| link.expects.is_some();
+        let ids: Vec<LinkId> = self.all.iter().filter(busy).map(|link| link.id).collect();
+        for id in ids {
+            self.close(id);
+        }
+    }
+
+    pub fn take_closed(&mut self) -> Vec<LinkId> {
+        std::mem::take(&mut self.closed)
+    }
+}

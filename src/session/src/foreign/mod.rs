@@ -1,0 +1,157 @@
+//! Mailboxes of other accounts (`~bob/Team`).
+//!
+//! The owner's worker serves them with the same code, as a session that has an
+//! [`Asker`](crate::Asker); this side relays. The two speak IMAP over a link
+//! that the driver holds, see [`crate::link`] and [`drive`]. What concerns one
+//! account goes there as the client has written it, under the client's tag,
+//! and the answer comes back as it is. Only what concerns two accounts (COPY,
+//! MOVE), or is the asker's own (subscriptions), is done here.
+//!
+//! What must stay true:
+//! - the client's numbers for the messages of a foreign mailbox are those of
+//!   the session there: everything untagged that it says of that mailbox is
+//!   passed on, and a mailbox that was lost is selected anew only where nothing
+//!   can have been expunged meanwhile ([`resume`]);
+//! - a link on which a command was not answered to the end is closed;
+//! - nothing is held whole that can be large: see [`reader`].
+
+mod drive;
+
+mod begin;
+mod links;
+mod place;
+mod reader;
+mod relay;
+mod remote;
+mod select;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use links::Links;
+pub(crate) use place::Place;
+pub(crate) use remote::Remote;
+
+use crate::error::Error;
+use crate::job::Reply;
+use crate::link::{Ask, LinkError, LinkId};
+use crate::session::Session;
+use reader::Text;
+use roost_imap::command::AppendMessage;
+use roost_imap::write::Status;
+use roost_imap::{CommandKind, ResponseCode, Tag};
+
+/// A command that is relayed, as far as it is.
+pub(crate) struct Relaying {
+    pub tag: Tag,
+    pub kind: CommandKind,
+    task: Box<dyn Task>,
+    wait: Wait,
+    /// The client has got a part of a response.
+    partial: bool,
+}
+
+impl Relaying {
+    pub fn mid_response(&self) -> bool {
+        self.partial
+    }
+}
+
+/// What it waits for.
+enum Wait {
+    /// Its next step.
+    Step,
+    /// For everything that is queued to be sent.
+    Written,
+    /// For a link to be read.
+    Link(LinkId),
+    Ask(Ask),
+    /// For the client's next frame.
+    Frame,
+    /// The same, the client being in IDLE, and for a link.
+    Idle(Option<LinkId>),
+}
+
+/// What a task is told.
+pub(crate) enum Event<'a> {
+    /// It begins, or what it waited for is there.
+    Go,
+    /// The accounts that share something.
+    Shares(Vec<String>),
+    NoLink(LinkError),
+    /// An untagged response, or a piece of one.
+    Text(LinkId, Text<'a>),
+    Literal(LinkId, &'a [u8]),
+    /// `+`
+    Continue(LinkId),
+    /// The answer to its command.
+    Tagged(LinkId, Status, &'a [u8]),
+    Lost(LinkId),
+    Frame(ClientFrame),
+}
+
+/// What a client sends within an APPEND or IDLE.
+pub(crate) enum ClientFrame {
+    Data(Vec<u8>),
+    Next(AppendMessage),
+    End,
+    Done,
+}
+
+/// What a task wants.
+pub(crate) enum Next {
+    /// To be called again soon.
+    Step,
+    /// To be called again when everything queued has been sent.
+    Write,
+    /// To hear what comes over this link.
+    Read(LinkId),
+    Ask(Ask),
+    /// To get the client's next frame.
+    Frame,
+    /// The same, with the message that was announced taken or refused.
+    Accept,
+    Refuse,
+    /// The same, the client being in IDLE, and to hear of the link.
+    Idle(Option<LinkId>),
+    Done(Reply),
+    /// The answer has been passed on.
+    Passed,
+}
+
+/// A command that is relayed. Dropping it gives it up; links on which it waits
+/// for an answer are closed then.
+pub(crate) trait Task: Send {
+    fn on(&mut self, turn: &mut Turn<'_>, event: Event<'_>) -> Result<Next, Error>;
+}
+
+/// What a task works with.
+pub(crate) struct Turn<'a> {
+    pub session: &'a mut Session,
+    pub tag: &'a Tag,
+    pub kind: CommandKind,
+    pub out: &'a mut Vec<u8>,
+    partial: &'a mut bool,
+}
+
+/// The link went in the middle of a command.
+fn lost() -> Error {
+    Error::refused(
+        ResponseCode::Unavailable,
+        "Connection to the other account was lost",
+    )
+}
+
+/// Why there is no link, in words that do not tell whether there is an account.
+fn no_link(error: LinkError) -> Error {
+    match error {
+        LinkError::NoSuchAccount => roost_store::Error::NoSuchMailbox.into(),
+        LinkError::Unavailable => Error::refused(
+            ResponseCode::Unavailable,
+            "Mailboxes of this account cannot be reached now",
+        ),
+        LinkError::Limit => Error::refused(
+            ResponseCode::Limit,
+            "Too many mailboxes of other accounts in use",
+        ),
+    }
+}

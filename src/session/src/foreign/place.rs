@@ -1,0 +1,118 @@
+//! Which mailboxes a command is about, and so where it is carried out.
+
+use crate::error::Error;
+use crate::names::Names;
+use crate::session::{Session, State};
+use roost_imap::{Command, ResponseCode};
+
+/// The mailboxes that a command is about. A new command has to say so here.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Uses<'a> {
+    /// None, or none but the asker's own.
+    Nothing,
+    /// The selected one.
+    Selected,
+    /// The one of this name; a quota root is named as its account.
+    Name(&'a [u8]),
+    /// Two of the same account.
+    Names(&'a [u8], &'a [u8]),
+    /// The selected one, and that of this name.
+    SelectedAnd(&'a [u8]),
+}
+
+/// What `command` is about, by its arguments as they stand. LIST, LSUB and
+/// NOTIFY have patterns and filters, which they look through themselves.
+pub(crate) fn uses(command: &Command) -> Uses<'_> {
+    match command {
+        Command::Capability
+        | Command::Logout
+        | Command::Id(_)
+        | Command::Starttls
+        | Command::Authenticate(_)
+        | Command::Login { .. }
+        | Command::Compress(_)
+        | Command::Enable(_)
+        | Command::Namespace
+        | Command::Subscribe { .. }
+        | Command::Unsubscribe { .. }
+        | Command::List(_)
+        | Command::Lsub { .. }
+        | Command::Notify(_) => Uses::Nothing,
+        Command::Select(args) => Uses::Name(&args.mailbox),
+        Command::Create(args) => Uses::Name(&args.mailbox),
+        Command::Delete { mailbox } | Command::Status { mailbox, .. } => Uses::Name(mailbox),
+        Command::Rename { from, to } => Uses::Names(from, to),
+        Command::Noop
+        | Command::Idle
+        | Command::Check
+        | Command::Close
+        | Command::Unselect
+        | Command::Expunge
+        | Command::UidExpunge(_)
+        | Command::Search(_)
+        | Command::Sort(_)
+        | Command::Thread(_)
+        | Command::Fetch(_)
+        | Command::Store(_) => Uses::Selected,
+        Command::Copy(args) | Command::Move(args) => Uses::SelectedAnd(&args.mailbox),
+    }
+}
+
+/// Where a command is carried out.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Place {
+    Here,
+    /// At this account.
+    There(String),
+    /// Messages go from here to this account.
+    Out(String),
+    /// Messages come from the account of the selected mailbox.
+    In,
+    /// Messages go from there to this account.
+    Across(String),
+}
+
+impl Session {
+    /// Where `command` has to be carried out.
+    pub(crate) fn place(&self, command: &Command) -> Result<Place, Error> {
+        let selected = match &self.state {
+            State::Foreign(remote) => Some(&remote.shown),
+            _ => None,
+        };
+        Ok(match uses(command) {
+            Uses::Nothing => Place::Here,
+            Uses::Selected => selected.map_or(Place::Here, |shown| Place::There(shown.clone())),
+            Uses::Name(name) => account(self, name)?.map_or(Place::Here, Place::There),
+            Uses::Names(from, to) => match (account(self, from)?, account(self, to)?) {
+                (None, None) => Place::Here,
+                (Some(from), Some(to)) if from == to => Place::There(from),
+                _ => {
+                    return Err(Error::refused(
+                        ResponseCode::Cannot,
+                        "A mailbox stays in its account",
+                    ));
+                }
+            },
+            Uses::SelectedAnd(name) => match (selected, account(self, name)?) {
+                (None, None) => Place::Here,
+                (None, Some(to)) => Place::Out(to),
+                (Some(_), None) => Place::In,
+                (Some(from), Some(to)) if *from == to => Place::There(to),
+                (Some(_), Some(to)) => Place::Across(to),
+            },
+        })
+    }
+}
+
+/// The account that a mailbox name is in, as the client writes it; `None` for
+/// the session's own. A name that cannot be is refused here, in the same words
+/// whether there is such an account or not.
+pub(super) fn account(session: &Session, raw: &[u8]) -> Result<Option<String>, Error> {
+    if raw.first() != Some(&b'~') || session.identity.asker.is_some() {
+        return Ok(None);
+    }
+    let text = Names::decode(raw, session.dialect())?;
+    let (shown, mailbox) = session.names.foreign(&text)?;
+    drop(mailbox);
+    Ok(Some(shown.to_owned()))
+}

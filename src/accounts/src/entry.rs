@@ -45,6 +45,9 @@ pub struct Entry<P> {
     pub allow_nets: Vec<IpNet>,
     /// `nologin`: the password is right, but nobody may log in.
     pub no_login: bool,
+    /// What entries of access control lists for groups may name
+    /// (`userdb_acl_groups=a,b`), beside the groups of the Unix account.
+    pub groups: Vec<String>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -117,6 +120,7 @@ impl<P> Entry<P> {
             quota: None,
             allow_nets: Vec::new(),
             no_login: false,
+            groups: Vec::new(),
         };
         let home = fields.nth(1).unwrap_or_default();
         entry.home = (!home.is_empty()).then(|| PathBuf::from(home));
@@ -136,6 +140,10 @@ impl<P> Entry<P> {
             "userdb_gid" => self.gid = Id::parse(value),
             "allow_nets" => self.allow_nets = networks(value)?,
             "nologin" => self.no_login = true,
+            "userdb_acl_groups" => {
+                let names = value.split(',').filter(|name| !name.is_empty());
+                self.groups = names.map(str::to_owned).collect();
+            }
             key if UNSUPPORTED.contains(&key) => return Err(LineError::Field(key.to_owned())),
             // Other services' settings.
             _ => {}

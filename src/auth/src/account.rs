@@ -109,9 +109,8 @@ impl Account {
 
     /// Whether the settings let the account use IMAP.
     pub fn check(&self, settings: &Settings) -> Result<(), AccountError> {
-        let uid = self.credentials.uid;
-        if uid.0 < settings.minimum_uid {
-            return Err(AccountError::MinimumUid(uid));
+        if self.credentials.uid.0 < settings.minimum_uid {
+            return Err(AccountError::MinimumUid(self.credentials.uid));
         }
         let named = |list: &[String]| list.iter().any(|name| self.is_called(name));
         if named(&settings.deny_users) {
@@ -121,6 +120,21 @@ impl Account {
         if !everybody && !named(&settings.allow_users) && !self.is_in_any(&settings.allow_groups)? {
             return Err(AccountError::NotAllowed);
         }
+        self.check_uid()
+    }
+
+    /// Whether its mail is served to others: who may log in is another matter,
+    /// and nobody may as `public`.
+    pub fn check_served(&self, settings: &Settings) -> Result<(), AccountError> {
+        let uid = self.credentials.uid;
+        if uid.is_root() && identity::is_root() || uid.0 < settings.minimum_uid {
+            return Err(AccountError::MinimumUid(uid));
+        }
+        self.check_uid()
+    }
+
+    fn check_uid(&self) -> Result<(), AccountError> {
+        let uid = self.credentials.uid;
         if !identity::is_root() && uid != identity::current_user() {
             return Err(AccountError::ForeignUid(uid));
         }

@@ -21,6 +21,7 @@ const MOST: usize = 10_000;
 static USERS: LazyLock<Memory<String, Option<User>>> = LazyLock::new(Memory::default);
 static USERS_BY_ID: LazyLock<Memory<u32, Option<User>>> = LazyLock::new(Memory::default);
 static GROUPS: LazyLock<Memory<String, Option<GroupId>>> = LazyLock::new(Memory::default);
+static GROUPS_BY_ID: LazyLock<Memory<u32, Option<String>>> = LazyLock::new(Memory::default);
 static GROUPS_OF: LazyLock<Memory<(String, u32), Vec<GroupId>>> = LazyLock::new(Memory::default);
 
 /// See [`identity::user_by_name`].
@@ -36,6 +37,11 @@ pub fn user_by_id(uid: UserId) -> io::Result<Option<User>> {
 /// See [`identity::group_by_name`].
 pub fn group_by_name(name: &str) -> io::Result<Option<GroupId>> {
     GROUPS.ask(name.to_owned(), || identity::group_by_name(name))
+}
+
+/// See [`identity::group_by_id`].
+pub fn group_by_id(gid: GroupId) -> io::Result<Option<String>> {
+    GROUPS_BY_ID.ask(gid.0, || identity::group_by_id(gid))
 }
 
 /// See [`identity::groups_of`].
@@ -105,6 +111,8 @@ mod tests {
         let root = user_by_id(UserId(0)).unwrap().unwrap();
         assert_eq!(user_by_name(&root.name).unwrap(), Some(root.clone()));
         assert!(groups_of(&root.name, root.gid).unwrap().contains(&root.gid));
+        let name = group_by_id(root.gid).unwrap().unwrap();
+        assert_eq!(group_by_name(&name).unwrap(), Some(root.gid));
         assert_eq!(user_by_name("no such user here").unwrap(), None);
         assert_eq!(group_by_name("no such group here").unwrap(), None);
     }

@@ -10,6 +10,7 @@
 pub mod account;
 pub mod attempt;
 pub mod directory;
+pub mod lookup;
 pub mod pam;
 pub mod passwd;
 pub mod penalty;

@@ -11,18 +11,21 @@ use std::sync::Arc;
 
 use roost_ipc::{
     AuthFailure, AuthOutcome, AuthResult, AuthSetup, AuthStart, AuthToGate, AuthToSupervisor,
-    Channel, GateToAuth, Receiver, Secret, Sender, SupervisorToAuth,
+    Channel, Found, GateToAuth, Lookup, Owner, Receiver, Secret, Sender, SupervisorToAuth,
 };
 use roost_types::SessionId;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
 use crate::Error;
 use crate::attempt::{Attempt, Out, Shared};
+use crate::lookup;
 use crate::settings::Settings;
 
 /// Attempts at once; the gate has one for each connection before login.
 const MAX_ATTEMPTS: usize = 65_536;
+/// Accounts looked up at once, so that logins have threads left.
+const LOOKUPS: usize = 16;
 /// Messages that may wait for a writer.
 const QUEUE: usize = 256;
 
@@ -48,6 +51,7 @@ pub struct Server {
     settings: Arc<Settings>,
     shared: Arc<Shared>,
     attempts: HashMap<SessionId, Running>,
+    lookups: Arc<Semaphore>,
     /// From attempts, for bookkeeping before it goes to the writer.
     out: mpsc::Sender<Out>,
     writer: mpsc::Sender<Write>,
@@ -70,6 +74,7 @@ impl Server {
             settings: Arc::new(settings),
             shared: Arc::new(Shared::default()),
             attempts: HashMap::new(),
+            lookups: Arc::new(Semaphore::new(LOOKUPS)),
             out,
             writer,
         };
@@ -80,6 +85,7 @@ impl Server {
             tokio::select! {
                 message = from_supervisor.recv() => match message? {
                     Some((SupervisorToAuth::Setup(setup), _)) => server.reload(setup).await,
+                    Some((SupervisorToAuth::Lookup(lookup), _)) => server.look_up(lookup),
                     Some((SupervisorToAuth::GatePeer, fds)) => {
                         if let Some(fd) = fds.into_iter().next() {
                             from_gate = Some(server.new_gate(fd).await?);
@@ -123,6 +129,25 @@ impl Server {
             Err(error) => AuthToSupervisor::SetupRejected(error.to_string()),
         };
         self.write(Write::Supervisor(answer)).await;
+    }
+
+    /// The supervisor says how many may wait.
+    fn look_up(&self, lookup: Lookup) {
+        let (settings, writer) = (Arc::clone(&self.settings), self.writer.clone());
+        let lookups = Arc::clone(&self.lookups);
+        tokio::spawn(async move {
+            let _turn = lookups.acquire_owned().await;
+            let request = lookup.request;
+            let found = tokio::task::spawn_blocking(move || lookup::answer(&settings, &lookup));
+            let found = found.await.unwrap_or_else(|_| Found {
+                request,
+                owner: Owner::Unknown {},
+                groups: Vec::new(),
+            });
+            let _ = writer
+                .send(Write::Supervisor(AuthToSupervisor::Found(found)))
+                .await;
+        });
     }
 
     async fn new_gate(&mut self, fd: OwnedFd) -> Result<Receiver<GateToAuth>, Error> {

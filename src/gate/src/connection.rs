@@ -244,7 +244,7 @@ impl Connection {
                 (ResponseCode::Limit, "Too many connections of this account")
             }
             Refusal::ShuttingDown => (ResponseCode::Unavailable, "Server shutting down"),
-            Refusal::NoGrant | Refusal::Unavailable => (
+            Refusal::NoGrant | Refusal::Unavailable | Refusal::NoMail => (
                 ResponseCode::Unavailable,
                 "Temporary failure, try again later",
             ),

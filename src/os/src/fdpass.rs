@@ -37,6 +37,19 @@ pub fn stream_pair() -> io::Result<(OwnedFd, OwnedFd)> {
     pair(SockType::Stream)
 }
 
+/// A stream pair for much data: each end may be `octets` ahead of the other.
+/// Without privileges the kernel's limit for everybody holds.
+pub fn wide_stream_pair(octets: usize) -> io::Result<(OwnedFd, OwnedFd)> {
+    use nix::sys::socket::{setsockopt, sockopt};
+    let (left, right) = pair(SockType::Stream)?;
+    for end in [&left, &right] {
+        if setsockopt(end, sockopt::SndBufForce, &octets).is_err() {
+            setsockopt(end, sockopt::SndBuf, &octets)?;
+        }
+    }
+    Ok((left, right))
+}
+
 fn pair(kind: SockType) -> io::Result<(OwnedFd, OwnedFd)> {
     let flags = SockFlag::SOCK_CLOEXEC;
     Ok(socketpair(AddressFamily::Unix, kind, None, flags)?)

@@ -88,6 +88,11 @@ pub fn group_by_name(name: &str) -> io::Result<Option<GroupId>> {
     Ok(Group::from_name(name)?.map(|g| GroupId(g.gid.as_raw())))
 }
 
+/// The group's name.
+pub fn group_by_id(gid: GroupId) -> io::Result<Option<String>> {
+    Ok(Group::from_gid(Gid::from_raw(gid.0))?.map(|group| group.name))
+}
+
 /// Every group of a user, `primary` included (`getgrouplist`).
 pub fn groups_of(name: &str, primary: GroupId) -> io::Result<Vec<GroupId>> {
     let name = std::ffi::CString::new(name)?;

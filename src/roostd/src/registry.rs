@@ -6,11 +6,14 @@
 
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use roost_ipc::{Endpoints, Grant, Handover, TlsInfo};
 use roost_os::UserId;
 use roost_types::SessionId;
+
+use crate::permits::Permit;
 
 /// A grant that nobody uses is void after this time.
 pub const GRANT_LIFE: Duration = Duration::from_secs(30);
@@ -39,6 +42,28 @@ pub struct Entry {
     pub since: Instant,
     /// The worker has said that it has the connection.
     pub started: bool,
+    /// It is a link: no client's connection, but another session's.
+    pub link: Option<LinkOf>,
+}
+
+/// Whose link it is.
+#[derive(Debug, Clone)]
+pub struct LinkOf {
+    /// The account that asks.
+    pub account: String,
+    pub session: SessionId,
+    _permit: Arc<Permit>,
+}
+
+impl LinkOf {
+    /// `permit` counts the link until the entry goes.
+    pub fn new(account: String, session: SessionId, permit: Arc<Permit>) -> Self {
+        Self {
+            account,
+            session,
+            _permit: permit,
+        }
+    }
 }
 
 /// What becomes of a handover.
@@ -115,8 +140,11 @@ impl Registry {
         self.early.clear();
     }
 
+    /// Links are no connections of the account.
     pub fn insert(&mut self, session: SessionId, entry: Entry) {
-        *self.per_account.entry(entry.account.clone()).or_default() += 1;
+        if entry.link.is_none() {
+            *self.per_account.entry(entry.account.clone()).or_default() += 1;
+        }
         self.sessions.insert(session, entry);
     }
 
@@ -138,7 +166,9 @@ impl Registry {
             return None;
         }
         let entry = self.sessions.remove(&session)?;
-        if let Some(count) = self.per_account.get_mut(&entry.account) {
+        if entry.link.is_none()
+            && let Some(count) = self.per_account.get_mut(&entry.account)
+        {
             *count -= 1;
             if *count == 0 {
                 self.per_account.remove(&entry.account);
@@ -177,6 +207,7 @@ impl Registry {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::permits::Permits;
     use roost_os::GroupId;
     use roost_os::identity::Credentials;
 
@@ -227,6 +258,7 @@ mod tests {
             method: "PLAIN".into(),
             since: Instant::now(),
             started: false,
+            link: None,
         }
     }
 
@@ -306,6 +338,22 @@ mod tests {
         registry.grant(grant(1), now);
         registry.forget_gate();
         assert!(matches!(registry.handover(offered(1), now), Match::Waiting));
+    }
+
+    #[test]
+    fn links_are_no_connections_of_the_account() {
+        let mut registry = Registry::default();
+        let permit = Permits::default().take(SessionId(7), UID, 1).unwrap();
+        let link = LinkOf::new("bob".into(), SessionId(7), Arc::new(permit));
+        let entry = Entry {
+            link: Some(link),
+            ..entry(UID)
+        };
+        registry.insert(SessionId(1), entry);
+        assert_eq!((registry.count("alice"), registry.len()), (0, 1));
+        assert!(registry.has_worker(UID), "it is not let go meanwhile");
+        assert!(registry.remove(SessionId(1), UID).is_some());
+        assert_eq!((registry.count("alice"), registry.len()), (0, 0));
     }
 
     #[test]

@@ -39,6 +39,8 @@ const TURN: Duration = Duration::from_millis(20);
 /// A session and its connection.
 pub struct Client {
     pub id: SessionId,
+    /// The client is a session of another account.
+    pub link: bool,
     pub stream: Stream,
     framer: Framer,
     /// `None` after a panic.
@@ -96,6 +98,7 @@ impl Client {
         stream.bytes_in += leftover.len() as u64;
         Self {
             id: session.identity().session,
+            link: session.identity().asker.is_some(),
             stream,
             framer,
             session: Some(session),
@@ -280,8 +283,11 @@ impl Client {
         self.trace(&frame);
         self.changes = None;
         if let Frame::NeedContinuation = frame {
-            // The session has no part in it, but the client waits.
-            write::continuation(&mut self.out, "OK");
+            // The session has no part in it, but the client waits; other
+            // sessions do not.
+            if !self.link {
+                write::continuation(&mut self.out, "OK");
+            }
             self.progress = Progress::Next;
             return Ok(());
         }

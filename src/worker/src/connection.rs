@@ -57,11 +57,13 @@ impl Connection {
         }
     }
 
-    /// Answers the login command `tag` and serves the client to the end.
-    pub async fn run(mut self, tag: &Tag) -> SessionEnd {
-        let first = match &mut self.client {
-            Some(client) => client.greet(tag),
-            None => Pause::End(Stop::Panic),
+    /// Answers the login command `tag`, if there is one, and serves the client
+    /// to the end.
+    pub async fn run(mut self, tag: Option<&Tag>) -> SessionEnd {
+        let first = match (&mut self.client, tag) {
+            (Some(client), Some(tag)) => client.greet(tag),
+            (Some(_), None) => Pause::Input,
+            (None, _) => Pause::End(Stop::Panic),
         };
         let stop = self.serve(first).await;
         let reason = match &stop {
@@ -136,14 +138,15 @@ impl Connection {
     /// Waits for the client and for changes, if there are any to be told.
     async fn wait(&mut self, idle: bool) -> Result<(), Stop> {
         let client = self.client.as_mut().ok_or(Stop::Panic)?;
-        let late = client.heard + self.idle_timeout;
+        // The asker's own session keeps the time, and its client company.
+        let (late, idle) = match client.link {
+            true => (None, false),
+            false => (Some(client.heard + self.idle_timeout), idle),
+        };
         let mut rest = Some(Instant::now() + REST);
         let mut keep_alive = idle.then(|| Instant::now() + KEEP_ALIVE);
         loop {
-            let wake = [rest, keep_alive]
-                .into_iter()
-                .flatten()
-                .fold(late, Instant::min);
+            let wake = [late, rest, keep_alive].into_iter().flatten().min();
             tokio::select! {
                 ready = client.stream.readable() => return Ok(ready?),
                 () = changed(&mut client.changes) => {
@@ -151,10 +154,10 @@ impl Connection {
                     return Ok(());
                 }
                 reason = self.ending.told() => return Err(Stop::Reason(reason)),
-                () = sleep_until(wake.into()) => {}
+                () = sleep(wake) => {}
             }
             let now = Instant::now();
-            if now >= late {
+            if late.is_some_and(|at| now >= at) {
                 return Err(Stop::Reason(EndReason::Timeout));
             }
             if rest.is_some_and(|at| now >= at) {
@@ -193,7 +196,8 @@ impl Connection {
                 | EndReason::ServerError,
             ) => None,
         };
-        let text = text.filter(|_| client.can_say_bye());
+        // On a link the end says all.
+        let text = text.filter(|_| !client.link && client.can_say_bye());
         let said = client.say(|_, out| {
             if let Some(text) = text {
                 let code = (reason == EndReason::Shutdown).then_some(ResponseCode::Unavailable);
@@ -203,6 +207,14 @@ impl Connection {
         if said.is_ok() && reason != EndReason::Disconnected {
             let _ = timeout(LAST_WORD, client.stream.flush()).await;
         }
+    }
+}
+
+/// For ever without a time.
+async fn sleep(until: Option<Instant>) {
+    match until {
+        Some(at) => sleep_until(at.into()).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::Error;
 use crate::ending::Ending;
+use crate::hints::Hints;
 use crate::maintain;
 use crate::serve;
 use crate::setup::{Setup, store_options};
@@ -44,6 +45,7 @@ enum Report {
 
 struct Worker {
     store: Arc<Store>,
+    hints: Arc<Hints>,
     setup: Setup,
     turns: Arc<Turns>,
     sender: Sender,
@@ -70,10 +72,12 @@ pub async fn run(control: Control) -> Result<(), Error> {
     let (reports, mut incoming) = mpsc::channel(64);
     let turns = Turns::new(TURNS);
     tokio::spawn(tidy::run(Arc::clone(&turns)));
+    let hints = Arc::new(Hints::default());
     let mut worker = Worker {
         store,
+        hints: Arc::clone(&hints),
         turns,
-        setup: Setup::new(&first),
+        setup: Setup::new(&first, hints.hook()),
         sender,
         reports,
         sessions: HashMap::new(),
@@ -95,6 +99,7 @@ pub async fn run(control: Control) -> Result<(), Error> {
                 None => worker.stop(Duration::from_secs(1)),
             },
             Some(report) = incoming.recv() => worker.reported(report).await?,
+            shares = hints.next() => worker.say(WorkerToSupervisor::Shares(shares)).await?,
             () = sleep_until(deadline) => worker.time_is_up().await?,
         }
         if worker.is_over() {
@@ -127,7 +132,7 @@ impl Worker {
         match message {
             SupervisorToWorker::Setup(setup) => {
                 roost_ipc::log::set_level(setup.log_level);
-                self.setup = Setup::new(&setup);
+                self.setup = Setup::new(&setup, self.hints.hook());
                 self.sender.send(&WorkerToSupervisor::Ready, &[]).await?;
             }
             SupervisorToWorker::Session(session) => {
@@ -139,6 +144,8 @@ impl Worker {
             SupervisorToWorker::Shutdown(within) => self.stop(within),
             SupervisorToWorker::Stop if self.maintaining > 0 => self.stop(PATIENCE),
             SupervisorToWorker::Stop => return Ok(self.sessions.is_empty()),
+            // Nothing was asked for.
+            SupervisorToWorker::ForeignOpened(_) | SupervisorToWorker::SharesFound(_) => {}
             SupervisorToWorker::Maintain(maintenance) => {
                 if let Some(fd) = fds.pop() {
                     self.maintain(maintenance, fd);
@@ -220,13 +227,15 @@ impl Worker {
             self.sessions.remove(&id);
             self.idle_since = Instant::now();
         }
+        self.say(message).await
+    }
+
+    async fn say(&mut self, message: WorkerToSupervisor) -> Result<(), Error> {
         // A supervisor that is gone has no use for it.
-        if let Err(e) = self.sender.send(&message, &[]).await
-            && self.stopping.is_none()
-        {
-            return Err(e.into());
+        match self.sender.send(&message, &[]).await {
+            Err(e) if self.stopping.is_none() => Err(e.into()),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     fn deadline(&self) -> Instant {

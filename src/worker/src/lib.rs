@@ -24,6 +24,7 @@ mod connection;
 mod control;
 mod deflate;
 mod ending;
+mod hints;
 mod maintain;
 mod serve;
 mod setup;

@@ -8,15 +8,17 @@ use crate::turns::Turns;
 use roost_imap::Tag;
 use roost_ipc::log::escape;
 use roost_ipc::{self as ipc, LogLevel, Refusal, SessionEnd, slog};
-use roost_session::{Identity, Session};
+use roost_session::{Asker, Identity, Session};
 use roost_store::{Account, AccountOptions, Store};
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::sync::Arc;
 
 /// A session that may begin.
 pub struct Ready {
     connection: Connection,
-    tag: Tag,
+    /// Of the login; none on a link.
+    tag: Option<Tag>,
 }
 
 /// Opens the account and makes the session; the client has been told nothing
@@ -39,13 +41,22 @@ pub async fn prepare(
         );
         Refusal::Unavailable
     };
-    let tag = Tag::new(message.tag.as_bytes()).ok_or_else(|| refuse(&"the gate sent no tag"))?;
+    let tag = match message.asker {
+        None => Some(Tag::new(message.tag.as_bytes()).ok_or_else(|| refuse(&"no tag"))?),
+        // Who has no mail shares none, and gets no Maildir for being asked.
+        Some(_) if !has_mail(&message.maildir).await => return Err(Refusal::NoMail),
+        Some(_) => None,
+    };
     let stream = Stream::new(fd).map_err(|e| refuse(&e))?;
     let account = open(store, setup, &message).await.map_err(|e| refuse(&e))?;
     let identity = Identity {
         session: id,
         user: message.account.clone(),
-        asker: None,
+        asker: message.asker.as_ref().map(|asker| Asker {
+            account: asker.account.clone(),
+            groups: asker.groups.clone(),
+            shown: asker.shown.clone(),
+        }),
     };
     let settings = setup.session_settings(message.max_message_size);
     let session = Session::new(identity, account, settings);
@@ -60,6 +71,13 @@ pub async fn prepare(
         ),
         tag,
     })
+}
+
+async fn has_mail(maildir: &Path) -> bool {
+    let maildir = maildir.join("cur");
+    let looked = tokio::task::spawn_blocking(move || maildir.try_exists());
+    // What cannot be looked at is no secret: opening it says why.
+    looked.await.is_ok_and(|found| found.unwrap_or(true))
 }
 
 async fn open(
@@ -83,6 +101,6 @@ async fn open(
 impl Ready {
     /// To the end; the supervisor logs what became of it.
     pub async fn run(self) -> SessionEnd {
-        self.connection.run(&self.tag).await
+        self.connection.run(self.tag.as_ref()).await
     }
 }

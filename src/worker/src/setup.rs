@@ -1,7 +1,7 @@
 //! The supervisor's settings in the words of store and session.
 
 use roost_ipc::{self as ipc, WorkerSetup};
-use roost_session::Settings;
+use roost_session::{Settings, SharesHook};
 use roost_store::{AccountOptions, Encoding, Fsync, Options};
 use roost_types::MailboxName;
 use std::sync::Arc;
@@ -18,13 +18,15 @@ pub struct Setup {
 }
 
 impl Setup {
-    pub fn new(setup: &WorkerSetup) -> Self {
+    pub fn new(setup: &WorkerSetup, shares: SharesHook) -> Self {
         let session = Settings {
             separator: setup.mail.separator,
             prefix: setup.mail.prefix.clone(),
             max_message_size: unlimited(setup.limits.max_message_size),
             max_bad_commands: setup.limits.max_bad_commands,
             running_interval: Some(setup.limits.running_interval).filter(|i| !i.is_zero()),
+            public: setup.mail.public,
+            shares: Some(shares),
             ..Settings::default()
         };
         let special_use_names = setup

@@ -39,6 +39,7 @@ fn setup() -> WorkerSetup {
             special_use: Vec::new(),
             initial_subscriptions: vec!["INBOX".into()],
             inotify: true,
+            public: false,
             poll_interval: Duration::from_secs(1),
         },
         limits: WorkerLimits {
@@ -107,6 +108,7 @@ impl Supervisor {
                 count_trash: true,
                 alert_percent: 80,
             },
+            asker: None,
         };
         self.send(&SupervisorToWorker::Session(session), Some(&theirs));
         drop(theirs);

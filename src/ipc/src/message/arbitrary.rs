@@ -52,6 +52,7 @@ any_choice!(
     Refusal,
     AuthFailure,
     EndReason,
+    ForeignResult,
     Task
 );
 any_choice!(Fsync, DirectoryEncoding, SpecialUse);
@@ -146,7 +147,7 @@ any_struct! {
     }
     MailSetup {
         (separator, prefix, directory_encoding, fsync),
-        (special_use, initial_subscriptions, inotify, poll_interval)
+        (special_use, initial_subscriptions, inotify, public, poll_interval)
     }
     WorkerLimits {
         (max_message_size, idle_timeout, max_bad_commands, running_interval, worker_idle)
@@ -154,8 +155,16 @@ any_struct! {
     WorkerSetup { (log_level, hostname, mail, limits) }
     Session {
         (session, account, home, maildir, index_dir, tag, leftover),
-        (endpoints, tls, method, max_message_size, quota)
+        (endpoints, tls, method, max_message_size, quota, asker)
     }
+    Asker { (account, groups, shown) }
+    OpenForeign { (request, session, shown) }
+    ForeignOpened { (request, result) }
+    Shares { (account, identifiers) }
+    SharesWanted { (request, session) }
+    SharesFound { (request, owners) }
+    Lookup { (request, owner, asker, local) }
+    Found { (request, owner, groups) }
     SessionCounts { (bytes_in, bytes_out, deleted, expunged, header_count, header_bytes, body_count, body_bytes) }
     SessionEnd { (session, reason, counts) }
     SessionRefusal { (session, reason) }
@@ -183,6 +192,20 @@ any_enum! {
     AuthResult {
         Just(Self::Granted {}),
         AuthFailure::any().prop_map(|reason| Self::Failed { reason }),
+    }
+    Owner {
+        <(String, Credentials)>::any().prop_flat_map(|(account, credentials)| {
+            let rest = <(PathBuf, (Option<String>, Option<QuotaLimits>))>::any();
+            rest.prop_map(move |(home, (maildir, quota))| Self::Account {
+                account: account.clone(),
+                credentials: credentials.clone(),
+                home,
+                maildir,
+                quota,
+            })
+        }),
+        Just(Self::Nobody {}),
+        Just(Self::Unknown {}),
     }
     AuthBackend {
         String::any().prop_map(|service| Self::Pam { service }),
@@ -218,11 +241,13 @@ any_enum! {
         any_of().prop_map(Self::Setup),
         Just(Self::GatePeer),
         Just(Self::Shutdown),
+        any_of().prop_map(Self::Lookup),
     }
     AuthToSupervisor {
         Just(Self::Ready),
         any_of().prop_map(Self::SetupRejected),
         any_of().prop_map(Self::Grant),
+        any_of().prop_map(Self::Found),
     }
     SupervisorToWorker {
         any_of().prop_map(Self::Setup),
@@ -231,9 +256,13 @@ any_enum! {
         any_of().prop_map(Self::Shutdown),
         Just(Self::Stop),
         any_of().prop_map(Self::Maintain),
+        any_of().prop_map(Self::ForeignOpened),
+        any_of().prop_map(Self::SharesFound),
     }
     ControlRequest {
         any_of().prop_map(Self::Maintain),
+        any_of().prop_map(Self::Share),
+        Just(Self::ForgetShares),
     }
     ControlReply {
         any_of().prop_map(Self::Finding),
@@ -251,6 +280,9 @@ any_enum! {
         any_of().prop_map(Self::SessionRefused),
         any_of().prop_map(Self::SessionEnded),
         Just(Self::Idle),
+        any_of().prop_map(Self::OpenForeign),
+        any_of().prop_map(Self::Shares),
+        any_of().prop_map(Self::SharesWanted),
     }
     LogRecord {
         (LogLevel::any(), <Option<SessionId>>::any(), "[a-z <>é]{0,20}")

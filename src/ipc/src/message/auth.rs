@@ -186,6 +186,49 @@ wire_struct! {
     }
 }
 
+wire_struct! {
+    /// Asks about accounts that nobody has to prove: whose mail a session
+    /// names, and what groups the session's own account is in.
+    pub struct Lookup {
+        pub request: u64,
+        /// As a client wrote it; a name without a domain is of the asker's.
+        pub owner: Option<String>,
+        /// The canonical name of who asks; none: the server itself.
+        pub asker: Option<String>,
+        /// Where the asker's client connected to, for its domain.
+        pub local: IpAddr,
+    }
+}
+
+wire_struct! {
+    pub struct Found {
+        pub request: u64,
+        pub owner: Owner,
+        /// The asker's groups by name; empty where there is no owner.
+        pub groups: Vec<String>,
+    }
+}
+
+wire_enum! {
+    /// Whose mail it is.
+    pub enum Owner {
+        Account = 1 {
+            /// The canonical name.
+            account: String,
+            credentials: Credentials,
+            home: PathBuf,
+            /// As in [`Grant`].
+            maildir: Option<String>,
+            /// As in [`Grant`].
+            quota: Option<QuotaLimits>,
+        },
+        /// No such account, or one whose mail is not served.
+        Nobody = 2 {},
+        /// Accounts cannot be looked up now.
+        Unknown = 3 {},
+    }
+}
+
 wire_messages! {
     pub enum SupervisorToAuth {
         Setup(AuthSetup) = 0,
@@ -193,6 +236,7 @@ wire_messages! {
         GatePeer = 1 [|_| 1],
         /// End.
         Shutdown = 2,
+        Lookup(Lookup) = 3,
     }
 }
 
@@ -203,5 +247,6 @@ wire_messages! {
         /// The setup cannot be used; after a reload the old one stays.
         SetupRejected(String) = 2,
         Grant(Grant) = 3,
+        Found(Found) = 4,
     }
 }

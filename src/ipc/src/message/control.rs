@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use roost_os::UserId;
 
+use super::worker::Shares;
 use crate::wire::{wire_choice, wire_messages, wire_struct};
 
 wire_choice! {
@@ -56,6 +57,10 @@ wire_struct! {
 wire_messages! {
     pub enum ControlRequest {
         Maintain(Maintenance) = 1,
+        /// What an account shares, as its folders have it; for root.
+        Share(Shares) = 2,
+        /// All accounts are about to be told anew; for root.
+        ForgetShares = 3,
     }
 }
 

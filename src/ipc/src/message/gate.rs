@@ -110,6 +110,8 @@ wire_choice! {
         Unavailable = 3,
         /// Roost is being stopped (`[UNAVAILABLE]`).
         ShuttingDown = 4,
+        /// The account of a link has no Maildir; never told to the gate.
+        NoMail = 5,
     }
 }
 

@@ -9,6 +9,11 @@
 //!          supervisor ◄─ SessionStarted ─ worker
 //! gate ◄─ HandoverDone ── supervisor
 //!
+//! worker of A ─ OpenForeign ──────► supervisor ─ Lookup ─► auth
+//!                                   supervisor ◄─ Found ── auth
+//!          supervisor ─ Session + fd ──► worker of B, with A as the asker
+//! worker of A ◄─ ForeignOpened + fd ─ supervisor    once B's has begun
+//!
 //! roostctl ─ Maintain ────────────► supervisor ─ Maintain + fd ──► worker
 //! roostctl ◄─ Finding, Indexed, Done ────────────────────────── worker
 //! ```

@@ -49,7 +49,7 @@ macro_rules! for_each_direction {
                 }
 
                 #[test]
-                fn any_bytes(variant in 0u8..9, mut bytes in vec(any::<u8>(), 0..200)) {
+                fn any_bytes(variant in 0u8..10, mut bytes in vec(any::<u8>(), 0..200)) {
                     super::survives::<$type>(&bytes);
                     bytes.insert(0, variant);
                     super::survives::<$type>(&bytes);
@@ -121,7 +121,12 @@ fn descriptors_go_with_the_messages_that_need_them() {
     proptest!(|(message in SupervisorToWorker::any())| {
         let expected = usize::from(matches!(
             message,
-            SupervisorToWorker::Session(_) | SupervisorToWorker::Maintain(_)
+            SupervisorToWorker::Session(_)
+                | SupervisorToWorker::Maintain(_)
+                | SupervisorToWorker::ForeignOpened(ForeignOpened {
+                    result: ForeignResult::Opened,
+                    ..
+                })
         ));
         prop_assert_eq!(message.descriptors(), expected);
     });

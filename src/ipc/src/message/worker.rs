@@ -29,6 +29,8 @@ wire_struct! {
         /// Wire names, for accounts that have no subscriptions yet.
         pub initial_subscriptions: Vec<String>,
         pub inotify: bool,
+        /// There is an account `public`.
+        pub public: bool,
         /// Between looks at directories where inotify does not serve.
         pub poll_interval: Duration,
     }
@@ -75,7 +77,21 @@ wire_struct! {
 }
 
 wire_struct! {
-    /// A client that has logged in. One descriptor: its connection.
+    /// Who asks for mailboxes of an account that is not its own.
+    pub struct Asker {
+        /// The canonical name of its account.
+        pub account: String,
+        /// The groups that it is in, by name.
+        pub groups: Vec<String>,
+        /// `~` and the owner, as the asker's client wrote it.
+        pub shown: String,
+    }
+}
+
+wire_struct! {
+    /// A client that has logged in, or the end of a link: a session of another
+    /// account that asks for this one's mailboxes. One descriptor: its
+    /// connection.
     pub struct Session {
         pub session: SessionId,
         pub account: String,
@@ -94,6 +110,67 @@ wire_struct! {
         /// This account's own limit instead of the setup's.
         pub max_message_size: Option<u64>,
         pub quota: Quota,
+        /// Of a link; it is not greeted, and `tag` and `leftover` are empty.
+        pub asker: Option<Asker>,
+    }
+}
+
+wire_struct! {
+    /// A session wants a link to another account.
+    pub struct OpenForeign {
+        /// The worker's own number, which the answer repeats.
+        pub request: u64,
+        /// The session that asks; it must be the worker's.
+        pub session: SessionId,
+        /// `~` and the owner, as the client wrote it.
+        pub shown: String,
+    }
+}
+
+wire_choice! {
+    /// What becomes of the wish for a link.
+    pub enum ForeignResult {
+        /// One descriptor: the asker's end of it.
+        Opened = 1,
+        /// There is no such account, or it has no Maildir.
+        NoSuchAccount = 2,
+        /// It cannot be looked up, or its worker does not take it.
+        Unavailable = 3,
+        /// The session or its uid has as many as it may have.
+        Limit = 4,
+    }
+}
+
+wire_struct! {
+    pub struct ForeignOpened {
+        pub request: u64,
+        pub result: ForeignResult,
+    }
+}
+
+wire_struct! {
+    /// Who may see some mailbox of an account: a hint of where to look.
+    pub struct Shares {
+        /// One that the worker has had a session of.
+        pub account: String,
+        /// As SETACL has them.
+        pub identifiers: Vec<String>,
+    }
+}
+
+wire_struct! {
+    /// A session wants to know who shares mailboxes with it.
+    pub struct SharesWanted {
+        pub request: u64,
+        pub session: SessionId,
+    }
+}
+
+wire_struct! {
+    pub struct SharesFound {
+        pub request: u64,
+        /// Owners, as the asker would write them; sorted.
+        pub owners: Vec<String>,
     }
 }
 
@@ -177,6 +254,11 @@ wire_messages! {
         Stop = 4,
         /// With the connection of who asked for it, which is answered there.
         Maintain(Maintenance) = 5 [|_| 1],
+        /// With the asker's end where it has been opened.
+        ForeignOpened(ForeignOpened) = 6 [|m| usize::from(matches!(
+            m, Self::ForeignOpened(ForeignOpened { result: ForeignResult::Opened, .. })
+        ))],
+        SharesFound(SharesFound) = 7,
     }
 }
 
@@ -192,5 +274,8 @@ wire_messages! {
         SessionEnded(SessionEnd) = 5,
         /// No session for `worker_idle`.
         Idle = 6,
+        OpenForeign(OpenForeign) = 7,
+        Shares(Shares) = 8,
+        SharesWanted(SharesWanted) = 9,
     }
 }

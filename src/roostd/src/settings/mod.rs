@@ -265,6 +265,8 @@ fn worker(config: &Config, hostname: String) -> ipc::WorkerSetup {
             special_use: mail.special_use.clone(),
             initial_subscriptions: mail.initial_subscriptions.clone(),
             inotify: mail.inotify,
+            // Auth says it when it is up.
+            public: false,
             poll_interval: mail.poll_interval,
         },
         limits: ipc::WorkerLimits {

@@ -21,6 +21,17 @@ impl Supervisor {
             ControlRequest::Maintain(maintenance) => {
                 self.maintain(asked.by, maintenance, asked.connection);
             }
+            ControlRequest::Share(_) | ControlRequest::ForgetShares if !asked.by.is_root() => {
+                answer(asked.connection, ControlReply::Refused);
+            }
+            ControlRequest::Share(said) => {
+                self.shares.set(&said.account, &said.identifiers);
+                answer(asked.connection, ControlReply::Done);
+            }
+            ControlRequest::ForgetShares => {
+                self.shares.forget();
+                answer(asked.connection, ControlReply::Done);
+            }
         }
     }
 

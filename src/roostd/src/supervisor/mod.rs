@@ -4,6 +4,7 @@
 
 mod child;
 mod control;
+mod foreign;
 mod reload;
 mod services;
 mod sessions;
@@ -27,11 +28,13 @@ use crate::logger::Log;
 use crate::registry::Registry;
 use crate::roles::Executables;
 use crate::settings::{Privilege, Settings};
+use crate::shares::Shares;
 use crate::watch::CertificateWatch;
 use crate::{exit, systemd};
 
 pub use child::Event;
 use child::Retired;
+use foreign::Foreign;
 use services::Service;
 use stop::Phase;
 use workers::Worker;
@@ -66,6 +69,8 @@ pub struct Supervisor {
     auth: Service<SupervisorToAuth>,
     workers: HashMap<UserId, Worker>,
     retired: Vec<Retired>,
+    foreign: Foreign,
+    shares: Shares,
     control: Option<ControlSocket>,
     /// Counts processes started.
     generation: u64,
@@ -106,6 +111,7 @@ pub async fn run(parts: Parts) -> io::Result<u8> {
     let mut certificates = CertificateChanges::watch(&supervisor.settings);
     supervisor.start()?;
     supervisor.open_control();
+    tokio::spawn(supervisor.shares.clone().keep());
     loop {
         let wake = supervisor.next_wake();
         tokio::select! {
@@ -122,6 +128,7 @@ pub async fn run(parts: Parts) -> io::Result<u8> {
         }
         supervisor.tick(Instant::now());
         if let Some(code) = supervisor.finished() {
+            supervisor.shares.flush();
             return Ok(code);
         }
     }
@@ -136,6 +143,7 @@ async fn sleep_until(wake: Option<Instant>) {
 
 impl Supervisor {
     fn new(parts: Parts, events: mpsc::Sender<Event>) -> Self {
+        let shares = Shares::load(parts.settings.config.tls.state_dir.clone());
         Self {
             source: parts.source,
             settings: parts.settings,
@@ -148,6 +156,8 @@ impl Supervisor {
             auth: Service::default(),
             workers: HashMap::new(),
             retired: Vec::new(),
+            foreign: Foreign::default(),
+            shares,
             control: None,
             generation: 0,
             next_session: 1,
@@ -181,6 +191,7 @@ impl Supervisor {
     fn tick(&mut self, now: Instant) {
         self.tick_services(now);
         self.tick_workers(now);
+        self.tick_foreign(now);
         for offered in self.registry.expire(now) {
             self.refuse_ungranted(&offered.handover);
         }
@@ -202,6 +213,7 @@ impl Supervisor {
             self.gate.next_wake(),
             self.auth.next_wake(),
             self.registry.next_expiry(),
+            self.foreign.next_wake(),
             self.phase.next_wake(),
         ];
         others

@@ -42,6 +42,8 @@ impl Supervisor {
 
     fn take_on(&mut self, settings: Settings, listeners: Listeners) {
         let old = std::mem::replace(&mut self.settings, settings);
+        // Until auth has said it anew.
+        self.settings.worker.mail.public = old.worker.mail.public;
         self.listeners = listeners;
         let config = &self.settings.config;
         logger::set_level(settings::log_level(config));
@@ -63,6 +65,10 @@ impl Supervisor {
             log::error!("the gate cannot be told its new settings: {error}");
         }
         self.send_auth(SupervisorToAuth::Setup(self.settings.auth.clone()), vec![]);
+        self.set_up_workers();
+    }
+
+    fn set_up_workers(&mut self) {
         for uid in self.workers.keys().copied().collect::<Vec<_>>() {
             let setup = SupervisorToWorker::Setup(self.settings.worker.clone());
             if self
@@ -75,6 +81,14 @@ impl Supervisor {
         }
     }
 
+    /// Whether there is an account `public`.
+    pub(super) fn set_public(&mut self, public: bool) {
+        if self.settings.worker.mail.public != public {
+            self.settings.worker.mail.public = public;
+            self.set_up_workers();
+        }
+    }
+
     /// A certificate file may have changed.
     pub(super) fn reload_certificates(&mut self) {
         if !self.phase.is_serving() {
@@ -82,7 +96,8 @@ impl Supervisor {
         }
         match Settings::new(self.settings.config.clone(), &self.source.privilege) {
             Ok(new) if new.gate.tls == self.settings.gate.tls => {}
-            Ok(new) => {
+            Ok(mut new) => {
+                new.worker.mail.public = self.settings.worker.mail.public;
                 self.settings = new;
                 if let Err(error) = self.send_gate_setup(None) {
                     log::error!("the gate cannot be told its new settings: {error}");

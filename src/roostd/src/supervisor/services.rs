@@ -194,11 +194,13 @@ impl Supervisor {
             Inbound::Message(AuthToSupervisor::Ready, _) => {
                 self.auth.set_ready();
                 self.announce();
+                self.ask_for_public();
             }
             Inbound::Message(AuthToSupervisor::SetupRejected(reason), _) => {
                 self.on_rejected(Role::Auth, &reason);
             }
             Inbound::Message(AuthToSupervisor::Grant(grant), _) => self.on_grant(grant),
+            Inbound::Message(AuthToSupervisor::Found(found), _) => self.on_found(found),
             Inbound::Closed(reason) => self.lose_auth(reason.as_deref()),
         }
     }
@@ -228,6 +230,7 @@ impl Supervisor {
         let now = Instant::now();
         if let Some(running) = self.auth.lose(now) {
             self.retire(running, reason);
+            self.forget_questions();
         }
     }
 

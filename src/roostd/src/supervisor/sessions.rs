@@ -4,6 +4,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use super::workers::Wanted;
 use super::*;
 use crate::registry::{Entry, Match, Offered};
 use roost_config::MaildirError;
@@ -63,7 +64,7 @@ impl Supervisor {
             );
             return self.refuse(session, Refusal::Unavailable);
         }
-        self.assign(grant, offered);
+        self.assign(Wanted::Login(Box::new(grant), offered));
     }
 
     /// True when the account may have one more connection.
@@ -107,6 +108,7 @@ impl Supervisor {
             method: grant.method.clone(),
             since: Instant::now(),
             started: false,
+            link: None,
         };
         self.registry.insert(grant.session, entry);
     }
@@ -116,14 +118,17 @@ impl Supervisor {
         if !self.registry.started(session, uid) {
             return;
         }
-        if let Some(entry) = self.registry.get(session) {
-            log_login(session, entry);
+        match self.registry.get(session) {
+            Some(entry) if entry.link.is_some() => return self.on_link_started(session),
+            Some(entry) => log_login(session, entry),
+            None => {}
         }
         self.send_gate(SupervisorToGate::HandoverDone(session), vec![]);
     }
 
     pub(super) fn on_session_refused(&mut self, uid: UserId, session: SessionId, reason: Refusal) {
         match self.registry.remove(session, uid) {
+            Some(entry) if entry.link.is_some() => self.on_link_ended(session, &entry, reason),
             Some(entry) if !entry.started => self.refuse(session, reason),
             // It has begun already, so that this is its end.
             Some(_) => self.send_gate(SupervisorToGate::SessionEnded(session), vec![]),
@@ -135,6 +140,9 @@ impl Supervisor {
         let Some(entry) = self.registry.remove(end.session, uid) else {
             return;
         };
+        if entry.link.is_some() {
+            return self.on_link_ended(end.session, &entry, Refusal::Unavailable);
+        }
         let counts = Some(&end.counts);
         log_end(end.session, &entry, pid, end.reason.text(), counts);
         if !entry.started {
@@ -150,7 +158,9 @@ impl Supervisor {
             let Some(entry) = self.registry.remove(session, uid) else {
                 continue;
             };
-            if entry.started {
+            if entry.link.is_some() {
+                self.on_link_ended(session, &entry, Refusal::Unavailable);
+            } else if entry.started {
                 log_end(session, &entry, pid, "Worker died", None);
                 self.send_gate(SupervisorToGate::SessionEnded(session), vec![]);
             } else {

@@ -2,7 +2,6 @@
 //! and after a few seconds no more.
 
 use super::*;
-use crate::registry::Offered;
 use roost_ipc::{Refusal, SupervisorToWorker};
 
 /// Longer than the sessions' own grace, after which the rest is killed.
@@ -66,19 +65,14 @@ impl Supervisor {
             kill_at: now + grace + MARGIN,
             code,
         };
-        let mut waiting: Vec<Offered> = Vec::new();
+        let mut waiting = Vec::new();
         for worker in self.workers.values_mut() {
-            waiting.extend(
-                worker
-                    .take_pending()
-                    .into_iter()
-                    .map(|(_, offered)| offered),
-            );
+            waiting.extend(worker.take_pending());
             // One that does not read is killed soon.
             worker.send(SupervisorToWorker::Shutdown(grace));
         }
-        for offered in waiting {
-            self.refuse(offered.handover.session, Refusal::ShuttingDown);
+        for wanted in waiting {
+            self.turn_away(&wanted, Refusal::ShuttingDown);
         }
         self.send_gate(SupervisorToGate::Shutdown(grace), vec![]);
         if self.gate.running.is_none() {

@@ -4,9 +4,10 @@
 //! is on its way to it, and what comes meanwhile waits for its successor: two
 //! workers of one uid never run at once, and no login is lost between them.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 use super::child::{Event, Plan, Running};
+use super::foreign::Link;
 use super::*;
 use crate::backoff::Backoff;
 use crate::link::Inbound;
@@ -24,9 +25,27 @@ const MEMORY: Duration = Duration::from_secs(60);
 
 pub(super) struct Worker {
     state: State,
-    /// Logins that wait until a worker can be started.
-    pending: VecDeque<(Grant, Offered)>,
+    /// Sessions that wait until a worker can be started.
+    pending: VecDeque<Wanted>,
     backoff: Backoff,
+    /// Those it has had sessions of since it was started; the canonical names.
+    accounts: HashSet<String>,
+}
+
+/// A session for a worker.
+pub(super) enum Wanted {
+    Login(Box<Grant>, Offered),
+    Link(Box<Link>),
+}
+
+impl Wanted {
+    /// Whose mail it is.
+    fn owner(&self) -> &Grant {
+        match self {
+            Self::Login(grant, _) => grant,
+            Self::Link(link) => &link.owner,
+        }
+    }
 }
 
 enum State {
@@ -43,7 +62,13 @@ impl Worker {
             state: State::Waiting(now),
             pending: VecDeque::new(),
             backoff: Backoff::default(),
+            accounts: HashSet::new(),
         }
+    }
+
+    /// It has been given sessions of that account.
+    pub fn serves(&self, account: &str) -> bool {
+        self.accounts.contains(account)
     }
 
     fn running(&self) -> Option<&Running<SupervisorToWorker>> {
@@ -102,36 +127,52 @@ impl Worker {
         }
     }
 
-    /// Logins that wait, when there will be no worker.
-    pub fn take_pending(&mut self) -> VecDeque<(Grant, Offered)> {
+    /// What waits, when there will be no worker.
+    pub fn take_pending(&mut self) -> VecDeque<Wanted> {
         std::mem::take(&mut self.pending)
     }
 }
 
 impl Supervisor {
-    /// Gives a login to the worker of its uid, now or when there is one.
-    pub(super) fn assign(&mut self, grant: Grant, offered: Offered) {
+    /// Gives a session to the worker of its uid, now or when there is one.
+    pub(super) fn assign(&mut self, wanted: Wanted) {
         let now = Instant::now();
-        let uid = grant.credentials.uid;
-        let worker = self.workers.entry(uid).or_insert_with(|| Worker::new(now));
+        let credentials = &wanted.owner().credentials;
+        let worker = self.workers.entry(credentials.uid);
+        let worker = worker.or_insert_with(|| Worker::new(now));
         match &worker.state {
-            State::Running(_) => return self.deliver(&grant, offered),
+            State::Running(_) => return self.deliver(wanted),
             State::Waiting(until) if *until <= now => {
-                let credentials = grant.credentials.clone();
-                worker.pending.push_back((grant, offered));
+                let credentials = credentials.clone();
+                worker.pending.push_back(wanted);
                 return self.start_worker(credentials);
             }
             State::Stopping(..) | State::Waiting(_) => {}
         }
         if worker.pending.len() < MAX_PENDING {
-            worker.pending.push_back((grant, offered));
+            worker.pending.push_back(wanted);
         } else {
-            self.refuse(grant.session, Refusal::Unavailable);
+            self.turn_away(&wanted, Refusal::Unavailable);
+        }
+    }
+
+    /// There is no worker for it.
+    pub(super) fn turn_away(&mut self, wanted: &Wanted, reason: Refusal) {
+        match wanted {
+            Wanted::Login(grant, _) => self.refuse(grant.session, reason),
+            Wanted::Link(link) => self.drop_link(link),
+        }
+    }
+
+    fn deliver(&mut self, wanted: Wanted) {
+        match wanted {
+            Wanted::Login(grant, offered) => self.deliver_login(&grant, offered),
+            Wanted::Link(link) => self.deliver_link(*link),
         }
     }
 
     /// To a running worker.
-    fn deliver(&mut self, grant: &Grant, offered: Offered) {
+    fn deliver_login(&mut self, grant: &Grant, offered: Offered) {
         let Offered {
             handover,
             connection,
@@ -139,10 +180,6 @@ impl Supervisor {
         if !self.has_room(&grant.account) {
             return self.refuse_too_many(grant, &handover.endpoints);
         }
-        let uid = grant.credentials.uid;
-        let Some(State::Running(running)) = self.workers.get(&uid).map(|w| &w.state) else {
-            return self.refuse(grant.session, Refusal::Unavailable);
-        };
         let place = match self.settings.place_of(grant) {
             Ok(place) => place,
             Err(error) => return self.refuse_placeless(grant, &error),
@@ -160,12 +197,37 @@ impl Supervisor {
             method: grant.method.clone(),
             max_message_size: place.max_message_size,
             quota: place.quota,
+            asker: None,
         };
-        let sent = running
-            .link
-            .send(SupervisorToWorker::Session(session), vec![connection]);
         self.enter(grant, &handover);
-        if sent.is_err() {
+        self.give_session(grant.credentials.uid, session, connection);
+    }
+
+    /// To a worker that runs: the session is in the registry.
+    pub(super) fn give_session(&mut self, uid: UserId, session: Session, connection: OwnedFd) {
+        let Some(worker) = self.workers.get_mut(&uid) else {
+            return;
+        };
+        worker.accounts.insert(session.account.clone());
+        let message = SupervisorToWorker::Session(session);
+        if !worker.send_with(message, vec![connection]) {
+            self.lose_worker(uid, Some("it does not read its messages"));
+        }
+    }
+
+    /// To the worker of that generation, if it is there.
+    pub(super) fn tell_worker(
+        &mut self,
+        uid: UserId,
+        generation: u64,
+        message: SupervisorToWorker,
+        descriptors: Vec<OwnedFd>,
+    ) {
+        let Some(worker) = self.workers.get(&uid) else {
+            return;
+        };
+        let same = worker.running().is_some_and(|r| r.generation == generation);
+        if same && !worker.send_with(message, descriptors) {
             self.lose_worker(uid, Some("it does not read its messages"));
         }
     }
@@ -197,15 +259,16 @@ impl Supervisor {
                 // An empty queue has room.
                 let _ = running.link.send(setup, vec![]);
                 worker.state = State::Running(running);
-                for (grant, offered) in pending {
-                    self.deliver(&grant, offered);
+                worker.accounts.clear();
+                for wanted in pending {
+                    self.deliver(wanted);
                 }
             }
             Err(error) => {
                 log::error!("no worker for uid {uid} can be started: {error}");
                 worker.state = State::Waiting(now + worker.backoff.after_death(now, now));
-                for (grant, _) in pending {
-                    self.refuse(grant.session, Refusal::Unavailable);
+                for wanted in pending {
+                    self.turn_away(&wanted, Refusal::Unavailable);
                 }
             }
         }
@@ -225,12 +288,20 @@ impl Supervisor {
         }
         let pid = running.pid();
         match inbound {
-            Inbound::Message(message, _) => self.on_worker_message(uid, pid, message),
+            Inbound::Message(message, _) => {
+                self.on_worker_message(uid, pid, generation, message);
+            }
             Inbound::Closed(reason) => self.lose_worker(uid, reason.as_deref()),
         }
     }
 
-    fn on_worker_message(&mut self, uid: UserId, pid: u32, message: WorkerToSupervisor) {
+    fn on_worker_message(
+        &mut self,
+        uid: UserId,
+        pid: u32,
+        generation: u64,
+        message: WorkerToSupervisor,
+    ) {
         match message {
             WorkerToSupervisor::Ready => {}
             WorkerToSupervisor::SetupRejected(reason) => {
@@ -242,6 +313,13 @@ impl Supervisor {
             }
             WorkerToSupervisor::SessionEnded(end) => self.on_session_ended(uid, pid, &end),
             WorkerToSupervisor::Idle => self.on_worker_idle(uid),
+            WorkerToSupervisor::OpenForeign(asked) => {
+                self.on_open_foreign(uid, generation, asked);
+            }
+            WorkerToSupervisor::Shares(said) => self.on_shares(uid, &said),
+            WorkerToSupervisor::SharesWanted(wanted) => {
+                self.on_shares_wanted(uid, generation, wanted);
+            }
         }
     }
 
@@ -304,8 +382,8 @@ impl Supervisor {
                 State::Running(_) => self.lose_worker(uid, None),
                 State::Stopping(..) => self.lose_worker(uid, Some("it does not end")),
                 State::Waiting(_) => match worker.pending.front() {
-                    Some((grant, _)) => {
-                        let credentials = grant.credentials.clone();
+                    Some(wanted) => {
+                        let credentials = wanted.owner().credentials.clone();
                         self.start_worker(credentials);
                     }
                     None => {

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 use roost_ipc::{BlockingChannel, ControlReply, ControlRequest, Maintenance, Task};
 use roost_os::UserId;
 
-use crate::host::{Host, connect, free_address, until};
+use crate::host::{Client, Host, connect, free_address, until};
 
 type Case = (&'static str, fn(&mut Host));
 
-const CASES: [Case; 14] = [
+const CASES: [Case; 18] = [
     ("a login reaches its worker and is logged", login),
     (
         "a handover without a grant is refused",
@@ -27,6 +27,10 @@ const CASES: [Case; 14] = [
     ("systemd is told how far it is", systemd),
     ("an idle worker ends and loses no login", idle_worker),
     ("local programs are heard for their own mail", control),
+    ("a session opens links, which end with it", links),
+    ("links have their limit and their end", link_limits),
+    ("no worker speaks for others", forgery),
+    ("who shares with whom is known and kept", shares),
     ("stopping says BYE, and kills what hangs", stop),
 ];
 
@@ -237,6 +241,144 @@ fn idle_worker(host: &mut Host) {
         host.pids("roost-worker").is_empty().then_some(())
     });
     assert!(!host.log().contains("ended: signal"));
+}
+
+fn said(client: &mut Client, line: &str) -> String {
+    client.say(line);
+    client.line()
+}
+
+fn links(host: &mut Host) {
+    let text = std::fs::read_to_string(host.config()).unwrap();
+    let lines = text
+        .lines()
+        .map(|line| match line.starts_with("log_level") {
+            true => "log_level = low-level\n".to_owned(),
+            false => format!("{line}\n"),
+        });
+    std::fs::write(host.config(), lines.collect::<String>()).unwrap();
+    host.reconfigure("");
+    let mut bob = host.login("bob");
+    let opened = said(&mut bob, "open ~Alice");
+    let number = opened.rsplit(' ').next().unwrap().to_owned();
+    let expected = format!("Opened: alice for bob of staff as ~Alice tag <> session {number}");
+    assert_eq!(opened, expected);
+    assert_eq!(said(&mut bob, "via ping"), "ping");
+    for (owner, result) in [
+        ("~nobody", "NoSuchAccount"),
+        ("~nomail", "NoSuchAccount"),
+        ("~foreign", "NoSuchAccount"),
+        ("alice", "NoSuchAccount"),
+        ("~unknown", "Unavailable"),
+        (&format!("~{}", "x".repeat(256)), "NoSuchAccount"),
+    ] {
+        assert_eq!(said(&mut bob, &format!("open {owner}")), result, "{owner}");
+    }
+    assert_eq!(said(&mut bob, "via ping"), "ping");
+    assert_eq!(said(&mut bob, "via quit"), "the link has ended");
+    host.wait_log("link of <bob> to <alice> closed");
+    // No client has come or gone.
+    let log = host.log();
+    assert!(!log.contains("Login: user=<alice>"), "{log}");
+    assert!(!log.contains("imap(alice)"), "{log}");
+    assert!(bob.is_alive());
+    // A link is no session that may have links.
+    said(&mut bob, "open ~alice");
+    assert_eq!(
+        said(&mut bob, "via open ~carol"),
+        "",
+        "one worker serves both"
+    );
+    host.wait_log("it speaks for a session that is not its own");
+}
+
+fn link_limits(host: &mut Host) {
+    host.reconfigure("\n[limits]\nmax_connections_per_user = 1\n");
+    let mut bob = host.login("bob");
+    for _ in 0..16 {
+        assert!(said(&mut bob, "open ~alice").starts_with("Opened: alice"));
+    }
+    assert_eq!(said(&mut bob, "open ~alice"), "Limit");
+    assert_eq!(said(&mut bob, "drop links"), "dropped");
+    until("an end of links", || {
+        said(&mut bob, "open ~alice")
+            .starts_with("Opened")
+            .then_some(())
+    });
+    // They are no connections of alice's.
+    let mut alice = host.login("alice");
+    assert!(alice.is_alive());
+    let mut carol = host.login("carol");
+    assert!(said(&mut carol, "open ~alice").starts_with("Opened: alice"));
+    // A question that auth does not answer is no answer.
+    assert_eq!(said(&mut carol, "open ~silent"), "Unavailable");
+    // Nor is one that dies.
+    carol.say("open ~silent");
+    std::thread::sleep(Duration::from_millis(50));
+    host.replace("roost-auth");
+    assert_eq!(carol.line(), "Unavailable");
+}
+
+fn forgery(host: &mut Host) {
+    let mut alice = host.login("alice");
+    let mut bob = host.login("bob");
+    for number in [99_u64, 1 << 40] {
+        bob.say(&format!("forge {number}"));
+        assert_eq!(bob.line(), "", "the worker is ended");
+        assert_eq!(alice.line(), "");
+        alice = host.login("alice");
+        bob = host.login("bob");
+    }
+    assert_eq!(
+        host.count_log("it speaks for a session that is not its own"),
+        2
+    );
+    // For an account that it has no session of.
+    bob.say("speak carol");
+    until("the worker's end", || bob.line().is_empty().then_some(()));
+    host.wait_log("it speaks for an account that is not its own");
+    assert_eq!(said(&mut host.login("dave"), "shares"), "");
+}
+
+fn shares(host: &mut Host) {
+    let mut alice = host.login("alice");
+    let mut bob = host.login("bob");
+    assert_eq!(said(&mut bob, "shares"), "");
+    assert_eq!(said(&mut alice, "share #staff"), "shared");
+    assert_eq!(said(&mut bob, "shares"), "alice");
+    assert_eq!(said(&mut alice, "shares"), "");
+    let file = host.config().with_file_name("state").join("shares");
+    until("the file", || {
+        let text = std::fs::read_to_string(&file).unwrap_or_default();
+        (text == "alice #staff\n").then_some(())
+    });
+    let ask = |request| {
+        let socket = roost_os::local::connect(&host.control()).unwrap();
+        let mut channel = BlockingChannel::<ControlRequest, ControlReply>::new(socket).unwrap();
+        channel.send(&request, &[]).unwrap();
+        channel.recv().unwrap().map(|(reply, _)| reply)
+    };
+    let all = roost_ipc::Shares {
+        account: "carol".into(),
+        identifiers: vec!["bob".into()],
+    };
+    let replies = [
+        ask(ControlRequest::ForgetShares),
+        ask(ControlRequest::Share(all)),
+    ];
+    if roost_os::identity::is_root() {
+        assert_eq!(
+            replies,
+            [Some(ControlReply::Done), Some(ControlReply::Done)]
+        );
+        assert_eq!(said(&mut bob, "shares"), "carol");
+    } else {
+        assert_eq!(
+            replies,
+            [Some(ControlReply::Refused), Some(ControlReply::Refused)]
+        );
+        assert_eq!(said(&mut bob, "shares"), "alice");
+    }
 }
 
 fn stop(host: &mut Host) {

@@ -1,8 +1,10 @@
 //! Lets everybody in, under the uid of this process; `foreign` under another.
+//! Everybody has mail to share but `nobody`, and is in the group `staff`; of
+//! `silent` nothing is ever said.
 
 use roost_ipc::{
-    AuthMethod, AuthOutcome, AuthResult, AuthToGate, AuthToSupervisor, Channel, GateToAuth, Grant,
-    SupervisorToAuth,
+    AuthMethod, AuthOutcome, AuthResult, AuthToGate, AuthToSupervisor, Channel, Found, GateToAuth,
+    Grant, Lookup, Owner, SupervisorToAuth,
 };
 use roost_os::identity::{Credentials, current_group, current_user};
 
@@ -20,6 +22,12 @@ pub fn run() {
                         }
                         Some((SupervisorToAuth::GatePeer, mut fds)) => {
                             gate = Some(Gate::new(fds.remove(0)).unwrap());
+                        }
+                        Some((SupervisorToAuth::Lookup(lookup), _)) => {
+                            if let Some(found) = look_up(&lookup) {
+                                let found = AuthToSupervisor::Found(found);
+                                supervisor.send(&found, &[]).await.unwrap();
+                            }
                         }
                         Some((SupervisorToAuth::Shutdown, _)) | None => return,
                     },
@@ -57,18 +65,10 @@ async fn grant(
         panic!("unexpected method");
     };
     let account = String::from_utf8(user.expose().to_vec()).unwrap();
-    let mut uid = current_user();
-    if account == "foreign" {
-        uid.0 += 1;
-    }
     let grant = Grant {
         session: start.session,
+        credentials: credentials(&account),
         account,
-        credentials: Credentials {
-            uid,
-            gid: current_group(),
-            groups: vec![],
-        },
         home: "/".into(),
         maildir: None,
         quota: None,
@@ -79,4 +79,36 @@ async fn grant(
         .await
         .unwrap();
     start.session
+}
+
+fn credentials(account: &str) -> Credentials {
+    let mut uid = current_user();
+    if account == "foreign" {
+        uid.0 += 1;
+    }
+    Credentials {
+        uid,
+        gid: current_group(),
+        groups: vec![],
+    }
+}
+
+fn look_up(lookup: &Lookup) -> Option<Found> {
+    let owner = match lookup.owner.as_deref() {
+        Some("silent") => return None,
+        Some("unknown") => Owner::Unknown {},
+        Some("nobody" | "public") | None => Owner::Nobody {},
+        Some(account) => Owner::Account {
+            account: account.to_lowercase(),
+            credentials: credentials(account),
+            home: "/".into(),
+            maildir: None,
+            quota: None,
+        },
+    };
+    Some(Found {
+        request: lookup.request,
+        owner,
+        groups: vec!["staff".into()],
+    })
 }

@@ -1,0 +1,90 @@
+use super::*;
+
+fn some(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+fn with(shares: &Shares, account: &str, groups: &[&str]) -> Vec<String> {
+    let groups = some(groups);
+    shares.with(&Asker {
+        account,
+        groups: &groups,
+    })
+}
+
+#[test]
+fn owners_are_found_by_name_group_domain_and_by_anyone() {
+    let dir = tempfile::tempdir().unwrap();
+    let shares = Shares::load(dir.path().into());
+    shares.set("alice", &some(&["bob", "#sales people"]));
+    shares.set("carol", &some(&["user=dave", "group=staff", "owner"]));
+    shares.set("public", &some(&["anyone"]));
+    shares.set("ann@one.example", &some(&["bob", "anyone@two.example"]));
+    shares.set("eve@two.example", &some(&["anyone@"]));
+    // Whose `bob` it is that one means, the owner's side knows.
+    let near = with(&shares, "bob", &[]);
+    assert_eq!(near, ["alice", "ann@one.example", "public"]);
+    assert_eq!(with(&shares, "dave", &[]), ["carol", "public"]);
+    let groups = ["sales people", "staff"];
+    assert_eq!(with(&shares, "fred", &groups), ["alice", "carol", "public"]);
+    assert_eq!(with(&shares, "bob@one.example", &[]), ["ann", "public"]);
+    let far = with(&shares, "bob@two.example", &[]);
+    assert_eq!(far, ["ann@one.example", "eve", "public"]);
+    assert_eq!(with(&shares, "owner", &[]), ["public"]);
+    assert!(with(&shares, "public", &[]).is_empty(), "not oneself");
+}
+
+#[test]
+fn the_file_holds_what_was_said_last() {
+    let dir = tempfile::tempdir().unwrap();
+    let shares = Shares::load(dir.path().into());
+    shares.set("alice", &some(&["bob", "carol"]));
+    shares.set("dave", &some(&["bob"]));
+    shares.set("alice", &some(&["#a b"]));
+    shares.flush();
+    let file = dir.path().join("shares");
+    assert_eq!(
+        std::fs::read_to_string(&file).unwrap(),
+        "alice #a b\ndave bob\n"
+    );
+    let again = Shares::load(dir.path().into());
+    assert_eq!(with(&again, "bob", &["a b"]), ["alice", "dave"]);
+    // The same again writes nothing.
+    std::fs::remove_file(&file).unwrap();
+    again.set("dave", &some(&["bob"]));
+    again.flush();
+    assert!(!file.exists());
+    again.set("dave", &[]);
+    again.flush();
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "alice #a b\n");
+    again.forget();
+    again.flush();
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "");
+    assert_eq!(again.lock().lines, 0);
+}
+
+#[test]
+fn damaged_lines_are_set_aside() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("shares");
+    let text = b"alice bob\nhalf\n dave\n\xff \xff\ndave  bob\ncarol bob\n";
+    std::fs::write(&file, text).unwrap();
+    let shares = Shares::load(dir.path().into());
+    assert_eq!(with(&shares, "bob", &[]), ["alice", "carol"]);
+    let aside = std::fs::read(dir.path().join("shares.damaged")).unwrap();
+    assert_eq!(aside, b"half\n dave\n\xff \xff\ndave  bob\n");
+}
+
+#[test]
+fn nobody_can_fill_it_or_break_its_lines() {
+    let dir = tempfile::tempdir().unwrap();
+    let shares = Shares::load(dir.path().into());
+    let many: Vec<_> = (0..5000).map(|n| format!("u{n}")).collect();
+    shares.set("alice", &many);
+    assert_eq!(shares.lock().lines, MAX_IDENTIFIERS);
+    let odd = ["bob\nroot x", "", " bob", "\u{7f}", &"x".repeat(256)];
+    shares.set("alice", &some(&odd));
+    shares.set("a b", &some(&["bob"]));
+    shares.set("a\nb", &some(&["bob"]));
+    assert_eq!(shares.lock().lines, 0);
+}

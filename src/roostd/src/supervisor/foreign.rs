@@ -1,0 +1,401 @@
+//! Links: a session of one account that asks for mailboxes of another.
+//!
+//! The asker's worker names one of its sessions and an owner; who the asker
+//! is, the registry knows, and auth says who the owner is and in what groups
+//! the asker. The owner's worker then gets an ordinary session with the asker's
+//! name on it, and the asker's worker the other end, when that has begun. So no
+//! worker says whose session it wants, and none learns more than whether it can
+//! be had.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use super::workers::Wanted;
+use super::*;
+use crate::permits::{Permit, Permits};
+use crate::registry::{Entry, LinkOf};
+use crate::shares;
+use roost_ipc::log::escape;
+use roost_ipc::{
+    Asker, Bytes, ForeignOpened, ForeignResult, Found, Grant, Lookup, OpenForeign, Owner, Refusal,
+    Session, SharesFound, SharesWanted, SupervisorToWorker, slog,
+};
+use roost_types::{LogLevel, SessionId};
+
+/// For auth to answer, and again for the owner's worker to take the link.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Octets that either side may be ahead of the other.
+const AHEAD: usize = 512 << 10;
+/// The longest name of an owner, with its `~`.
+const MAX_SHOWN: usize = 256;
+/// Whose mailboxes are a namespace of their own.
+const PUBLIC: &str = "public";
+
+/// What is under way.
+#[derive(Default)]
+pub(super) struct Foreign {
+    permits: Permits,
+    /// Questions to auth.
+    asked: HashMap<u64, (Question, Instant)>,
+    last: u64,
+    /// Links that the owner's worker has and has not confirmed; the asker's end
+    /// is kept meanwhile.
+    opening: HashMap<SessionId, (Wish, OwnedFd, Instant)>,
+}
+
+/// Why auth was asked.
+enum Question {
+    Link(Wish),
+    Shares(SharesWanted, UserId, u64, Permit),
+    Public,
+}
+
+/// A worker's wish for a link.
+pub(super) struct Wish {
+    asked: OpenForeign,
+    uid: UserId,
+    /// Of the worker; its successor has no such wish.
+    generation: u64,
+    permit: Arc<Permit>,
+}
+
+/// A link on its way to the owner's worker.
+pub(super) struct Link {
+    /// Whose mail it is; the number is the link's own.
+    pub owner: Grant,
+    groups: Vec<String>,
+    wish: Wish,
+}
+
+impl Foreign {
+    pub fn next_wake(&self) -> Option<Instant> {
+        let asked = self.asked.values().map(|(_, until)| *until);
+        asked.chain(self.opening.values().map(|(.., at)| *at)).min()
+    }
+}
+
+impl Supervisor {
+    pub(super) fn on_open_foreign(&mut self, uid: UserId, generation: u64, asked: OpenForeign) {
+        let Some(entry) = self.own_session(uid, asked.session) else {
+            return self.lose_worker(uid, Some("it speaks for a session that is not its own"));
+        };
+        let (asker, local) = (entry.account.clone(), entry.endpoints.local.ip());
+        let Some(permit) = self.permit(uid, asked.session) else {
+            return self.answer(uid, generation, asked.request, ForeignResult::Limit, None);
+        };
+        let owner = asked.shown.strip_prefix('~').map(str::to_owned);
+        let wish = Wish {
+            asked,
+            uid,
+            generation,
+            permit: Arc::new(permit),
+        };
+        if !self.phase.is_serving() {
+            return self.refuse_link(&wish, ForeignResult::Unavailable);
+        }
+        if owner.is_none() || wish.asked.shown.len() > MAX_SHOWN {
+            return self.refuse_link(&wish, ForeignResult::NoSuchAccount);
+        }
+        self.ask_auth(Question::Link(wish), owner, Some(asker), local);
+    }
+
+    pub(super) fn on_shares_wanted(&mut self, uid: UserId, generation: u64, wanted: SharesWanted) {
+        let Some(entry) = self.own_session(uid, wanted.session) else {
+            return self.lose_worker(uid, Some("it speaks for a session that is not its own"));
+        };
+        let (asker, local) = (entry.account.clone(), entry.endpoints.local.ip());
+        match self.permit(uid, wanted.session) {
+            Some(permit) => {
+                let question = Question::Shares(wanted, uid, generation, permit);
+                self.ask_auth(question, None, Some(asker), local);
+            }
+            None => self.tell_shares(uid, generation, wanted.request, Vec::new()),
+        }
+    }
+
+    /// What a worker says is shared of one of its accounts.
+    pub(super) fn on_shares(&mut self, uid: UserId, said: &roost_ipc::Shares) {
+        match self.workers.get(&uid) {
+            Some(worker) if worker.serves(&said.account) => {
+                self.shares.set(&said.account, &said.identifiers);
+            }
+            _ => self.lose_worker(uid, Some("it speaks for an account that is not its own")),
+        }
+    }
+
+    /// Auth is up: does the account `public` exist?
+    pub(super) fn ask_for_public(&mut self) {
+        let anywhere = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        self.ask_auth(Question::Public, Some(PUBLIC.into()), None, anywhere);
+    }
+
+    fn permit(&self, uid: UserId, session: SessionId) -> Option<Permit> {
+        let most = self.settings.config.limits.max_connections;
+        self.foreign.permits.take(session, uid, most)
+    }
+
+    fn tell_shares(&mut self, uid: UserId, generation: u64, request: u64, owners: Vec<String>) {
+        let message = SupervisorToWorker::SharesFound(SharesFound { request, owners });
+        self.tell_worker(uid, generation, message, vec![]);
+    }
+
+    /// A session of that worker, and no link.
+    fn own_session(&self, uid: UserId, session: SessionId) -> Option<&Entry> {
+        let entry = self.registry.get(session)?;
+        (entry.uid == uid && entry.link.is_none()).then_some(entry)
+    }
+
+    fn ask_auth(
+        &mut self,
+        question: Question,
+        owner: Option<String>,
+        asker: Option<String>,
+        local: IpAddr,
+    ) {
+        self.foreign.last += 1;
+        let request = self.foreign.last;
+        let until = Instant::now() + PATIENCE;
+        self.foreign.asked.insert(request, (question, until));
+        let lookup = Lookup {
+            request,
+            owner,
+            asker,
+            local,
+        };
+        self.send_auth(SupervisorToAuth::Lookup(lookup), vec![]);
+    }
+
+    pub(super) fn on_found(&mut self, found: Found) {
+        let Some((question, _)) = self.foreign.asked.remove(&found.request) else {
+            return;
+        };
+        match question {
+            Question::Link(wish) => self.open_link(wish, found),
+            Question::Shares(wanted, uid, generation, _permit) => {
+                let owners = self
+                    .own_session(uid, wanted.session)
+                    .map(|entry| shares::Asker {
+                        account: &entry.account,
+                        groups: &found.groups,
+                    })
+                    .map(|asker| self.shares.with(&asker));
+                let owners = owners.unwrap_or_default();
+                self.tell_shares(uid, generation, wanted.request, owners);
+            }
+            Question::Public => self.set_public(matches!(found.owner, Owner::Account { .. })),
+        }
+    }
+
+    /// Auth has died: what it was asked gets no answer.
+    pub(super) fn forget_questions(&mut self) {
+        for (_, (question, _)) in std::mem::take(&mut self.foreign.asked) {
+            self.unanswered(question);
+        }
+    }
+
+    fn unanswered(&mut self, question: Question) {
+        match question {
+            Question::Link(wish) => self.refuse_link(&wish, ForeignResult::Unavailable),
+            Question::Shares(wanted, uid, generation, _permit) => {
+                self.tell_shares(uid, generation, wanted.request, Vec::new());
+            }
+            Question::Public if self.auth.is_ready() => self.ask_for_public(),
+            // Asked again when auth is up.
+            Question::Public => {}
+        }
+    }
+
+    fn open_link(&mut self, wish: Wish, found: Found) {
+        let session = SessionId(self.next_session);
+        let owner = match found.owner {
+            Owner::Account {
+                account,
+                credentials,
+                home,
+                maildir,
+                quota,
+            } => Grant {
+                session,
+                account,
+                credentials,
+                home,
+                maildir,
+                quota,
+                method: "LINK".into(),
+            },
+            Owner::Nobody {} => return self.refuse_link(&wish, ForeignResult::NoSuchAccount),
+            Owner::Unknown {} => return self.refuse_link(&wish, ForeignResult::Unavailable),
+        };
+        if !self.phase.is_serving() {
+            return self.refuse_link(&wish, ForeignResult::Unavailable);
+        }
+        if let Err(reason) = self.source.privilege.allows(&owner.credentials) {
+            log::info!(
+                "no mail of <{}> for others: {reason}",
+                escape(&owner.account)
+            );
+            return self.refuse_link(&wish, ForeignResult::NoSuchAccount);
+        }
+        self.next_session += 1;
+        self.assign(Wanted::Link(Box::new(Link {
+            owner,
+            groups: found.groups,
+            wish,
+        })));
+    }
+
+    /// To the owner's running worker.
+    pub(super) fn deliver_link(&mut self, link: Link) {
+        let Link {
+            owner,
+            groups,
+            wish,
+        } = link;
+        // Meanwhile it may have ended.
+        let Some(entry) = self.own_session(wish.uid, wish.asked.session) else {
+            return;
+        };
+        let (asker, tls) = (entry.account.clone(), entry.tls.clone());
+        let endpoints = entry.endpoints.clone();
+        let place = match self.settings.place_of(&owner) {
+            Ok(place) => place,
+            Err(error) => {
+                log::error!("no Maildir for <{}>: {error}", escape(&owner.account));
+                return self.refuse_link(&wish, ForeignResult::Unavailable);
+            }
+        };
+        let (ours, theirs) = match roost_os::fdpass::wide_stream_pair(AHEAD) {
+            Ok(pair) => pair,
+            Err(error) => {
+                log::error!("no sockets for a link: {error}");
+                return self.refuse_link(&wish, ForeignResult::Unavailable);
+            }
+        };
+        let session = Session {
+            session: owner.session,
+            account: owner.account.clone(),
+            home: owner.home.clone(),
+            maildir: place.maildir,
+            index_dir: place.index_dir,
+            tag: String::new(),
+            leftover: Bytes(vec![]),
+            endpoints: endpoints.clone(),
+            tls: tls.clone(),
+            method: owner.method.clone(),
+            max_message_size: place.max_message_size,
+            quota: place.quota,
+            asker: Some(Asker {
+                account: asker.clone(),
+                groups,
+                shown: wish.asked.shown.clone(),
+            }),
+        };
+        let entry = Entry {
+            account: owner.account.clone(),
+            uid: owner.credentials.uid,
+            endpoints,
+            tls,
+            method: owner.method.clone(),
+            since: Instant::now(),
+            started: false,
+            link: Some(LinkOf::new(
+                asker,
+                wish.asked.session,
+                Arc::clone(&wish.permit),
+            )),
+        };
+        let uid = owner.credentials.uid;
+        self.registry.insert(owner.session, entry);
+        let until = Instant::now() + PATIENCE;
+        let opening = (wish, ours, until);
+        self.foreign.opening.insert(owner.session, opening);
+        self.give_session(uid, session, theirs);
+    }
+
+    /// The owner's worker serves the link.
+    pub(super) fn on_link_started(&mut self, link: SessionId) {
+        let Some((wish, end, _)) = self.foreign.opening.remove(&link) else {
+            return;
+        };
+        if let Some(entry) = self.registry.get(link)
+            && let Some(of) = &entry.link
+        {
+            slog!(
+                link,
+                LogLevel::LowLevel,
+                "link of <{}> to <{}> opened, for session=<{}>",
+                escape(&of.account),
+                escape(&entry.account),
+                of.session
+            );
+        }
+        let (opened, request) = (ForeignResult::Opened, wish.asked.request);
+        self.answer(wish.uid, wish.generation, request, opened, Some(end));
+    }
+
+    /// A link has ended, or has never begun, for this reason.
+    pub(super) fn on_link_ended(&mut self, link: SessionId, entry: &Entry, reason: Refusal) {
+        if let Some((wish, ..)) = self.foreign.opening.remove(&link) {
+            let result = match reason {
+                Refusal::NoMail => ForeignResult::NoSuchAccount,
+                _ => ForeignResult::Unavailable,
+            };
+            return self.refuse_link(&wish, result);
+        }
+        if let Some(of) = &entry.link {
+            slog!(
+                link,
+                LogLevel::LowLevel,
+                "link of <{}> to <{}> closed after {:.1}s, for session=<{}>",
+                escape(&of.account),
+                escape(&entry.account),
+                entry.since.elapsed().as_secs_f64(),
+                of.session
+            );
+        }
+    }
+
+    pub(super) fn drop_link(&mut self, link: &Link) {
+        self.refuse_link(&link.wish, ForeignResult::Unavailable);
+    }
+
+    fn refuse_link(&mut self, wish: &Wish, result: ForeignResult) {
+        self.answer(wish.uid, wish.generation, wish.asked.request, result, None);
+    }
+
+    fn answer(
+        &mut self,
+        uid: UserId,
+        generation: u64,
+        request: u64,
+        result: ForeignResult,
+        end: Option<OwnedFd>,
+    ) {
+        let message = SupervisorToWorker::ForeignOpened(ForeignOpened { request, result });
+        self.tell_worker(uid, generation, message, end.into_iter().collect());
+    }
+
+    pub(super) fn tick_foreign(&mut self, now: Instant) {
+        let late = |until: &Instant| *until <= now;
+        let asked: Vec<_> = self
+            .foreign
+            .asked
+            .extract_if(|_, (_, until)| late(until))
+            .map(|(_, (question, _))| question)
+            .collect();
+        for question in asked {
+            self.unanswered(question);
+        }
+        // The owner's worker finds its end closed.
+        let opening: Vec<_> = self
+            .foreign
+            .opening
+            .extract_if(|_, (.., until)| late(until))
+            .map(|(_, (wish, ..))| wish)
+            .collect();
+        for wish in opening {
+            self.refuse_link(&wish, ForeignResult::Unavailable);
+        }
+    }
+}

@@ -4,6 +4,7 @@
 //! what a mailbox name is depends on the session's separator and on whether
 //! names are modified UTF-7 or UTF-8, and search strings have a charset.
 
+mod acl;
 mod facts;
 mod fetch;
 mod list;
@@ -13,6 +14,7 @@ mod qresync;
 mod search;
 mod sort;
 
+pub use acl::{AclCommand, RightsMode};
 pub use facts::{CommandKind, Facts, State, States};
 pub use fetch::{FetchArgs, FetchItem, FetchModifiers, Partial, Section, SectionPart, SectionText};
 pub use list::{ListArgs, ListReturn, ListSelect, StatusItem, StatusItems};
@@ -122,6 +124,7 @@ pub enum Command {
         pattern: Vec<u8>,
     },
     Namespace,
+    Acl(AclCommand),
     Status {
         mailbox: Vec<u8>,
         items: StatusItems,
@@ -263,6 +266,11 @@ impl Command {
             Self::List(_) => K::List,
             Self::Lsub { .. } => K::Lsub,
             Self::Namespace => K::Namespace,
+            Self::Acl(AclCommand::Get { .. }) => K::GetAcl,
+            Self::Acl(AclCommand::Set { .. }) => K::SetAcl,
+            Self::Acl(AclCommand::Delete { .. }) => K::DeleteAcl,
+            Self::Acl(AclCommand::List { .. }) => K::ListRights,
+            Self::Acl(AclCommand::My { .. }) => K::MyRights,
             Self::Status { .. } => K::Status,
             Self::Idle => K::Idle,
             Self::Notify(_) => K::Notify,

@@ -6,6 +6,7 @@
 //! are allowed where they cannot be mistaken for anything else: any case,
 //! several blanks for one, blanks at the end and inside parentheses.
 
+mod acl;
 pub(crate) mod append;
 mod auth;
 mod compress;
@@ -136,6 +137,11 @@ fn arguments(kind: CommandKind, c: &mut Cursor<'_>) -> Result<Command, Syntax> {
         K::Close => Command::Close,
         K::Unselect => Command::Unselect,
         K::Expunge => Command::Expunge,
+        K::GetAcl => Command::Acl(acl::get(c)?),
+        K::SetAcl => Command::Acl(acl::set(c)?),
+        K::DeleteAcl => Command::Acl(acl::delete(c)?),
+        K::ListRights => Command::Acl(acl::list(c)?),
+        K::MyRights => Command::Acl(acl::my(c)?),
         K::Append => return Err(Syntax("APPEND without a message literal")),
         K::Replace | K::UidReplace => return Err(Syntax("REPLACE without a message literal")),
         K::Id => id::id(c)?,

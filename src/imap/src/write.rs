@@ -5,6 +5,7 @@
 //! quoted only when quoting is safe, and sent as literals otherwise. Numbers
 //! and names are written without allocating.
 
+mod acl;
 mod data;
 mod date;
 mod fetch;
@@ -16,6 +17,7 @@ mod status;
 mod string;
 mod vanished;
 
+pub use acl::{acl, list_rights, my_rights};
 pub use data::{
     Namespace, bye, capability, enabled, exists, expunge, flags_response, id, namespace, recent,
 };

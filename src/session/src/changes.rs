@@ -224,10 +224,11 @@ fn keywords_as(change: &FlagChange<'_>, old: (&Snapshot, &Row), new: (&Snapshot,
     let had = old.0.keyword_names(old.1.keywords);
     let has = new.0.keyword_names(new.1.keywords);
     let within = |k: &Keyword| change.keywords.contains(k);
-    let expected: Vec<&Keyword> = match change.mode {
-        FlagMode::Replace => change.keywords.iter().collect(),
-        FlagMode::Remove => had.iter().filter(|k| !within(k)).collect(),
-        FlagMode::Add => had
+    let expected: Vec<&Keyword> = match change.mode.of_keywords() {
+        None => had.iter().collect(),
+        Some(FlagMode::Replace | FlagMode::ReplaceOf(_)) => change.keywords.iter().collect(),
+        Some(FlagMode::Remove) => had.iter().filter(|k| !within(k)).collect(),
+        Some(FlagMode::Add) => had
             .iter()
             .filter(|k| !within(k))
             .chain(change.keywords)
@@ -238,9 +239,5 @@ fn keywords_as(change: &FlagChange<'_>, old: (&Snapshot, &Row), new: (&Snapshot,
 
 /// The system flags after `change`.
 fn changed(flags: SystemFlags, change: &FlagChange<'_>) -> SystemFlags {
-    match change.mode {
-        FlagMode::Add => flags | change.system,
-        FlagMode::Remove => flags & !change.system,
-        FlagMode::Replace => change.system,
-    }
+    change.mode.system(flags, change.system)
 }

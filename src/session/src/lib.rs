@@ -37,6 +37,7 @@ mod memory;
 pub mod names;
 mod object_id;
 pub mod pattern;
+mod rights;
 pub mod selected;
 pub mod session;
 pub mod settings;

@@ -3,13 +3,16 @@
 use crate::attention::{Attention, Policy};
 use crate::changes::{Changes, Knows, Style, Told};
 use crate::error::{Error, Fatal};
+use crate::rights;
 use crate::told::ToldModSeq;
 use crate::view::View;
 use roost_imap::ResponseCode;
 use roost_imap::write::{self, Status};
 use roost_store::events::Counts;
-use roost_store::{Account, FlagChange, FlagMode, Mailbox, Row, Snapshot};
-use roost_types::{MailboxName, ModSeq, SeqNum, SeqSet, SequenceSet, SystemFlags, Uid, UidSet};
+use roost_store::{Account, FlagChange, FlagMode, Mailbox, Row, Snapshot, Within};
+use roost_types::{
+    MailboxName, ModSeq, Rights, SeqNum, SeqSet, SequenceSet, SystemFlags, Uid, UidSet,
+};
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -17,9 +20,13 @@ use tokio::sync::watch;
 pub struct Selected {
     pub(crate) mailbox: Arc<Mailbox>,
     pub(crate) view: View,
-    /// Opened by EXAMINE: nothing at all may change, `\Recent` included.
+    /// Opened by EXAMINE, or by somebody who may not even change `\Seen`:
+    /// nothing at all may change, `\Recent` included.
     examined: bool,
     read_only: bool,
+    rights: Rights,
+    /// [`Account::acl_changes`] when they were looked at.
+    pub(crate) rights_as_of: u64,
     /// Messages whose `\Recent` this session has claimed (RFC 3501 §2.3.2).
     recent: UidSet,
     /// What `$` stands for (RFC 5182).
@@ -35,9 +42,10 @@ impl Selected {
     pub(crate) fn open(
         account: &Arc<Account>,
         name: &MailboxName,
-        examine: bool,
+        (examine, rights): (bool, Rights),
         condstore: bool,
     ) -> Result<Self, Error> {
+        let rights_as_of = account.acl_changes();
         let mailbox = account.open(name)?;
         let changes = mailbox.changes();
         // Opening it has brought it up to date.
@@ -46,7 +54,9 @@ impl Selected {
         let mut selected = Self {
             told,
             condstore,
-            examined: examine,
+            examined: examine || !rights.contains(Rights::SEEN),
+            rights,
+            rights_as_of,
             read_only: examine || mailbox.read_only(),
             mailbox,
             attention: Attention::new(view.len()),
@@ -70,6 +80,21 @@ impl Selected {
     /// Nothing of the mailbox can be changed in this session.
     pub fn read_only(&self) -> bool {
         self.read_only
+    }
+
+    /// What the client may do with it.
+    pub(crate) fn rights(&self) -> Rights {
+        self.rights
+    }
+
+    /// True where they were others before.
+    pub(crate) fn set_rights(&mut self, rights: Rights) -> bool {
+        std::mem::replace(&mut self.rights, rights) != rights
+    }
+
+    /// The flags that the client may change.
+    pub(crate) fn changeable(&self) -> Within {
+        rights::flags(self.rights)
     }
 
     /// A receiver that wakes when the mailbox changes.
@@ -251,7 +276,7 @@ impl Selected {
     /// changes met on the way are in [`Changes`], to be written first.
     pub fn mark_seen(&mut self, uids: &UidSet) -> Result<(UidSet, Changes), Error> {
         let mut unseen = UidSet::new();
-        if !self.read_only {
+        if !self.read_only && self.rights.contains(Rights::SEEN) {
             let lacks = |row: &Row| !row.flags.contains(SystemFlags::SEEN);
             for uid in uids.iter() {
                 if let Some((_, row)) = self.view.snapshot().row_of(uid)
@@ -309,14 +334,18 @@ impl Selected {
                 },
                 "Read-only mailbox",
             ),
-            false => (
-                ResponseCode::PermanentFlags {
-                    system: SystemFlags::ALL,
-                    keywords: keywords.to_vec(),
-                    create: true,
-                },
-                "Flags permitted",
-            ),
+            false => {
+                let Within {
+                    system,
+                    keywords: all,
+                } = self.changeable();
+                let code = ResponseCode::PermanentFlags {
+                    system,
+                    keywords: if all { keywords.to_vec() } else { Vec::new() },
+                    create: all,
+                };
+                (code, "Flags permitted")
+            }
         };
         write::untagged(out, Status::Ok, Some(&code), text);
     }

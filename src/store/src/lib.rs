@@ -42,7 +42,7 @@ pub use mailbox::Mailbox;
 pub use mailbox::append::{Append, AppendOutcome};
 pub use mailbox::beginning::Beginning;
 pub use mailbox::copy::{CopyMode, CopyOutcome};
-pub use mailbox::flags::{FlagChange, FlagMode, FlagOutcome};
+pub use mailbox::flags::{FlagChange, FlagMode, FlagOutcome, Within};
 pub use message::Message;
 pub use options::{AccountOptions, Encoding, Fsync, Options};
 pub use snapshot::diff::Diff;

@@ -90,6 +90,11 @@ commands! {
     Namespace    "NAMESPACE"    AFTER_LOGIN;
     Status       "STATUS"       AFTER_LOGIN;
     Append       "APPEND"       AFTER_LOGIN;
+    GetAcl       "GETACL"       AFTER_LOGIN;
+    SetAcl       "SETACL"       AFTER_LOGIN;
+    DeleteAcl    "DELETEACL"    AFTER_LOGIN;
+    ListRights   "LISTRIGHTS"   AFTER_LOGIN;
+    MyRights     "MYRIGHTS"     AFTER_LOGIN;
     Idle         "IDLE"         AFTER_LOGIN;
     Notify       "NOTIFY"       AFTER_LOGIN;
     Check        "CHECK"        SELECTED;

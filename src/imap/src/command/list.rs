@@ -28,6 +28,8 @@ pub struct ListReturn {
     pub subscribed: bool,
     pub children: bool,
     pub special_use: bool,
+    /// RFC 8440.
+    pub my_rights: bool,
     /// RFC 5819.
     pub status: Option<StatusItems>,
 }

@@ -1,5 +1,5 @@
 //! LIST and LSUB (RFC 9051 §6.3.9, RFC 3501 §6.3.9, RFC 5258, RFC 5819,
-//! RFC 6154).
+//! RFC 6154, RFC 8440).
 
 use super::cursor::{Cursor, MAX_LIST_ITEMS, Result, Syntax};
 use super::status::status_atts;
@@ -91,6 +91,7 @@ fn list_return_opts(c: &mut Cursor<'_>) -> Result<ListReturn> {
             "SUBSCRIBED" => returns.subscribed = true,
             "CHILDREN" => returns.children = true,
             "SPECIAL-USE" => returns.special_use = true,
+            "MYRIGHTS" => returns.my_rights = true,
             "STATUS" => {
                 c.sp()?;
                 returns.status = Some(status_atts(c)?);

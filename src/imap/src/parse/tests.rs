@@ -1,5 +1,6 @@
 //! Whole commands, by the examples of the RFCs and by what clients send.
 
+mod acl;
 mod any;
 mod fetch;
 mod list;

@@ -7,13 +7,14 @@
 use super::replace;
 use crate::error::Error;
 use crate::job::Reply;
+use crate::rights;
 use crate::session::{Named, Progress, Session};
 use roost_imap::command::AppendMessage;
 use roost_imap::frame::AppendStart;
 use roost_imap::write;
 use roost_imap::{CommandKind, ResponseCode, Tag};
-use roost_store::{Append, Mailbox};
-use roost_types::Uid;
+use roost_store::{Append, Mailbox, Within};
+use roost_types::{Keyword, Rights, Uid};
 use std::sync::Arc;
 
 /// An APPEND under way.
@@ -33,6 +34,8 @@ struct Open {
     append: Append,
     /// The message that a REPLACE takes away.
     old: Option<Uid>,
+    /// The flags that may be set there.
+    within: Within,
     named: Named,
     literal8: bool,
     last_octet: u8,
@@ -59,17 +62,22 @@ pub(crate) fn begin(
         Ok(open) => State::Open(Box::new(open)),
         Err(error) => State::Failed(error),
     };
+    let kind = kind_of(&start);
     let mut appending = Appending {
         tag: start.tag,
-        kind: match start.replaced {
-            None => CommandKind::Append,
-            Some(old) if old.uid => CommandKind::UidReplace,
-            Some(_) => CommandKind::Replace,
-        },
+        kind,
         state,
     };
     let progress = appending.message(session, &start.message, out);
     (appending, progress)
+}
+
+fn kind_of(start: &AppendStart) -> CommandKind {
+    match &start.replaced {
+        None => CommandKind::Append,
+        Some(old) if old.uid => CommandKind::UidReplace,
+        Some(_) => CommandKind::Replace,
+    }
 }
 
 fn prepare(session: &Session, start: &AppendStart) -> Result<Open, Error> {
@@ -78,12 +86,19 @@ fn prepare(session: &Session, start: &AppendStart) -> Result<Open, Error> {
         None => None,
     };
     let named = session.name(&start.mailbox)?;
+    let kind = kind_of(start);
+    session.permit_here(kind)?;
+    let name = &named.given.name;
+    let needed = rights::needs(kind).named;
+    session.permit(name, needed).map_err(rights::destination)?;
+    let within = rights::flags(session.rights(name));
     let append = open(session, &named)?
         .append()
         .map_err(Error::Destination)?;
     Ok(Open {
         append,
         old,
+        within,
         named,
         literal8: false,
         last_octet: 0,
@@ -169,6 +184,11 @@ impl Appending {
 }
 
 fn commit(session: &mut Session, open: Open, out: &mut Vec<u8>) -> Result<Reply, Error> {
+    let name = &open.named.given.name;
+    // It may have taken long to come.
+    session
+        .permit(name, Rights::INSERT)
+        .map_err(rights::destination)?;
     let mut append = open.append;
     append.finish_message().map_err(Error::Destination)?;
     if let Some(old) = open.old {
@@ -211,8 +231,12 @@ impl Open {
         self.literal8 = message.literal8;
         self.last_octet = 0;
         let flags = &message.flags;
+        let keywords: &[Keyword] = match self.within.keywords {
+            true => &flags.keywords,
+            false => &[],
+        };
         self.append
-            .begin_message(flags.system, &flags.keywords, message.date)
+            .begin_message(flags.system & self.within.system, keywords, message.date)
             .map_err(Error::Destination)
     }
 

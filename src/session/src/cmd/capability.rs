@@ -47,6 +47,9 @@ pub const CAPABILITIES: &[&str] = &[
     "CONDSTORE",
     "QRESYNC",
     "UIDONLY",
+    "ACL",
+    "RIGHTS=texk",
+    "LIST-MYRIGHTS",
 ];
 
 /// As the CAPABILITY response code takes them.

@@ -5,9 +5,12 @@ use super::expunge::Expunging;
 use crate::error::Error;
 use crate::job::{Job, Reply, Step};
 use crate::session::Session;
+use roost_types::Rights;
 
 pub(super) fn start(session: &mut Session) -> Result<Started, Error> {
-    if session.selected()?.read_only() {
+    let selected = session.selected()?;
+    // RFC 4314 §4: without the right it just closes the mailbox.
+    if selected.read_only() || !selected.rights().contains(Rights::EXPUNGE) {
         session.leave();
         return Ok(Started::Done(done()));
     }

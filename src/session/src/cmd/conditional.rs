@@ -57,7 +57,7 @@ fn unconcerned(
     let Some((_, new)) = now.row_of(uid) else {
         return false;
     };
-    if change.mode == FlagMode::Replace {
+    if matches!(change.mode, FlagMode::Replace | FlagMode::ReplaceOf(_)) {
         return false;
     }
     if limit == ModSeq(0) {

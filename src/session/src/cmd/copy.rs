@@ -6,11 +6,12 @@ use super::append::destination;
 use super::store::READ_ONLY;
 use crate::error::Error;
 use crate::job::{Job, Reply, Step, UidPieces};
+use crate::rights;
 use crate::session::Session;
 use roost_imap::ResponseCode;
 use roost_imap::command::CopyArgs;
 use roost_imap::write::{self, Status};
-use roost_store::{CopyMode, CopyOutcome, Error as StoreError, Mailbox};
+use roost_store::{CopyMode, CopyOutcome, Error as StoreError, Mailbox, Within};
 use roost_types::{Uid, UidSet, UidValidity};
 use std::sync::Arc;
 
@@ -32,6 +33,7 @@ pub(super) fn start(session: &Session, args: &CopyArgs, mode: CopyMode) -> Resul
         return Err(Error::refused(ResponseCode::ReadOnly, READ_ONLY));
     }
     let to = destination(session, &args.mailbox)?;
+    let within = rights::flags(session.rights(&to.name()));
     let uids = selected.view().uids_of(&seqs);
     // By its number the client means a message; nothing is copied if that is
     // not there any more (RFC 2180 §4.4).
@@ -40,6 +42,7 @@ pub(super) fn start(session: &Session, args: &CopyArgs, mode: CopyMode) -> Resul
     }
     let bringing = Bringing {
         to,
+        within,
         by_uid: args.uid,
         pairs: Vec::new(),
         uid_validity: None,
@@ -65,6 +68,8 @@ pub(super) fn start(session: &Session, args: &CopyArgs, mode: CopyMode) -> Resul
 /// What COPY and MOVE have in common.
 struct Bringing {
     to: Arc<Mailbox>,
+    /// The flags that may be set there.
+    within: Within,
     by_uid: bool,
     /// Old and new UIDs so far.
     pairs: Vec<(Uid, Uid)>,
@@ -80,7 +85,8 @@ impl Bringing {
         mode: CopyMode,
     ) -> Result<UidSet, Error> {
         let before = session.before_adding(&self.to);
-        let copied = session.selected()?.mailbox().copy(uids, &self.to, mode);
+        let from = session.selected()?.mailbox();
+        let copied = from.copy_within(uids, &self.to, mode, self.within);
         let CopyOutcome {
             uid_validity,
             pairs,

@@ -16,6 +16,13 @@ pub(super) fn run(
     out: &mut Vec<u8>,
 ) -> Result<Reply, Error> {
     let special_use = special_use(&args.uses)?;
+    if session.is_foreign() && special_use.is_some() {
+        // It is by its owner's clients that the use would be made.
+        return Err(Error::refused(
+            ResponseCode::UseAttr,
+            "Another's mailbox has no special use",
+        ));
+    }
     let named = session.new_name(&args.mailbox)?;
     let given = &named.given;
     if given.name.is_inbox() {

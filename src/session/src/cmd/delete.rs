@@ -15,7 +15,12 @@ pub(super) fn run(
 ) -> Result<Reply, Error> {
     let named = session.name(mailbox)?;
     let name = &named.given.name;
+    let acl = session.account.acl(name);
+    let shared = acl.is_ok_and(|acl| acl.lookers().next().is_some());
     session.own_change(name, |session| Ok(session.account.delete(name)?))?;
+    if shared {
+        session.tell_shares();
+    }
     let selected = session
         .selected()
         .is_ok_and(|s| s.mailbox().name() == named.given.name);

@@ -6,6 +6,7 @@ use crate::session::Session;
 use roost_imap::{Command, Tag};
 use roost_store::CopyMode;
 
+mod acl;
 pub mod append;
 pub mod capability;
 pub mod check;
@@ -56,6 +57,7 @@ pub(crate) fn start(
     out: &mut Vec<u8>,
 ) -> Result<Started, Error> {
     sync::prepare(session, &command, out)?;
+    session.check_rights(&command)?;
     Ok(Started::Done(match command {
         Command::Capability => capability::run(session, out),
         Command::Noop => noop::run(),
@@ -76,6 +78,7 @@ pub(crate) fn start(
         Command::Lsub { reference, pattern } => {
             return Ok(Started::Job(lsub::start(session, &reference, pattern)?));
         }
+        Command::Acl(command) => acl::run(session, &command, out)?,
         Command::Namespace => namespace::run(session, out),
         Command::Status { mailbox, items } => status::run(session, &mailbox, items, out)?,
         Command::Idle => return Ok(Started::Idle),

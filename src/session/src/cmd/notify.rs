@@ -14,7 +14,7 @@ use roost_imap::command::{
 use roost_imap::write::{self, ListLine, MailboxAttribute};
 use roost_store::events::{Counts, Scope, Wants};
 use roost_store::{Error as StoreError, Interest, Listener};
-use roost_types::MailboxName;
+use roost_types::{MailboxName, Rights};
 use std::time::{Duration, Instant};
 
 /// A step ends soon after so long: mailboxes may have to be opened.
@@ -196,6 +196,12 @@ impl Setting {
         let Some(others) = &self.others else {
             return Ok(());
         };
+        if session.permit(name, Rights::READ).is_err() {
+            return match session.may_see(name) {
+                true => no_access(session, name, out),
+                false => Ok(()),
+            };
+        }
         let status = match others.status(name) {
             Ok(status) => status,
             Err(StoreError::NoSuchMailbox | StoreError::NotSelectable) => return Ok(()),

@@ -6,11 +6,12 @@ use super::fetch::Fetch;
 use crate::error::Error;
 use crate::job::{Job, Reply, Step};
 use crate::object_id;
+use crate::rights;
 use crate::selected::Selected;
 use crate::session::{Named, Session, State};
-use roost_imap::ResponseCode;
 use roost_imap::command::{QResync, SelectArgs, SelectParam};
 use roost_imap::write::{self, Status};
+use roost_imap::{CommandKind, ResponseCode};
 use roost_types::{ModSeq, SeqNum, Uid, UidSet};
 
 pub(super) fn start(
@@ -27,12 +28,14 @@ pub(super) fn start(
     }
     session.enabled.condstore |= wanted.condstore;
     let named = session.name(&args.mailbox)?;
+    let name = &named.given.name;
+    let rights = session.rights(name);
+    session.permit(name, rights::needs(CommandKind::Select).named)?;
     let condstore = session.enabled.condstore;
-    let mut selected =
-        Selected::open(&session.account, &named.given.name, args.examine, condstore)?;
+    let mut selected = Selected::open(&session.account, name, (args.examine, rights), condstore)?;
     describe(session, &mut selected, out);
     list(session, &named, out)?;
-    let read_only = selected.read_only();
+    let read_only = selected.read_only() || !rights::can_change(rights);
     session.enter(selected);
     let (code, text) = match (read_only, args.examine) {
         (_, true) => (ResponseCode::ReadOnly, "Examine completed"),

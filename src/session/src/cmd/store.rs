@@ -4,21 +4,24 @@ use super::conditional;
 use crate::changes::{Changes, Silent, Told};
 use crate::error::Error;
 use crate::job::{Job, Reply, STEP_MESSAGES, Step, UidPieces};
+use crate::rights;
+use crate::selected::Selected;
 use crate::session::Session;
 use crate::view::View;
 use roost_imap::command::{StoreArgs, StoreMode};
 use roost_imap::{Ids, ResponseCode};
-use roost_store::{FlagChange, FlagMode};
+use roost_store::{FlagChange, FlagMode, Within};
 use roost_types::{ModSeq, SystemFlags, UidSet};
 
 pub(super) const READ_ONLY: &str = "Mailbox is selected read-only";
 
-pub(super) fn start(session: &Session, args: StoreArgs) -> Result<Box<dyn Job>, Error> {
+pub(super) fn start(session: &Session, mut args: StoreArgs) -> Result<Box<dyn Job>, Error> {
     let selected = session.selected()?;
     let seqs = selected.resolve(&args.set, args.uid)?;
     if selected.read_only() {
         return Err(Error::refused(ResponseCode::ReadOnly, READ_ONLY));
     }
+    let (mode, silent) = within_rights(selected, &mut args)?;
     let view = selected.view();
     let uids = view.uids_of(&seqs);
     Ok(Box::new(Store {
@@ -30,12 +33,48 @@ pub(super) fn start(session: &Session, args: StoreArgs) -> Result<Box<dyn Job>, 
         modified: UidSet::new(),
         begun: view.snapshot().highest_modseq(),
         telling: None,
+        mode,
+        silent,
         args,
     }))
 }
 
+/// What is left of the change where only some of the flags may be changed, and
+/// whether the client can know what comes of it (RFC 4314 §4).
+fn within_rights(selected: &Selected, args: &mut StoreArgs) -> Result<(FlagMode, bool), Error> {
+    let may = selected.changeable();
+    let (system, had_keywords) = (args.flags.system, !args.flags.keywords.is_empty());
+    args.flags.system = system & may.system;
+    if !may.keywords {
+        args.flags.keywords.clear();
+    }
+    let all = args.flags.system == system && (may.keywords || !had_keywords);
+    let (any, whole) = match args.mode {
+        StoreMode::Replace => (
+            may.keywords || !may.system.is_empty(),
+            all && may == Within::ALL,
+        ),
+        _ => (
+            all || !args.flags.system.is_empty() || !args.flags.keywords.is_empty(),
+            all,
+        ),
+    };
+    if !any {
+        return Err(rights::refused());
+    }
+    let mode = match args.mode {
+        StoreMode::Add => FlagMode::Add,
+        StoreMode::Remove => FlagMode::Remove,
+        StoreMode::Replace if whole => FlagMode::Replace,
+        StoreMode::Replace => FlagMode::ReplaceOf(may),
+    };
+    Ok((mode, args.silent && whole))
+}
+
 struct Store {
     args: StoreArgs,
+    mode: FlagMode,
+    silent: bool,
     all: UidSet,
     pieces: UidPieces,
     /// See [`Silent`].
@@ -90,7 +129,7 @@ impl Store {
         }
         // RFC 2180 §4.2: messages that were named by number and are gone make
         // it NO, but not where a client would take that for all its messages.
-        match (self.gone, self.args.silent && self.stored) {
+        match (self.gone, self.silent && self.stored) {
             (false, _) => Ok(Reply::ok("Store completed")),
             (true, true) => Ok(Reply::ok_code(
                 ResponseCode::ExpungeIssued,
@@ -102,11 +141,7 @@ impl Store {
 
     fn store(&mut self, session: &mut Session, uids: UidSet) -> Result<(), Error> {
         let change = FlagChange {
-            mode: match self.args.mode {
-                StoreMode::Add => FlagMode::Add,
-                StoreMode::Remove => FlagMode::Remove,
-                StoreMode::Replace => FlagMode::Replace,
-            },
+            mode: self.mode,
             system: self.args.flags.system,
             keywords: &self.args.flags.keywords,
             unchanged_since: self.args.unchanged_since,
@@ -115,7 +150,7 @@ impl Store {
         let outcome = conditional::store(selected, &uids, &change)?;
         self.gone |= !self.args.uid && !outcome.missing.is_empty();
         self.stored |= outcome.missing.len() < uids.len();
-        let told = match self.args.silent {
+        let told = match self.silent {
             true => Told::Silent(Silent {
                 change: &change,
                 all: &self.all,
@@ -144,7 +179,7 @@ impl Store {
     /// client computes those itself.
     fn answer(&self, session: &Session, telling: &Telling, out: &mut Vec<u8>) -> Result<(), Error> {
         let style = session.style(self.args.uid);
-        if self.args.silent && !style.enabled.condstore {
+        if self.silent && !style.enabled.condstore {
             return Ok(());
         }
         let selected = session.selected()?;
@@ -155,7 +190,7 @@ impl Store {
                 if message.ghost || telling.flagged.contains(row.uid) {
                     continue;
                 }
-                if !self.args.silent || self.modified.contains(row.uid) {
+                if !self.silent || self.modified.contains(row.uid) {
                     selected.write_change(out, message.seq, row, style);
                 } else if self.args.unchanged_since.is_some() || row.modseq > self.begun {
                     let mut line = style.open_change(out, message.seq, row.uid);

@@ -4,10 +4,16 @@
 use crate::error::Error;
 use crate::job::Reply;
 use crate::session::Session;
+use roost_types::Rights;
 
 pub(super) fn subscribe(session: &mut Session, mailbox: &[u8]) -> Result<Reply, Error> {
     let named = session.name(mailbox)?;
     let name = &named.given.name;
+    if session.is_foreign() {
+        // Whoever asks keeps its subscriptions itself.
+        session.permit(name, Rights::LOOKUP)?;
+        return Ok(Reply::ok("Subscribe completed"));
+    }
     session.own_change(name, |session| Ok(session.account.subscribe(name)?))?;
     Ok(Reply::ok("Subscribe completed"))
 }
@@ -15,6 +21,9 @@ pub(super) fn subscribe(session: &mut Session, mailbox: &[u8]) -> Result<Reply, 
 pub(super) fn unsubscribe(session: &mut Session, mailbox: &[u8]) -> Result<Reply, Error> {
     let named = session.name(mailbox)?;
     let name = &named.given.name;
+    if session.is_foreign() {
+        return Ok(Reply::ok("Unsubscribe completed"));
+    }
     session.own_change(name, |session| Ok(session.account.unsubscribe(name)?))?;
     Ok(Reply::ok("Unsubscribe completed"))
 }

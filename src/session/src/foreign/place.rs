@@ -41,6 +41,7 @@ pub(crate) fn uses(command: &Command) -> Uses<'_> {
         Command::Select(args) => Uses::Name(&args.mailbox),
         Command::Create(args) => Uses::Name(&args.mailbox),
         Command::Delete { mailbox } | Command::Status { mailbox, .. } => Uses::Name(mailbox),
+        Command::Acl(command) => Uses::Name(command.mailbox()),
         Command::Rename { from, to } => Uses::Names(from, to),
         Command::Noop
         | Command::Idle

@@ -78,6 +78,9 @@ impl Session {
                 mut job,
                 mut silence,
             } => {
+                if let Err(fatal) = self.renew_rights_amid(job.mid_response(), out) {
+                    return self.fatal(fatal, out);
+                }
                 let before = out.len();
                 match job.step(self, out) {
                     Ok(Step::More) => {
@@ -189,6 +192,11 @@ impl Session {
     /// Tells a client in IDLE, or one that has asked for it by NOTIFY, what
     /// has changed; nothing in other states.
     pub fn changed(&mut self, out: &mut Vec<u8>) -> Progress {
+        if matches!(self.phase, Phase::Idle { .. } | Phase::Ready)
+            && let Err(fatal) = self.renew_rights(false, out)
+        {
+            return self.fatal(fatal, out);
+        }
         match mem::replace(&mut self.phase, Phase::Ready) {
             Phase::Idle { tag } => match self.look(self.policy().messages) {
                 Ok(changes) => {
@@ -229,6 +237,11 @@ impl Session {
             return self.bad(Some(&request.tag), None, text, out);
         }
         self.bad_commands = 0;
+        if kind != CommandKind::Logout
+            && let Err(fatal) = self.renew_rights(false, out)
+        {
+            return self.fatal(fatal, out);
+        }
         match self.place(&request.command) {
             Ok(Place::Here) => {}
             place => return self.relay_command(request, place, bytes, out),

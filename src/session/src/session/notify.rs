@@ -14,7 +14,7 @@ use roost_imap::command::{FetchItem, StatusItem, StatusItems};
 use roost_imap::write::{self, ListLine, MailboxAttribute, Status, StatusValues};
 use roost_store::events::{Changed, Counts, Event, TreeEvent, Wants};
 use roost_store::{Listener, Mailbox};
-use roost_types::{MailboxName, ObjectId, UidSet};
+use roost_types::{MailboxName, ObjectId, Rights, UidSet};
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -246,6 +246,9 @@ impl Session {
         wants: Wants,
         out: &mut Vec<u8>,
     ) {
+        if self.is_foreign() && !self.rights(name).contains(Rights::READ) {
+            return;
+        }
         let condstore = self.enabled.condstore;
         let mut items = StatusItems::default();
         items.insert(StatusItem::UidValidity);
@@ -295,6 +298,9 @@ impl Session {
     /// RFC 5465 §5.4 and §5.5.
     fn tell_name(&self, event: &TreeEvent, out: &mut Vec<u8>) {
         let name = event.name();
+        if !self.may_see(name) {
+            return;
+        }
         let Some(text) = self.names.show(name) else {
             return;
         };
@@ -304,7 +310,7 @@ impl Session {
         };
         let folder = folders.get(name);
         let mut attributes = match folder {
-            Some(folder) => list::attributes(self, folder, folders.len() > 1),
+            Some(_) => list::attributes_of(self, name).unwrap_or_default(),
             None => Vec::new(),
         };
         if folder.is_none() || matches!(event, TreeEvent::Deleted(_)) && !is_there(folder) {
@@ -312,11 +318,11 @@ impl Session {
             attributes.insert(0, MailboxAttribute::NonExistent);
         }
         let others = self.notify.as_ref().and_then(|n| n.others.as_ref());
-        if others.is_some_and(|o| o.is_subscribed(name)) {
+        if !self.is_foreign() && others.is_some_and(|o| o.is_subscribed(name)) {
             attributes.push(MailboxAttribute::Subscribed);
         }
         let old = match event {
-            TreeEvent::Renamed { from, .. } => self.names.show(from),
+            TreeEvent::Renamed { from, .. } if !self.is_foreign() => self.names.show(from),
             _ => None,
         };
         let line = ListLine {

@@ -1,5 +1,6 @@
 //! Conversations with sessions on Maildirs of their own.
 
+mod acl;
 mod append;
 pub(crate) mod bench;
 mod compress;

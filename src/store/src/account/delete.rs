@@ -2,6 +2,7 @@
 
 use super::Account;
 use crate::error::Error;
+use crate::format::acl;
 use crate::format::name::unique;
 use crate::format::uidlist::{Guid, Head};
 use crate::mailbox::lock;
@@ -51,6 +52,7 @@ impl Account {
         lock(&self.statuses).clear();
         lock(&self.tree).forget();
         self.sync_root()?;
+        acl::forget_list(&self.root)?;
         let known = tree.file.special.contains_key(name) || tree.file.directories.contains(name);
         if folder.has_children || known {
             self.change_folders(|file| {

@@ -3,6 +3,7 @@
 use super::Account;
 use super::tree::Tree;
 use crate::error::Error;
+use crate::format::acl;
 use crate::mailbox::{CopyMode, Mailbox, Place, lock};
 use roost_os::file;
 use roost_types::{MailboxName, UidSet};
@@ -68,6 +69,7 @@ impl Account {
         lock(&self.statuses).clear();
         lock(&self.tree).forget();
         self.sync_root()?;
+        acl::forget_list(&self.root)?;
         let below = |name: &MailboxName| name == from || from.is_ancestor_of(name);
         if tree
             .file

@@ -14,6 +14,7 @@
 
 use super::copy::CopyMode;
 use super::core::Core;
+use super::flags::Within;
 use super::keywords::key_of;
 use super::own::Sub;
 use super::repair::rebased;
@@ -58,6 +59,16 @@ pub(super) enum Origin {
     Temporary(String),
     /// In another mailbox, to be linked from there or taken.
     Message(Arc<Mailbox>, Location, CopyMode),
+}
+
+impl Incoming {
+    /// Leaves out all flags but these.
+    pub fn keep(&mut self, within: Within) {
+        self.flags = self.flags & within.system;
+        if !within.keywords {
+            self.keywords.clear();
+        }
+    }
 }
 
 impl Drop for Incoming {

@@ -12,6 +12,7 @@
 //! the destination's UID record is on disk.
 
 use super::commit::{Incoming, Origin};
+use super::flags::Within;
 use super::repair::rebased;
 use super::resolve::Location;
 use super::{Mailbox, lock};
@@ -50,6 +51,17 @@ impl Mailbox {
         to: &Arc<Mailbox>,
         mode: CopyMode,
     ) -> Result<CopyOutcome, Error> {
+        self.copy_within(uids, to, mode, Within::ALL)
+    }
+
+    /// The same, with no other flags than these.
+    pub fn copy_within(
+        self: &Arc<Self>,
+        uids: &UidSet,
+        to: &Arc<Mailbox>,
+        mode: CopyMode,
+        within: Within,
+    ) -> Result<CopyOutcome, Error> {
         self.check_exists()?;
         to.check_exists()?;
         if mode == CopyMode::Move && self.read_only {
@@ -57,8 +69,8 @@ impl Mailbox {
             return Err(Error::Permission { path });
         }
         let direct = match mode {
-            CopyMode::Copy => self.link_directly(uids, to)?,
-            CopyMode::Move => self.move_directly(uids, to)?,
+            CopyMode::Copy => self.link_directly(uids, to, within)?,
+            CopyMode::Move => self.move_directly(uids, to, within)?,
         };
         if let Some(done) = direct {
             return Ok(done);
@@ -72,7 +84,8 @@ impl Mailbox {
                 continue;
             };
             match self.link_to(&picture, row, to)? {
-                Some(message) => {
+                Some(mut message) => {
+                    message.keep(within);
                     sources.push(uid);
                     incoming.push(message);
                 }
@@ -110,14 +123,17 @@ impl Mailbox {
         self: &Arc<Self>,
         uids: &UidSet,
         to: &Arc<Mailbox>,
+        within: Within,
     ) -> Result<Option<CopyOutcome>, Error> {
         let picture = self.snapshot();
         if !self.links_fit(to) || !missing_of(&picture, uids).is_empty() {
             return Ok(None);
         }
-        let Some((sources, incoming)) = self.take_along(&picture, uids, to, CopyMode::Copy) else {
+        let Some((sources, mut incoming)) = self.take_along(&picture, uids, to, CopyMode::Copy)
+        else {
             return Ok(None);
         };
+        incoming.iter_mut().for_each(|m| m.keep(within));
         match to.commit(incoming) {
             Ok((uid_validity, new)) => Ok(Some(CopyOutcome {
                 uid_validity,
@@ -135,6 +151,7 @@ impl Mailbox {
         self: &Arc<Self>,
         uids: &UidSet,
         to: &Arc<Mailbox>,
+        within: Within,
     ) -> Result<Option<CopyOutcome>, Error> {
         if Arc::ptr_eq(self, to) || !self.links_fit(to) {
             return Ok(None);
@@ -156,6 +173,7 @@ impl Mailbox {
         if sources.is_empty() {
             return Ok(None);
         }
+        incoming.iter_mut().for_each(|m| m.keep(within));
         let done = self.with_own_changes(&mut here, |here| {
             let committed = to.commit_some(&mut there, &mut list_lock, &mut incoming)?;
             let mut draft = Draft::of(&picture);

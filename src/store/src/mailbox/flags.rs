@@ -41,6 +41,44 @@ pub enum FlagMode {
     Add,
     Remove,
     Replace,
+    /// Replaces these flags and leaves the others as they are.
+    ReplaceOf(Within),
+}
+
+/// A choice of flags.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Within {
+    pub system: SystemFlags,
+    /// All keywords, or none.
+    pub keywords: bool,
+}
+
+impl Within {
+    pub const ALL: Self = Self {
+        system: SystemFlags::ALL,
+        keywords: true,
+    };
+}
+
+impl FlagMode {
+    /// The system flags that a message with `old` ones has after a change by
+    /// `given` ones.
+    pub fn system(self, old: SystemFlags, given: SystemFlags) -> SystemFlags {
+        match self {
+            Self::Add => old | given,
+            Self::Remove => old & !given,
+            Self::Replace => given,
+            Self::ReplaceOf(within) => old & !within.system | given & within.system,
+        }
+    }
+
+    /// What is done to keywords; `None` where they stay as they are.
+    pub fn of_keywords(self) -> Option<Self> {
+        match self {
+            Self::ReplaceOf(within) => within.keywords.then_some(Self::Replace),
+            other => Some(other),
+        }
+    }
 }
 
 /// What STORE does to each message.
@@ -73,21 +111,20 @@ struct Edit {
 
 impl Edit {
     fn flags(&self, old: SystemFlags) -> SystemFlags {
-        match self.mode {
-            FlagMode::Add => old | self.system,
-            FlagMode::Remove => old & !self.system,
-            FlagMode::Replace => self.system,
-        }
+        self.mode.system(old, self.system)
     }
 
     fn keys(&self, old: &SetKey) -> SetKey {
+        let Some(mode) = self.mode.of_keywords() else {
+            return old.clone();
+        };
         let (was, is) = (old.letters.bits(), self.keywords.letters.bits());
-        let letters = match self.mode {
+        let letters = match mode {
             FlagMode::Add => was | is,
             FlagMode::Remove => was & !is,
-            FlagMode::Replace => is,
+            FlagMode::Replace | FlagMode::ReplaceOf(_) => is,
         };
-        let mut extras: Vec<u16> = match self.mode {
+        let mut extras: Vec<u16> = match mode {
             FlagMode::Add => old
                 .extras
                 .iter()
@@ -98,7 +135,7 @@ impl Edit {
                 let stays = |i: &u16| !self.keywords.has_extra(*i);
                 old.extras.iter().copied().filter(stays).collect()
             }
-            FlagMode::Replace => self.keywords.extras.to_vec(),
+            FlagMode::Replace | FlagMode::ReplaceOf(_) => self.keywords.extras.to_vec(),
         };
         extras.sort_unstable();
         extras.dedup();
@@ -196,7 +233,9 @@ impl Mailbox {
         match change.mode {
             FlagMode::Add => !change.keywords.iter().all(lettered),
             FlagMode::Remove => change.keywords.iter().any(|k| table.extra_of(k).is_some()),
-            FlagMode::Replace => !change.keywords.iter().all(lettered) || table.has_extras(),
+            FlagMode::Replace | FlagMode::ReplaceOf(_) => {
+                !change.keywords.iter().all(lettered) || table.has_extras()
+            }
         }
     }
 

@@ -1,5 +1,5 @@
-//! LIST (RFC 9051 §6.3.9, RFC 5258, RFC 5819, RFC 6154), and LSUB, which is
-//! its older sister (RFC 3501 §6.3.9).
+//! LIST (RFC 9051 §6.3.9, RFC 5258, RFC 5819, RFC 6154, RFC 8440), and LSUB,
+//! which is its older sister (RFC 3501 §6.3.9).
 
 mod tree;
 
@@ -12,7 +12,7 @@ use crate::session::Session;
 use roost_imap::command::{ListArgs, ListReturn, ListSelect};
 use roost_imap::write::{self, ListLine, MailboxAttribute, StatusValues};
 use roost_store::{Error as StoreError, Folder};
-use roost_types::MailboxName;
+use roost_types::{MailboxName, Rights};
 use std::time::{Duration, Instant};
 use tree::{Node, Tree};
 
@@ -276,6 +276,9 @@ impl Listing {
             child_info.extend(select.special_use.then_some("SPECIAL-USE"));
         }
         line(session, false, &attributes, node, &child_info, out);
+        if returns.my_rights && wanted && node.selectable() {
+            tell_rights(session, node, out);
+        }
         if let Some((items, values)) = status {
             write::status(out, &node.text, items, &values, session.dialect());
         }
@@ -308,6 +311,16 @@ fn node_attributes(
     attributes
 }
 
+/// RFC 8440.
+fn tell_rights(session: &Session, node: &Node, out: &mut Vec<u8>) {
+    let Some(folder) = &node.folder else {
+        return;
+    };
+    if let Ok(rights) = session.permit_question(&folder.name) {
+        write::my_rights(out, &node.text, rights, session.dialect());
+    }
+}
+
 /// `None` for a mailbox that cannot be opened (RFC 5819 §2): it went away, or
 /// is nobody's to read.
 fn status_of(
@@ -318,6 +331,12 @@ fn status_of(
     let Some(name) = node.folder.as_ref().map(|f| &f.name) else {
         return Ok(None);
     };
+    if let Err(error) = session.permit(name, Rights::READ) {
+        return match error {
+            Error::Store(_) | Error::Refused { .. } => Ok(None),
+            other => Err(other),
+        };
+    }
     match status::values(session, name, items) {
         Ok(values) => Ok(Some(values)),
         Err(Error::Store(
@@ -366,13 +385,23 @@ fn tell_root(session: &Session, reference: &str, out: &mut Vec<u8>) {
 }
 
 /// For SELECT: what LIST tells of `name`.
-pub(super) fn attributes_of(
+pub(crate) fn attributes_of(
     session: &Session,
     name: &MailboxName,
 ) -> Result<Vec<MailboxAttribute>, Error> {
     let folders = session.account().folders()?;
-    Ok(folders
-        .get(name)
-        .map(|folder| attributes(session, folder, folders.len() > 1))
-        .unwrap_or_default())
+    let Some(folder) = folders.get(name) else {
+        return Ok(Vec::new());
+    };
+    if !session.is_foreign() {
+        return Ok(attributes(session, folder, folders.len() > 1));
+    }
+    // What is below counts only as far as the client may see it.
+    let shown = |other: &Folder| name.is_ancestor_of(&other.name) && session.may_see(&other.name);
+    let folder = Folder {
+        has_children: folder.has_children && folders.iter().any(shown),
+        special_use: None,
+        ..folder.clone()
+    };
+    Ok(attributes(session, &folder, false))
 }

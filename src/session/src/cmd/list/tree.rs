@@ -60,9 +60,12 @@ impl Tree {
         let mut tree = Self::default();
         let folders = session.account().folders()?;
         for folder in folders.iter() {
+            if !folder.selectable && session.is_foreign() || !session.may_see(&folder.name) {
+                continue;
+            }
             tree.add(session, &folder.name, Some(folder));
         }
-        if subscribed {
+        if subscribed && !session.is_foreign() {
             for name in session.account().subscriptions()? {
                 tree.add(session, &name, None);
             }
@@ -82,7 +85,11 @@ impl Tree {
         self.nodes.push(Node {
             path,
             text,
-            folder: folder.cloned(),
+            // Of another's mailboxes the uses are not the client's.
+            folder: folder.cloned().map(|folder| Folder {
+                special_use: folder.special_use.filter(|_| !session.is_foreign()),
+                ..folder
+            }),
             subscribed: folder.is_none(),
             matches: false,
             below: Below::default(),

@@ -10,10 +10,11 @@ mod damaged;
 mod full;
 mod killed;
 mod locked;
+mod noroom;
 mod status;
 mod together;
 
-use roost_tests::client::Client;
+use roost_tests::client::{Answer, Client};
 use roost_tests::mail;
 use roost_tests::roost::{PASSWORD, Roost, Setup, mail_owner};
 use roost_tests::state::Mailbox;
@@ -86,6 +87,16 @@ fn read(client: &mut Client, mailbox: &str) -> Mailbox {
     let read = Mailbox::read(client, mailbox).unwrap();
     client.ok("UNSELECT").unwrap();
     read
+}
+
+/// What SEARCH has found.
+fn uids_of(search: &Answer) -> Vec<u32> {
+    let lines = search
+        .lines()
+        .filter_map(|l| Some(l.strip_prefix("* SEARCH")?.to_owned()));
+    let words: Vec<String> = lines.collect();
+    let numbers = words.iter().flat_map(|l| l.split_whitespace());
+    numbers.map_while(|n| n.parse().ok()).collect()
 }
 
 /// The numbers of the messages in a mailbox, by UID.

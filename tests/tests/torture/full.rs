@@ -61,6 +61,15 @@ impl Mount {
         assert!(rest.is_some());
     }
 
+    /// One block and one inode are free again.
+    pub fn give_back_one(&self) {
+        fs::remove_file(self.0.join("filler1")).unwrap();
+        let filler = fs::File::options().write(true).open(self.0.join("filler0"));
+        let filler = filler.unwrap();
+        let blocks = filler.metadata().unwrap().len() / 4096;
+        filler.set_len((blocks - 1) * 4096).unwrap();
+    }
+
     pub fn empty(&self) {
         for entry in fs::read_dir(&self.0).unwrap().flatten() {
             if entry.file_name().to_string_lossy().starts_with("filler") {

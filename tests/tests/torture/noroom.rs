@@ -215,3 +215,68 @@ fn with_an_index_that_is_read_only_everything_works() {
         before
     );
 }
+
+/// Keywords beyond those that have letters stand in a file of their own.
+#[test]
+fn keywords_that_cannot_be_written_down_are_not_told() {
+    if !in_namespace("a small file system") {
+        return;
+    }
+    let place = Place::new();
+    let home = place.homes.join(USER);
+    let mount = Mount::new(&home);
+    place.give(&home);
+    let index = place.dir.path().join("index");
+    fs::create_dir(&index).unwrap();
+    place.give(&index);
+    let mut roost = with_index(&place, &index);
+    let mut client = login(&roost);
+    client.ok("SELECT INBOX").unwrap();
+    place.fill(&place.maildir(), 1, 9);
+    client.ok("NOOP").unwrap();
+    let all: Vec<String> = (0..40).map(|n| format!("k{n}")).collect();
+    client
+        .ok(&format!("STORE 1 +FLAGS ({})", all.join(" ")))
+        .unwrap();
+    let before = read(&mut login(&roost), "INBOX");
+    mount.fill();
+    // Room for the lock, so that the file can be written to its block's end.
+    mount.give_back_one();
+    let mut other = login(&roost);
+    other.ok("SELECT INBOX").unwrap();
+    let mut refused = None;
+    for n in 0..400 {
+        let sign = ["+", "-"][n % 2];
+        let command = format!("STORE 2:9 {sign}FLAGS (k35 k36 k37 k38)");
+        let answer = client.command(&command).unwrap();
+        if !answer.ok() {
+            assert!(
+                answer.tagged.starts_with("NO [OVERQUOTA] "),
+                "{}",
+                answer.tagged
+            );
+            refused = Some(n);
+            break;
+        }
+    }
+    let refused = refused.unwrap();
+    assert!(refused > 0);
+    let has = |client: &mut Client| uids_of(&client.ok("UID SEARCH KEYWORD k36").unwrap());
+    let expected: &[u32] = if refused % 2 == 0 {
+        &[1]
+    } else {
+        &[1, 2, 3, 4, 5, 6, 7, 8, 9]
+    };
+    for client in [&mut client, &mut other] {
+        client.ok("NOOP").unwrap();
+        assert_eq!(has(client), expected);
+    }
+    drop((client, other));
+    roost.crash_and_restart().unwrap();
+    mount.empty();
+    let mut client = login(&roost);
+    client.ok("SELECT INBOX").unwrap();
+    assert_eq!(has(&mut client), expected);
+    client.ok("STORE 2:9 -FLAGS (k35 k36 k37 k38)").unwrap();
+    assert_eq!(read(&mut client, "INBOX"), before);
+}

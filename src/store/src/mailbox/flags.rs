@@ -315,6 +315,9 @@ impl Mailbox {
             let saved = core
                 .extra
                 .change(list_lock, self.options.fsync, &progress.extras);
+            if saved.is_err() {
+                take_back(&progress.extras, &edit, &picture, &mut draft);
+            }
             result = result.and(saved.map_err(Error::from));
         }
         if self.options.fsync == Fsync::Always {
@@ -399,6 +402,17 @@ impl Mailbox {
             to.found(),
             Some(row.keywords),
         )))
+    }
+}
+
+/// The sidecar has not learnt it: the messages have the keywords that it knows
+/// of, and what their names tell.
+fn take_back(changes: &[Change], edit: &Edit, picture: &Snapshot, draft: &mut Draft) {
+    for row in changes.iter().flat_map(|c| rows_of(picture, &c.uids)) {
+        let mut key = draft.table().key_of(row.keywords);
+        key.letters = edit.keys(&key).letters;
+        let keywords = draft.intern(&key).unwrap_or(row.keywords);
+        draft.set_flags(row.uid, edit.flags(row.flags), keywords);
     }
 }
 

@@ -484,3 +484,53 @@ fn a_mailbox_that_outlives_its_account_keeps_its_index_to_the_end() {
         assert!(next.join().unwrap());
     });
 }
+
+/// The log as the same process would have left it before the computer was
+/// started again.
+fn of_another_start(log: &[u8]) -> Vec<u8> {
+    let boot = std::fs::read("/proc/sys/kernel/random/boot_id").unwrap();
+    let boot = &boot[..36];
+    let mut log = log.to_vec();
+    let found: Vec<usize> = (0..log.len() - 36)
+        .filter(|&at| log[at..at + 36] == *boot)
+        .collect();
+    assert!(!found.is_empty());
+    for at in found {
+        log[at..at + 36].fill(b'0');
+        // What the record is stands before it, and the checksum before that.
+        let crc = crc32c::crc32c(&log[at - 1..at + 36]);
+        log[at - 5..at - 1].copy_from_slice(&crc.to_le_bytes());
+    }
+    log
+}
+
+#[test]
+fn a_log_left_open_is_believed_only_since_the_same_start() {
+    let mut site = Site::new();
+    filled(&site);
+    let inbox = site.inbox();
+    store(&inbox, &[9], FlagMode::Add, SystemFlags::FLAGGED, &[]);
+    inbox.expunge(None).unwrap();
+    let since = inbox.snapshot().highest_modseq();
+    let files = index_files(&site);
+    let killed: Vec<_> = files.iter().map(|f| std::fs::read(f).unwrap()).collect();
+    drop(inbox);
+    let before = all(&site);
+    for believed in [true, false] {
+        site.restart();
+        for (file, bytes) in files.iter().zip(&killed) {
+            let is_log = file.extension().is_some_and(|e| e == "log");
+            let bytes = match is_log && !believed {
+                true => of_another_start(bytes),
+                false => bytes.clone(),
+            };
+            std::fs::write(file, bytes).unwrap();
+        }
+        let inbox = site.inbox();
+        let highest = inbox.snapshot().highest_modseq();
+        assert_eq!(inbox.vanished_since(since).is_some(), believed);
+        assert_eq!(highest == since, believed, "{highest:?}");
+        assert!(highest >= since);
+        assert_eq!(all(&site), before);
+    }
+}

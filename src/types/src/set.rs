@@ -85,6 +85,13 @@ where
         self.ranges.get(at).is_some_and(|&(a, _)| a <= id)
     }
 
+    /// Whether one of the numbers from `first` to `last` is in the set.
+    pub fn meets(&self, first: T, last: T) -> bool {
+        let (first, last) = (u32::from(first), u32::from(last));
+        let at = self.ranges.partition_point(|&(_, b)| b < first);
+        self.ranges.get(at).is_some_and(|&(a, _)| a <= last)
+    }
+
     pub fn insert(&mut self, id: T) {
         let id = u32::from(id);
         // Numbers mostly arrive in rising order, so the end is tried first.
@@ -365,6 +372,9 @@ mod tests {
             let without: UidSet = xs.difference(&ys).map(|&x| uid(x)).collect();
             prop_assert_eq!(a.difference(&b), without);
             let both: UidSet = xs.intersection(&ys).map(|&x| uid(x)).collect();
+            for (first, last) in b.ranges() {
+                prop_assert_eq!(a.meets(first, last), b.intersection(&a).iter().any(|n| n >= first && n <= last));
+            }
             prop_assert_eq!(a.intersection(&b).iter().collect::<Vec<_>>(),
                             both.iter().collect::<Vec<_>>());
         }

@@ -4,22 +4,25 @@
 //! ```text
 //! header      versions, whose it is, counts, where the rest stands
 //! blocks      for each chunk what is seldom asked for (names, sizes, dates)
-//! hot         the rows that SELECT needs, 16 octets each
-//! chunks      for each chunk its rows and block, with their checksums
+//! hot         the rows of all chunks, 16 octets each
+//! chunks      for each chunk what SELECT and STATUS tell of it, where its
+//!             rows and block stand, and their checksums
 //! rest        keywords, odd names, history of expunged messages
 //! ```
-//! Blocks are read one at a time, when somebody asks; everything else at once.
+//! Opening reads the header and what stands behind the rows; the rows of a
+//! chunk and its block are read when somebody asks.
 
-use super::bytes::Take;
-use super::change::{OddNames, ROW, take_block, take_odd, take_row, take_table};
+use super::block::{Block, RowBlock};
+use super::bytes::{Put, Take};
+use super::change::{OddNames, ROW, take_odd, take_table};
 use super::folder::IndexPlace;
 use super::history::{Gone, History};
 use super::log::{Fault, VERSION};
-use crate::format::name::FileName;
+use super::salvage::Salvaged;
+use crate::format::Dir;
 use crate::format::uidlist::Guid;
-use crate::format::{Dir, UidList};
 use crate::mailbox::lock;
-use crate::snapshot::{CHUNK, Chunk, Cold, ColdData, Facts, HotRow, Parts, Snapshot};
+use crate::snapshot::{CHUNK, Chunk, Cold, ColdData, Counts, Parts, Snapshot, Summary};
 use roost_os::file;
 use roost_types::{Uid, UidValidity};
 use std::collections::VecDeque;
@@ -27,37 +30,33 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 pub(super) const MAGIC: &[u8; 8] = b"ROOSTIDX";
 /// Magic, version, checksum, and what the checksum is of.
 pub(super) const HEADER: usize = 16 + HEADER_BODY;
-pub(super) const HEADER_BODY: usize = 8 + 16 + 24 + 4 + 4 + 8 + 4 + 4 + 8 + 8 + 4 + 8 + 8 + 4;
-/// Rows, checksum of the hot rows, block's place, length and checksum.
-pub(super) const ENTRY: usize = 4 + 4 + 8 + 4 + 4;
+pub(super) const HEADER_BODY: usize = 8 + 16 + 24 + 4 + 4 + 8 + 4 + 4 + 8 + 8 + 8 + 4;
+/// Summary, checksum of the rows, block's place, length and checksum.
+const ENTRY: usize = SUMMARY + 4 + 8 + 4 + 4;
+/// Five counts, two UIDs, a change number.
+const SUMMARY: usize = 5 * 2 + 2 * 4 + 8;
 pub(super) const KIND: &str = "index";
 
 /// Blocks that stay in memory after they were used.
 const RECENT: usize = 24;
-/// Largest part read at once besides the rows, in octets.
-const MAX_REST: u64 = 1 << 30;
+/// Largest tail read, in octets.
+const MAX_TAIL: u64 = 1 << 30;
 
 /// An open snapshot file.
 pub(crate) struct IndexFile {
     file: File,
-    /// Whose UID list knows the names, should a block be damaged.
+    /// Who is asked should a part be damaged.
     maildir: Dir,
     damaged: AtomicBool,
+    /// See [`super::Index::take_lost`].
+    lost: Arc<AtomicBool>,
+    salvaged: OnceLock<Salvaged>,
     recent: Mutex<VecDeque<Arc<ColdData>>>,
-}
-
-/// Where a chunk's cold facts stand.
-#[derive(Clone)]
-pub(crate) struct Block {
-    pub(super) file: Arc<IndexFile>,
-    pub(super) at: u64,
-    pub(super) len: u32,
-    pub(super) crc: u32,
 }
 
 /// What the header says.
@@ -72,11 +71,10 @@ pub(super) struct Header {
     pub rows: u32,
     pub chunks: u32,
     pub hot_at: u64,
-    pub chunks_at: u64,
-    pub chunks_crc: u32,
-    pub rest_at: u64,
-    pub rest_len: u64,
-    pub rest_crc: u32,
+    /// The directory of chunks and all behind it.
+    pub tail_at: u64,
+    pub tail_len: u64,
+    pub tail_crc: u32,
 }
 
 /// A snapshot file read.
@@ -96,11 +94,13 @@ pub(super) fn file_of(guid: Guid) -> String {
 }
 
 impl IndexFile {
-    pub(super) fn new(file: File, maildir: &Dir) -> Arc<Self> {
+    pub(super) fn new(file: File, maildir: &Dir, lost: &Arc<AtomicBool>) -> Arc<Self> {
         Arc::new(Self {
             file,
             maildir: maildir.clone(),
             damaged: AtomicBool::new(false),
+            lost: Arc::clone(lost),
+            salvaged: OnceLock::new(),
             recent: Mutex::default(),
         })
     }
@@ -120,7 +120,7 @@ impl IndexFile {
         &self.file
     }
 
-    fn remember(&self, data: &Arc<ColdData>) {
+    pub(super) fn remember(&self, data: &Arc<ColdData>) {
         let mut recent = lock(&self.recent);
         recent.push_back(Arc::clone(data));
         if recent.len() > RECENT {
@@ -133,76 +133,43 @@ impl IndexFile {
         *lock(&self.recent) = VecDeque::new();
     }
 
-    /// What can be known of these messages without the index.
-    fn rebuild(&self, rows: &[HotRow]) -> ColdData {
-        let list = UidList::load(&self.maildir).ok().flatten();
-        let mut data = ColdData::with_capacity(rows.len());
-        for row in rows {
-            let uid = Uid::new(row.uid);
-            let of = |list: &UidList| {
-                let uid = uid?;
-                let base = list.base_of(uid)?.to_vec();
-                Some((base, list.message_guid(uid).map(<[u8]>::to_vec)))
-            };
-            let (base, guid) = list.as_ref().and_then(of).unwrap_or_default();
-            let name = FileName::parse(&base);
-            data.push(&Facts {
-                base: &base,
-                guid: guid.as_deref(),
-                stored: name.size(),
-                size: name.virtual_size(),
-                ..Facts::none(row.uid)
-            });
-        }
-        data
-    }
-}
-
-impl Block {
-    /// The facts; for a damaged block, what the UID list knows of `rows`.
-    pub fn read(&self, rows: &[HotRow]) -> Arc<ColdData> {
-        let data = match self.try_read() {
-            Ok(data) => data,
-            Err(e) => {
-                if !self.file.damaged.swap(true, Ordering::Relaxed) {
-                    let path = self.file.maildir.path().display();
-                    log::warn!("{path}: index: {e}; the UID list is asked instead");
-                }
-                self.file.rebuild(rows)
-            }
-        };
-        let data = Arc::new(data);
-        self.file.remember(&data);
-        data
-    }
-
-    fn try_read(&self) -> Result<ColdData, Fault> {
-        take_block(&self.raw()?).ok_or(Fault::Damaged)
-    }
-
-    /// The octets, checked.
-    pub(super) fn raw(&self) -> Result<Vec<u8>, Fault> {
-        let mut bytes = vec![0; self.len as usize];
-        self.file.file.read_exact_at(&mut bytes, self.at)?;
-        if crc32c::crc32c(&bytes) != self.crc {
+    /// So many octets from there, if they are those that were written.
+    pub(super) fn checked(&self, at: u64, len: usize, crc: u32) -> Result<Vec<u8>, Fault> {
+        let mut bytes = vec![0; len];
+        self.file.read_exact_at(&mut bytes, at)?;
+        if crc32c::crc32c(&bytes) != crc {
             return Err(Fault::Damaged);
         }
         Ok(bytes)
     }
-}
 
-impl std::fmt::Debug for Block {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Block({}, {})", self.at, self.len)
+    /// Tells of damage, once for a file.
+    pub(super) fn complain(&self, fault: &Fault) {
+        if !self.damaged.swap(true, Ordering::Relaxed) {
+            let path = self.maildir.path().display();
+            log::warn!("{path}: index: {fault}; the Maildir and its UID list are asked instead");
+        }
+    }
+
+    pub(super) fn maildir(&self) -> &Dir {
+        &self.maildir
+    }
+
+    /// Rows were made up for damage: their flags are to be read from names.
+    pub(super) fn note_lost(&self) {
+        self.lost.store(true, Ordering::Release);
+    }
+
+    pub(super) fn salvaged(&self) -> &OnceLock<Salvaged> {
+        &self.salvaged
     }
 }
 
 /// Reads the snapshot of the mailbox in `maildir`, whose UIDVALIDITY is known.
 pub(super) fn read(
     place: &IndexPlace,
-    maildir: &Dir,
-    inodes: [u64; 3],
-    uid_validity: UidValidity,
+    (maildir, inodes, uid_validity): (&Dir, [u64; 3], UidValidity),
+    lost: &Arc<AtomicBool>,
 ) -> Result<Read, Fault> {
     let open = match file::open(place.dir(), place.file(KIND).as_bytes()) {
         Ok(open) => open,
@@ -216,19 +183,17 @@ pub(super) fn read(
     if owner != (place.guid().0, inodes, uid_validity.get()) {
         return Err(Fault::Foreign);
     }
-    let file = IndexFile::new(open, maildir);
-    let rest = Part {
-        at: header.rest_at,
-        len: header.rest_len,
-        crc: header.rest_crc,
-    };
-    let rest = rest.read(&file, size)?;
-    let rest = &mut Take(&rest);
+    let file = IndexFile::new(open, maildir, lost);
+    let tail = read_tail(&file, &header, size)?;
+    let directory = header.chunks as usize * ENTRY;
+    let (directory, rest) = tail.split_at_checked(directory).ok_or(Fault::Damaged)?;
+    let rest = &mut Take(rest);
     let table = take_table(rest).ok_or(Fault::Damaged)?;
     let mut odd = OddNames::new();
     take_odd(rest, &mut odd).ok_or(Fault::Damaged)?;
     let history = take_history(rest).ok_or(Fault::Damaged)?;
-    let chunks = read_chunks(&file, &header, size, table.set_count())?;
+    let chunks = take_chunks(directory, &file, (&header, table.set_count()));
+    let chunks = chunks.ok_or(Fault::Damaged)?;
     let picture = Snapshot::assemble(Parts {
         uid_validity,
         uid_next: Uid::new(header.uid_next).ok_or(Fault::Damaged)?,
@@ -278,109 +243,100 @@ fn take_header(take: &mut Take<'_>) -> Option<Header> {
         rows: take.u32()?,
         chunks: take.u32()?,
         hot_at: take.u64()?,
-        chunks_at: take.u64()?,
-        chunks_crc: take.u32()?,
-        rest_at: take.u64()?,
-        rest_len: take.u64()?,
-        rest_crc: take.u32()?,
+        tail_at: take.u64()?,
+        tail_len: take.u64()?,
+        tail_crc: take.u32()?,
     })
 }
 
-/// Some octets of the file.
-struct Part {
-    at: u64,
-    len: u64,
-    crc: u32,
-}
-
-impl Part {
-    fn read(&self, file: &IndexFile, size: u64) -> Result<Vec<u8>, Fault> {
-        let bytes = read_at(file, size, (self.at, self.len))?;
-        if crc32c::crc32c(&bytes) != self.crc {
-            return Err(Fault::Damaged);
-        }
-        Ok(bytes)
-    }
-}
-
-fn read_at(file: &IndexFile, size: u64, (at, len): (u64, u64)) -> Result<Vec<u8>, Fault> {
+fn read_tail(file: &IndexFile, header: &Header, size: u64) -> Result<Vec<u8>, Fault> {
+    let (at, len) = (header.tail_at, header.tail_len);
     let fits = at.checked_add(len).is_some_and(|end| end <= size);
-    if !fits || len > MAX_REST {
+    if !fits || len > MAX_TAIL {
         return Err(Fault::Damaged);
     }
-    let mut bytes = vec![0; usize::try_from(len).map_err(|_| Fault::Damaged)?];
-    file.file.read_exact_at(&mut bytes, at)?;
-    Ok(bytes)
+    let len = usize::try_from(len).map_err(|_| Fault::Damaged)?;
+    file.checked(at, len, header.tail_crc)
 }
 
-/// Hot rows read at once, in chunks.
-const WINDOW: usize = 64;
-
-fn read_chunks(
+fn take_chunks(
+    directory: &[u8],
     file: &Arc<IndexFile>,
-    header: &Header,
-    size: u64,
-    sets: usize,
-) -> Result<Vec<Arc<Chunk>>, Fault> {
-    let directory = Part {
-        at: header.chunks_at,
-        len: u64::from(header.chunks) * ENTRY as u64,
-        crc: header.chunks_crc,
-    };
-    let directory = directory.read(file, size)?;
+    (header, sets): (&Header, usize),
+) -> Option<Vec<Arc<Chunk>>> {
     let mut chunks = Vec::with_capacity(header.chunks as usize);
-    let mut at = header.hot_at;
-    let mut last = 0;
-    for entries in directory.chunks(WINDOW * ENTRY) {
-        let rows = |entry: &[u8]| u64::from(Take(entry).u32().unwrap_or(0));
-        let len: u64 = entries.chunks(ENTRY).map(|e| rows(e) * ROW as u64).sum();
-        let hot = read_at(file, size, (at, len))?;
-        at += len;
-        let hot = &mut Take(&hot);
-        for entry in entries.chunks(ENTRY) {
-            let chunk = take_chunk(&mut Take(entry), hot, file, (header, sets, &mut last));
-            chunks.push(Arc::new(chunk.ok_or(Fault::Damaged)?));
-        }
+    let (mut rows, mut last) = (0, 0);
+    for entry in directory.chunks_exact(ENTRY) {
+        let take = &mut Take(entry);
+        let summary = take_summary(take, last, header)?;
+        last = summary.last;
+        let hot = RowBlock {
+            file: Arc::clone(file),
+            at: header.hot_at.checked_add(rows * ROW as u64)?,
+            crc: take.u32()?,
+            sets,
+        };
+        let block = Block {
+            file: Arc::clone(file),
+            at: take.u64()?,
+            len: take.u32()?,
+            crc: take.u32()?,
+        };
+        rows += u64::from(summary.counts.messages);
+        let cold = Cold::in_index(block, summary.counts.messages as usize);
+        chunks.push(Arc::new(Chunk::in_index(summary, hot, cold)));
     }
-    let all: usize = chunks.iter().map(|c| c.len()).sum();
-    if all != header.rows as usize {
-        return Err(Fault::Damaged);
-    }
-    Ok(chunks)
+    (rows == u64::from(header.rows)).then_some(chunks)
 }
 
-fn take_chunk(
-    entry: &mut Take<'_>,
-    hot: &mut Take<'_>,
-    file: &Arc<IndexFile>,
-    (header, sets, last): (&Header, usize, &mut u32),
-) -> Option<Chunk> {
-    let (count, crc) = (entry.u32()? as usize, entry.u32()?);
-    let block = Block {
-        file: Arc::clone(file),
-        at: entry.u64()?,
-        len: entry.u32()?,
-        crc: entry.u32()?,
+/// Of a chunk behind the UID `before`.
+fn take_summary(take: &mut Take<'_>, before: u32, header: &Header) -> Option<Summary> {
+    let mut count = || take.u16().map(u32::from);
+    let counts = Counts {
+        messages: count()?,
+        unseen: count()?,
+        deleted: count()?,
+        recent: count()?,
     };
-    if count == 0 || count > CHUNK {
-        return None;
+    let summary = Summary {
+        counts,
+        before_unseen: count()?,
+        first: take.u32()?,
+        last: take.u32()?,
+        highest: take.u64()?,
+    };
+    let all = counts.messages;
+    let fits = (1..=CHUNK as u32).contains(&all)
+        && [counts.unseen, counts.deleted, counts.recent]
+            .iter()
+            .all(|&n| n <= all)
+        && summary.before_unseen < all
+        && summary.first > before
+        && summary.last.checked_sub(summary.first)? >= all - 1
+        && summary.last < header.uid_next
+        && summary.highest <= header.modseq;
+    fits.then_some(summary)
+}
+
+pub(super) fn put_entry(out: &mut Vec<u8>, summary: &Summary, rows: &RowBlock, block: &Block) {
+    let counts = &summary.counts;
+    for count in [
+        counts.messages,
+        counts.unseen,
+        counts.deleted,
+        counts.recent,
+        summary.before_unseen,
+    ] {
+        // A chunk has no more than `CHUNK`.
+        out.u16(u16::try_from(count).unwrap_or(u16::MAX));
     }
-    let bytes = hot.bytes(count * ROW)?;
-    if crc32c::crc32c(bytes) != crc {
-        return None;
-    }
-    let take = &mut Take(bytes);
-    let mut rows = Vec::with_capacity(count);
-    for _ in 0..count {
-        let row = take_row(take, sets)?;
-        if row.uid <= *last || row.uid >= header.uid_next || row.modseq > header.modseq {
-            return None;
-        }
-        *last = row.uid;
-        rows.push(row);
-    }
-    let cold = Cold::in_index(block, count);
-    Some(Chunk::new(rows, Arc::new(cold)))
+    out.u32(summary.first);
+    out.u32(summary.last);
+    out.u64(summary.highest);
+    out.u32(rows.crc);
+    out.u64(block.at);
+    out.u32(block.len);
+    out.u32(block.crc);
 }
 
 fn take_history(take: &mut Take<'_>) -> Option<History> {

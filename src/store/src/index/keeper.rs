@@ -13,6 +13,7 @@ use crate::snapshot::{Draft, Snapshot};
 use roost_types::UidValidity;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// A smaller log is not worth a new snapshot, in octets.
@@ -42,6 +43,7 @@ pub(crate) struct Index {
     disk: Option<Disk>,
     retry: Option<Instant>,
     complained: bool,
+    lost: Arc<AtomicBool>,
 }
 
 struct Disk {
@@ -77,6 +79,7 @@ impl Index {
             disk: None,
             retry: None,
             complained: false,
+            lost: Arc::default(),
         }
     }
 
@@ -100,7 +103,7 @@ impl Index {
     }
 
     fn try_load(&mut self, uid_validity: UidValidity) -> Result<Kept, Fault> {
-        let read = file::read(&self.place, &self.maildir, self.inodes, uid_validity)?;
+        let read = self.read_snapshot(uid_validity)?;
         let found = match Log::read(&self.place) {
             // A snapshot alone may be older than what was told to clients.
             Err(Fault::Missing) => return Err(Fault::Generation),
@@ -158,6 +161,23 @@ impl Index {
         })
     }
 
+    fn read_snapshot(&self, uid_validity: UidValidity) -> Result<file::Read, Fault> {
+        let owner = (&self.maildir, self.inodes, uid_validity);
+        file::read(&self.place, owner, &self.lost)
+    }
+
+    /// Rows of a picture had to be made up because their part of a snapshot
+    /// was damaged, since this was asked last: their flags are to be read from
+    /// the names of the files.
+    pub fn take_lost(&self) -> bool {
+        self.lost.swap(false, Ordering::AcqRel)
+    }
+
+    /// [`take_lost`](Self::take_lost), for who does nothing about it.
+    pub fn has_lost(&self) -> bool {
+        self.lost.load(Ordering::Acquire)
+    }
+
     /// Why another opening could not use the files as they are now; reads all
     /// of them. What a crash leaves behind is no fault.
     pub fn fault(&self, uid_validity: UidValidity) -> Option<String> {
@@ -168,10 +188,16 @@ impl Index {
             Err(Fault::Missing | Fault::Unclosed) => return None,
             Err(e) => return Some(e.to_string()),
         };
-        let chunks = kept.picture.chunks().iter();
-        let mut blocks = chunks.filter_map(|chunk| chunk.cold_side().block(chunk.len()));
-        let fault = blocks.find_map(|block| block.raw().err())?;
-        Some(fault.to_string())
+        let mut chunks = kept.picture.chunks().iter();
+        let fault = chunks.find_map(|chunk| {
+            let rows = chunk.row_block().map(|block| block.raw(&chunk.summary()));
+            let cold = chunk.cold_side().block(chunk.len());
+            rows.and_then(Result::err)
+                .or_else(|| cold.and_then(|block| block.raw().err()))
+        });
+        // What the log changes has been read already.
+        let fault = fault.map(|fault| fault.to_string());
+        fault.or_else(|| other.has_lost().then(|| Fault::Damaged.to_string()))
     }
 
     /// Throws the files away; what is in memory goes on.
@@ -276,7 +302,7 @@ impl Index {
                 "the folder was taken away",
             ));
         }
-        Writer::create(&self.place, &self.maildir, self.inodes)
+        Writer::create(&self.place, (&self.maildir, self.inodes), &self.lost)
     }
 
     /// Puts a new snapshot in force, of the picture that was the newest when

@@ -21,7 +21,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 
 const MAGIC: &[u8; 8] = b"ROOSTLOG";
-pub(super) const VERSION: u32 = 2;
+pub(super) const VERSION: u32 = 3;
 /// Magic, version, checksum, generation, GUID.
 pub(super) const HEAD: usize = 8 + 4 + 4 + 8 + 16;
 /// Length, its complement, checksum, kind.

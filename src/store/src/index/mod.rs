@@ -8,6 +8,7 @@
 //!   number that was ever given out;
 //! - one process writes an index, and one mailbox at a time.
 
+mod block;
 mod bytes;
 mod change;
 mod file;
@@ -15,12 +16,13 @@ pub(crate) mod folder;
 pub(crate) mod history;
 mod keeper;
 mod log;
+mod salvage;
 mod sweep;
 mod told;
 mod write;
 
+pub(crate) use block::{Block, RowBlock};
 pub(crate) use change::OddNames;
-pub(crate) use file::Block;
 pub(crate) use folder::{Folder, Folders, IndexFolder, IndexPlace};
 pub(crate) use keeper::{Index, Kept};
 pub(crate) use told::{Settled, Told};

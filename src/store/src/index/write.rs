@@ -1,9 +1,10 @@
 //! Writing the snapshot of a mailbox: to a temporary file, block by block,
 //! which takes its name when it is whole.
 
+use super::block::{Block, RowBlock};
 use super::bytes::Put;
 use super::change::{OddNames, put_block, put_odd, put_row, put_table};
-use super::file::{Block, HEADER, HEADER_BODY, Header, IndexFile, KIND, MAGIC};
+use super::file::{HEADER, HEADER_BODY, Header, IndexFile, KIND, MAGIC, put_entry};
 use super::folder::{FILE_MODE, IndexPlace};
 use super::history::History;
 use super::log::VERSION;
@@ -13,6 +14,7 @@ use roost_os::file;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 const TEMPORARY: &str = "index.tmp";
 /// Octets written at once.
@@ -39,8 +41,8 @@ pub(crate) struct Rest<'a> {
 /// A snapshot that is whole but for its name.
 pub(crate) struct Written {
     pub(super) generation: u64,
-    /// One for each chunk of the picture.
-    blocks: Vec<Block>,
+    /// One of each for each chunk of the picture.
+    blocks: Vec<(RowBlock, Block)>,
     writer: Writer,
 }
 
@@ -61,20 +63,25 @@ impl Written {
 
     /// Lets go of what `picture`, which was written, keeps in memory.
     pub fn relieve(&self, picture: &Snapshot) {
-        for (chunk, block) in picture.chunks().iter().zip(&self.blocks) {
+        for (chunk, (rows, block)) in picture.chunks().iter().zip(&self.blocks) {
+            chunk.relieve_rows_to(rows);
             chunk.cold_side().relieve_to(block);
         }
     }
 }
 
 impl Writer {
-    pub fn create(place: &Arc<IndexPlace>, maildir: &Dir, inodes: [u64; 3]) -> io::Result<Self> {
+    pub fn create(
+        place: &Arc<IndexPlace>,
+        (maildir, inodes): (&Dir, [u64; 3]),
+        lost: &Arc<AtomicBool>,
+    ) -> io::Result<Self> {
         let temporary = place.file(TEMPORARY);
         let _ = file::unlink(place.dir(), temporary.as_bytes());
         let made = file::create_excl(place.dir(), temporary.as_bytes(), FILE_MODE)?;
         Ok(Self {
             place: Arc::clone(place),
-            file: IndexFile::new(made, maildir),
+            file: IndexFile::new(made, maildir, lost),
             inodes,
             pending: vec![0; HEADER],
             at: 0,
@@ -155,15 +162,26 @@ impl Writer {
             modseq: picture.highest_modseq().0,
             rows: picture.len(),
             chunks: u32::try_from(blocks.len()).unwrap_or(u32::MAX),
-            hot_at: 0,
-            chunks_at: 0,
-            chunks_crc: 0,
-            rest_at: 0,
-            rest_len: 0,
-            rest_crc: 0,
+            hot_at: self.position(),
+            tail_at: 0,
+            tail_len: 0,
+            tail_crc: 0,
         };
-        self.columns(picture, &blocks, &mut header);
-        self.rest(picture, rest, &mut header);
+        let mut tail = Vec::new();
+        let mut places = Vec::with_capacity(blocks.len());
+        let sets = picture.table().set_count();
+        for (chunk, block) in picture.chunks().iter().zip(blocks) {
+            let rows = self.rows(chunk, sets);
+            put_entry(&mut tail, &chunk.summary(), &rows, &block);
+            places.push((rows, block));
+        }
+        put_table(&mut tail, picture.table());
+        put_odd(&mut tail, rest.odd.iter());
+        rest.history.put(&mut tail);
+        header.tail_at = self.position();
+        header.tail_len = tail.len() as u64;
+        header.tail_crc = crc32c::crc32c(&tail);
+        self.pending.bytes(&tail);
         self.flush();
         self.at = 0;
         self.pending = encode_header(&header);
@@ -173,7 +191,7 @@ impl Writer {
         }
         Ok(Written {
             generation,
-            blocks,
+            blocks: places,
             writer: self,
         })
     }
@@ -182,39 +200,29 @@ impl Writer {
         self.at + self.pending.len() as u64
     }
 
-    /// The hot rows, and the directory of chunks.
-    fn columns(&mut self, picture: &Snapshot, blocks: &[Block], header: &mut Header) {
-        let mut directory = Vec::with_capacity(blocks.len() * super::file::ENTRY);
-        header.hot_at = self.position();
-        for (chunk, block) in picture.chunks().iter().zip(blocks) {
-            let start = self.pending.len();
-            for row in chunk.rows() {
-                put_row(&mut self.pending, row);
-            }
-            let rows = self.pending.get(start..).unwrap_or_default();
-            directory.count(chunk.len());
-            directory.u32(crc32c::crc32c(rows));
-            directory.u64(block.at);
-            directory.u32(block.len);
-            directory.u32(block.crc);
-            if self.pending.len() >= PIECE {
-                self.flush();
+    /// Rows that nobody has needed are copied as they stand.
+    fn rows(&mut self, chunk: &Chunk, sets: usize) -> RowBlock {
+        let at = self.position();
+        let start = self.pending.len();
+        match chunk.row_block().and_then(|b| b.raw(&chunk.summary()).ok()) {
+            Some(raw) => self.pending.bytes(&raw),
+            None => {
+                for row in chunk.rows() {
+                    put_row(&mut self.pending, row);
+                }
             }
         }
-        header.chunks_at = self.position();
-        header.chunks_crc = crc32c::crc32c(&directory);
-        self.pending.bytes(&directory);
-    }
-
-    fn rest(&mut self, picture: &Snapshot, rest: &Rest<'_>, header: &mut Header) {
-        let mut bytes = Vec::new();
-        put_table(&mut bytes, picture.table());
-        put_odd(&mut bytes, rest.odd.iter());
-        rest.history.put(&mut bytes);
-        header.rest_at = self.position();
-        header.rest_len = bytes.len() as u64;
-        header.rest_crc = crc32c::crc32c(&bytes);
-        self.pending.bytes(&bytes);
+        let rows = self.pending.get(start..).unwrap_or_default();
+        let block = RowBlock {
+            file: Arc::clone(&self.file),
+            at,
+            crc: crc32c::crc32c(rows),
+            sets,
+        };
+        if self.pending.len() >= PIECE {
+            self.flush();
+        }
+        block
     }
 }
 
@@ -239,11 +247,9 @@ fn encode_header(header: &Header) -> Vec<u8> {
     body.u32(header.rows);
     body.u32(header.chunks);
     body.u64(header.hot_at);
-    body.u64(header.chunks_at);
-    body.u32(header.chunks_crc);
-    body.u64(header.rest_at);
-    body.u64(header.rest_len);
-    body.u32(header.rest_crc);
+    body.u64(header.tail_at);
+    body.u64(header.tail_len);
+    body.u32(header.tail_crc);
     let mut bytes = Vec::with_capacity(HEADER);
     bytes.bytes(MAGIC);
     bytes.u32(VERSION);
@@ -274,7 +280,7 @@ mod tests {
         let path = temp.path().join("x");
         std::fs::write(&path, "").unwrap();
         let open = std::fs::File::options().read(true).write(true).open(path);
-        let file = IndexFile::new(open.unwrap(), &dir);
+        let file = IndexFile::new(open.unwrap(), &dir, &Arc::default());
         let mut data = ColdData::with_capacity(2);
         for (uid, base) in [(1, b"a"), (2, b"b")] {
             data.push(&Facts {
@@ -300,10 +306,10 @@ mod tests {
         let (cold, block) = written(&temp);
         let rows = [hot(1), hot(2)];
         assert!(cold.begin_writing(2).is_none());
-        cold.row(&rows, 1).unwrap().set_size(7);
+        cold.row(|| &rows, 1).unwrap().set_size(7);
         cold.relieve_to(&block);
         assert!(cold.has_learnt());
-        assert_eq!(cold.row(&rows, 1).unwrap().size(), Some(7));
+        assert_eq!(cold.row(|| &rows, 1).unwrap().size(), Some(7));
         assert!(cold.begin_writing(2).is_none());
         assert!(!cold.has_learnt());
     }
@@ -313,16 +319,16 @@ mod tests {
         let temp = tempfile::tempdir().unwrap();
         let (cold, block) = written(&temp);
         let rows = [hot(1), hot(2)];
-        let before = cold.row(&rows, 1).unwrap();
+        let before = cold.row(|| &rows, 1).unwrap();
         cold.begin_writing(2);
         cold.relieve_to(&block);
         assert!(cold.block(2).is_some());
-        let after = cold.row(&rows, 2).unwrap();
+        let after = cold.row(|| &rows, 2).unwrap();
         before.set_size(7);
         after.set_dates(8, 9);
         drop((before, after));
-        assert_eq!(cold.row(&rows, 1).unwrap().size(), Some(7));
-        assert_eq!(cold.row(&rows, 2).unwrap().internal_date(), Some(8));
-        assert_eq!(cold.row(&rows, 1).unwrap().base(), b"a");
+        assert_eq!(cold.row(|| &rows, 1).unwrap().size(), Some(7));
+        assert_eq!(cold.row(|| &rows, 2).unwrap().internal_date(), Some(8));
+        assert_eq!(cold.row(|| &rows, 1).unwrap().base(), b"a");
     }
 }

@@ -131,6 +131,7 @@ impl Mailbox {
         let extra = ExtraKeywords::load(&dir, begin.list.uid_validity())?;
         let has_index = begin.kept.is_some();
         let settled = begin.kept.as_ref().and_then(|kept| kept.settled);
+        let has_extras = settled.is_some_and(|settled| settled.extra == extra.stamp());
         let sizes = settled.and_then(|settled| settled.told.sizes);
         let (picture, history, odd) = match begin.kept {
             Some(kept) => (kept.picture, kept.history, kept.odd),
@@ -194,12 +195,13 @@ impl Mailbox {
         // Watched before the first listing, so that no change falls between.
         let id = mailbox.watcher.add(&mailbox);
         mailbox.watch_id.store(id, Ordering::Release);
-        mailbox.first_look(has_index)?;
+        mailbox.first_look(has_index, has_extras)?;
         Ok(mailbox)
     }
 
-    /// Brings the picture up to date; `has_index`: it is not the first one.
-    fn first_look(&self, has_index: bool) -> Result<(), Error> {
+    /// Brings the picture up to date; `has_index`: it is not the first one;
+    /// `has_extras`: keywords without letters are in it.
+    fn first_look(&self, has_index: bool, has_extras: bool) -> Result<(), Error> {
         if let Err(e) = tmpclean::clean(&self.dir) {
             log::info!("{}: cleaning tmp: {e}", self.dir.path().display());
         }
@@ -211,7 +213,7 @@ impl Mailbox {
             self.check_replaced(&mut core)?;
         }
         self.refresh_core(&mut core, None)?;
-        if has_index {
+        if has_index && !has_extras {
             self.check_extras(&mut core);
         }
         core.opened = true;

@@ -25,8 +25,7 @@ impl Mailbox {
         self.with_own_changes(&mut core, |core| {
             let picture = Arc::clone(&core.snapshot);
             let mut draft = Draft::of(&picture);
-            let rows = picture.hot_range(0, last.get());
-            for row in rows.filter(|r| r.is(RECENT)) {
+            for row in picture.recent_rows(last.get()) {
                 let Some(uid) = Uid::new(row.uid).filter(|u| view.seq_of(*u).is_some()) else {
                     continue;
                 };

@@ -10,6 +10,7 @@ use super::scan::{Found, Renamed, Scan, Survey};
 use crate::error::Error;
 use crate::format::UidListLock;
 use crate::format::uidlist::{NewRecord, Refresh};
+use crate::index::Index;
 use crate::snapshot::keywords::{KeywordSetId, SetKey};
 use crate::snapshot::{Draft, IN_NEW, ODD_NAME, Snapshot};
 use roost_types::{Uid, UidSet};
@@ -17,6 +18,8 @@ use std::sync::Arc;
 
 /// How often one call looks again because something changed meanwhile.
 const ROUNDS: usize = 4;
+/// How often one call puts right what was lost with parts of the index.
+const MENDINGS: usize = 2;
 
 /// What one look at the directories came to.
 #[derive(PartialEq)]
@@ -30,6 +33,33 @@ impl Mailbox {
     /// Looks at the disk until the picture agrees with it. With `list_lock`
     /// new messages get their UIDs under that lock.
     pub(super) fn refresh_core(
+        &self,
+        core: &mut Core,
+        mut list_lock: Option<&mut UidListLock>,
+    ) -> Result<(), Error> {
+        self.refresh_rounds(core, list_lock.as_deref_mut())?;
+        // Looking may be what finds the damage.
+        for _ in 0..MENDINGS {
+            if !core.index.as_ref().is_some_and(Index::take_lost) {
+                break;
+            }
+            self.touch_rebuilt(core);
+            self.refresh_rounds(core, list_lock.as_deref_mut())?;
+            self.check_extras(core);
+        }
+        Ok(())
+    }
+
+    /// Part of the index was damaged, and what it said of flags is lost: they
+    /// are taken from the names of all files, and told to everybody.
+    fn touch_rebuilt(&self, core: &mut Core) {
+        let mut draft = Draft::of(&core.snapshot);
+        draft.touch_rebuilt();
+        self.publish(core, draft);
+        core.known = None;
+    }
+
+    fn refresh_rounds(
         &self,
         core: &mut Core,
         mut list_lock: Option<&mut UidListLock>,

@@ -181,6 +181,8 @@ impl Mailbox {
     fn settled(&self, core: &Core) -> Option<Settled> {
         let quiet = core.opened && !core.racy && !core.pending && !self.marks.is_dirty();
         let quiet = quiet && !core.letters.has_lost();
+        // What was made up for damage is not how the disk looks.
+        let quiet = quiet && !core.index.as_ref().is_some_and(Index::has_lost);
         let known = core.known.filter(|_| quiet && core.settled == [true; 2])?;
         Some(Settled {
             new: known.new,

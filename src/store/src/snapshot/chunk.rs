@@ -1,134 +1,118 @@
 //! A run of about a thousand messages: the unit that pictures share.
 
 use super::cold::{Cold, ColdData, ColdRow, Facts};
-use super::keywords::KeywordSetId;
-use roost_types::SystemFlags;
+use super::hot::{Counts, Hot, HotRow, Summary, before_unseen};
+use crate::index::RowBlock;
 use std::sync::Arc;
 
 /// Messages in a full chunk.
 pub(crate) const CHUNK: usize = 1024;
 
-/// The hot columns of one message: 16 octets.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct HotRow {
-    pub uid: u32,
-    pub flags: SystemFlags,
-    pub state: u8,
-    pub keywords: KeywordSetId,
-    /// The number of the change that touched it last.
-    pub modseq: u64,
-}
-
-const _: () = assert!(size_of::<HotRow>() == 16);
-
-/// `\Recent` is still to be claimed.
-pub(crate) const RECENT: u8 = 1;
-/// The file lies in `new/`.
-pub(crate) const IN_NEW: u8 = 2;
-/// The name does not follow from base name, flags and letters; the mailbox
-/// has it in its table of odd names.
-pub(crate) const ODD_NAME: u8 = 4;
-
-impl HotRow {
-    pub fn is(&self, state: u8) -> bool {
-        self.state & state != 0
-    }
-
-    pub fn set(&mut self, state: u8, on: bool) {
-        if on {
-            self.state |= state;
-        } else {
-            self.state &= !state;
-        }
-    }
-}
-
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Chunk {
-    rows: Vec<HotRow>,
+    hot: Hot,
     cold: Arc<Cold>,
-    pub counts: Counts,
-    /// No row has a higher one.
-    highest: u64,
+    /// Kept up to date with the rows, but for `before_unseen`; `highest` may
+    /// be higher than need be.
+    summary: Summary,
 }
 
-/// Numbers that SELECT and STATUS tell, kept up to date with the rows.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub(crate) struct Counts {
-    pub messages: u32,
-    pub unseen: u32,
-    pub deleted: u32,
-    pub recent: u32,
-}
-
-impl Counts {
-    fn of(row: &HotRow) -> Self {
+impl Clone for Chunk {
+    /// To be changed, so the rows are wanted.
+    fn clone(&self) -> Self {
+        let rows = self.rows();
         Self {
-            messages: 1,
-            unseen: u32::from(!row.flags.contains(SystemFlags::SEEN)),
-            deleted: u32::from(row.flags.contains(SystemFlags::DELETED)),
-            recent: u32::from(row.is(RECENT)),
+            hot: self.hot.copy(rows),
+            cold: Arc::clone(&self.cold),
+            summary: Summary::of(rows),
         }
-    }
-
-    pub fn add(&mut self, other: Self) {
-        self.messages += other.messages;
-        self.unseen += other.unseen;
-        self.deleted += other.deleted;
-        self.recent += other.recent;
-    }
-
-    pub fn subtract(&mut self, other: Self) {
-        self.messages -= other.messages;
-        self.unseen -= other.unseen;
-        self.deleted -= other.deleted;
-        self.recent -= other.recent;
     }
 }
 
 impl Chunk {
     pub fn new(rows: Vec<HotRow>, cold: Arc<Cold>) -> Self {
-        let mut counts = Counts::default();
-        let mut highest = 0;
-        for row in &rows {
-            counts.add(Counts::of(row));
-            highest = highest.max(row.modseq);
-        }
         Self {
-            rows,
+            summary: Summary::of(&rows),
+            hot: Hot::new(rows),
             cold,
-            counts,
-            highest,
+        }
+    }
+
+    /// One whose rows are read when somebody needs them.
+    pub fn in_index(summary: Summary, rows: RowBlock, cold: Cold) -> Self {
+        Self {
+            hot: Hot::in_index(rows),
+            cold: Arc::new(cold),
+            summary,
         }
     }
 
     /// Whether a row can have been touched after the change `modseq`.
     pub fn changed_since(&self, modseq: u64) -> bool {
-        self.highest > modseq
+        self.summary.highest > modseq
     }
 
+    /// Reads them from the index if nobody has needed them before.
     pub fn rows(&self) -> &[HotRow] {
-        &self.rows
+        self.hot.rows(&self.summary, &self.cold)
+    }
+
+    pub fn counts(&self) -> Counts {
+        self.summary.counts
     }
 
     pub fn len(&self) -> usize {
-        self.rows.len()
+        self.summary.counts.messages as usize
     }
 
     pub fn first_uid(&self) -> u32 {
-        self.rows.first().map_or(0, |r| r.uid)
+        self.summary.first
     }
 
     pub fn last_uid(&self) -> u32 {
-        self.rows.last().map_or(0, |r| r.uid)
+        self.summary.last
+    }
+
+    /// How many rows lie before the first one without `\Seen`.
+    pub fn before_unseen(&self) -> Option<u32> {
+        if self.summary.counts.unseen == 0 {
+            return None;
+        }
+        match self.hot.at_hand() {
+            Some(rows) => before_unseen(rows),
+            None => Some(self.summary.before_unseen),
+        }
+    }
+
+    /// The UID of a row; the first and the last are known without the rows.
+    pub fn uid_at(&self, at: usize) -> Option<u32> {
+        match at {
+            0 => Some(self.summary.first),
+            _ if at + 1 == self.len() => Some(self.summary.last),
+            _ => self.rows().get(at).map(|r| r.uid),
+        }
+    }
+
+    /// How many rows have a UID below `uid`.
+    pub fn count_below(&self, uid: u32) -> usize {
+        if uid <= self.summary.first {
+            0
+        } else if uid > self.summary.last {
+            self.len()
+        } else {
+            self.rows().partition_point(|r| r.uid < uid)
+        }
     }
 
     pub fn position(&self, uid: u32) -> Option<usize> {
-        self.rows.binary_search_by_key(&uid, |r| r.uid).ok()
+        if uid < self.summary.first {
+            return None;
+        }
+        self.rows().binary_search_by_key(&uid, |r| r.uid).ok()
     }
 
     pub fn cold(&self, uid: u32) -> Option<ColdRow<'_>> {
-        self.cold.row(&self.rows, uid)
+        self.cold.row(|| self.rows(), uid)
     }
 
     pub fn cold_side(&self) -> &Cold {
@@ -137,39 +121,84 @@ impl Chunk {
 
     /// The cold facts of all rows.
     pub fn cold_data(&self) -> Arc<ColdData> {
-        self.cold.data(&self.rows)
+        self.cold.data(|| self.rows())
+    }
+
+    /// Where the rows stand in the index, as long as nobody has needed them.
+    pub fn row_block(&self) -> Option<RowBlock> {
+        self.hot.block()
+    }
+
+    /// From now on the rows are to be read from there.
+    pub fn relieve_rows_to(&self, block: &RowBlock) {
+        self.hot.relieve_to(block);
+    }
+
+    /// As it is written.
+    pub fn summary(&self) -> Summary {
+        match self.hot.at_hand() {
+            Some(rows) => Summary::of(rows),
+            None => self.summary,
+        }
+    }
+
+    /// The index was damaged here.
+    pub fn is_rebuilt(&self) -> bool {
+        self.hot.is_rebuilt()
+    }
+
+    /// Gives all rows the number of a change that they may have seen.
+    pub fn touch(&mut self, modseq: u64) {
+        for at in 0..self.len() {
+            self.update(at, |row| row.modseq = modseq);
+        }
+        self.hot.forget_rebuilt();
     }
 
     /// Adds a row behind the others where no other picture can see it.
     pub fn push_unshared(&mut self, row: HotRow, facts: &Facts<'_>) -> bool {
         let unshared = Arc::get_mut(&mut self.cold).is_some_and(|cold| cold.push_unshared(facts));
-        if unshared {
-            self.rows.push(row);
-            self.counts.add(Counts::of(&row));
-            self.highest = self.highest.max(row.modseq);
+        if unshared && let Some((rows, summary)) = self.changing() {
+            rows.push(row);
+            summary.counts.add(Counts::of(&row));
+            summary.last = row.uid;
+            summary.highest = summary.highest.max(row.modseq);
         }
         unshared
     }
 
+    /// The rows and their summary, to be changed together.
+    fn changing(&mut self) -> Option<(&mut Vec<HotRow>, &mut Summary)> {
+        if self.hot.at_hand().is_none() || self.is_rebuilt() {
+            // Rows made up for damage are not those that were counted.
+            self.summary = Summary::of(self.rows());
+        }
+        Some((self.hot.at_hand_mut()?, &mut self.summary))
+    }
+
     /// Changes one row and the counts with it.
     pub fn update(&mut self, at: usize, change: impl FnOnce(&mut HotRow)) {
-        if let Some(row) = self.rows.get_mut(at) {
-            self.counts.subtract(Counts::of(row));
+        if let Some((rows, summary)) = self.changing()
+            && let Some(row) = rows.get_mut(at)
+        {
+            summary.counts.subtract(Counts::of(row));
             change(row);
-            self.highest = self.highest.max(row.modseq);
-            self.counts.add(Counts::of(row));
+            summary.highest = summary.highest.max(row.modseq);
+            summary.counts.add(Counts::of(row));
         }
     }
 
     pub fn retain(&mut self, keep: impl FnMut(&HotRow) -> bool) {
-        self.rows.retain(keep);
-        *self = Self::new(std::mem::take(&mut self.rows), Arc::clone(&self.cold));
+        if let Some((rows, summary)) = self.changing() {
+            rows.retain(keep);
+            *summary = Summary::of(rows);
+        }
     }
 
     /// [`update`](Self::update) for the rows with UIDs from `first` to `last`.
     pub fn update_range(&mut self, (first, last): (u32, u32), mut change: impl FnMut(&mut HotRow)) {
-        let from = self.rows.partition_point(|r| r.uid < first);
-        let to = self.rows.partition_point(|r| r.uid <= last);
+        let from = self.count_below(first);
+        let to = self.count_below(last.saturating_add(1));
         for at in from..to {
             self.update(at, &mut change);
         }
@@ -177,13 +206,13 @@ impl Chunk {
 
     /// Most of what the cold chunk holds is about messages that are gone.
     pub fn is_sparse(&self) -> bool {
-        self.rows.len() * 2 < self.cold.len()
+        self.len() * 2 < self.cold.len()
     }
 
     /// Adds this chunk's messages to a chunk under construction.
     pub fn copy_into(&self, rows: &mut Vec<HotRow>, cold: &mut ColdData) {
         let data = self.cold_data();
-        for row in &self.rows {
+        for row in self.rows() {
             rows.push(*row);
             cold.push(&data.facts(row.uid).unwrap_or(Facts::none(row.uid)));
         }

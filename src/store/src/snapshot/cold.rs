@@ -3,7 +3,7 @@
 //! memory, or read from the index a chunk at a time when somebody asks. What
 //! has to be asked of the disk is filled in later, through atomics.
 
-use super::chunk::HotRow;
+use super::hot::HotRow;
 use crate::index::Block;
 use crate::mailbox::lock;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -224,21 +224,47 @@ impl Cold {
     }
 
     /// The facts; `rows` are those of the chunk, should a block be damaged.
-    pub fn data(&self, rows: &[HotRow]) -> Arc<ColdData> {
+    pub fn data<'a>(&self, rows: impl FnOnce() -> &'a [HotRow]) -> Arc<ColdData> {
+        match self.known() {
+            Ok(data) => data,
+            // Not while the state is locked: the rows may need our UIDs.
+            Err(damaged) => self.make_up(&damaged, rows()),
+        }
+    }
+
+    /// The facts, or their block if it is damaged.
+    fn known(&self) -> Result<Arc<ColdData>, Block> {
         match &mut lock(&self.state).source {
-            Source::Memory(data) => Arc::clone(data),
+            Source::Memory(data) => Ok(Arc::clone(data)),
             Source::Index { block, read } => {
                 if let Some(data) = read.upgrade() {
-                    return data;
+                    return Ok(data);
                 }
-                let data = block.read(rows);
+                let data = block.read().ok_or_else(|| block.clone())?;
                 *read = Arc::downgrade(&data);
-                data
+                Ok(data)
             }
         }
     }
 
-    pub fn row(&self, rows: &[HotRow], uid: u32) -> Option<ColdRow<'_>> {
+    fn make_up(&self, damaged: &Block, rows: &[HotRow]) -> Arc<ColdData> {
+        let mut state = lock(&self.state);
+        let Source::Index { read, .. } = &mut state.source else {
+            return damaged.rebuild(rows);
+        };
+        read.upgrade().unwrap_or_else(|| {
+            let data = damaged.rebuild(rows);
+            *read = Arc::downgrade(&data);
+            data
+        })
+    }
+
+    /// Which messages it has facts of, unless they are lost.
+    pub fn uids(&self) -> Option<Vec<u32>> {
+        self.known().ok().map(|data| data.uids.clone())
+    }
+
+    pub fn row<'a>(&self, rows: impl FnOnce() -> &'a [HotRow], uid: u32) -> Option<ColdRow<'_>> {
         let data = self.data(rows);
         let slot = data.slot(uid)?;
         Some(ColdRow {

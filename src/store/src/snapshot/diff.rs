@@ -1,6 +1,7 @@
 //! The difference of two pictures: what a session must be told.
 
-use super::chunk::{Chunk, HotRow};
+use super::chunk::Chunk;
+use super::hot::HotRow;
 use super::{Row, Snapshot};
 use roost_types::{SeqNum, Uid};
 use std::sync::Arc;
@@ -43,7 +44,7 @@ impl<'a> Cursor<'a> {
 
     fn skip_chunk(&mut self) {
         if let Some((chunk, rest)) = self.chunks.split_first() {
-            self.count += chunk.counts.messages;
+            self.count += chunk.counts().messages;
             self.chunks = rest;
         }
     }

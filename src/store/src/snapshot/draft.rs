@@ -1,8 +1,9 @@
 //! The next picture under construction: copies a chunk at its first change.
 
 use super::Snapshot;
-use super::chunk::{CHUNK, Chunk, Counts, HotRow};
+use super::chunk::{CHUNK, Chunk};
 use super::cold::{Cold, ColdData, Facts};
+use super::hot::{Counts, HotRow};
 use super::keywords::{KeywordSetId, KeywordTable, SetKey};
 use crate::index::{Writer, next_modseq};
 use roost_types::{Keyword, SystemFlags, Uid, UidSet, UidValidity};
@@ -155,6 +156,16 @@ impl Draft {
         self.touched = true;
     }
 
+    /// Of messages whose flags were lost with a part of the index, nobody knows
+    /// what a client was told last.
+    pub fn touch_rebuilt(&mut self) {
+        for chunk in self.chunks.iter_mut().filter(|c| c.is_rebuilt()) {
+            Arc::make_mut(chunk).touch(self.modseq);
+            self.changed = true;
+            self.touched = true;
+        }
+    }
+
     /// Gives a message other flags and keywords.
     pub fn set_flags(&mut self, uid: u32, flags: SystemFlags, keywords: KeywordSetId) {
         let modseq = self.modseq;
@@ -184,6 +195,9 @@ impl Draft {
         for chunk in self.chunks.iter_mut().skip(from) {
             if chunk.first_uid() > last.get() {
                 break;
+            }
+            if !touches(uids, chunk) {
+                continue;
             }
             let goes = |r: &HotRow| Uid::new(r.uid).filter(|&uid| uids.contains(uid));
             if !chunk.rows().iter().any(|r| goes(r).is_some()) {
@@ -372,7 +386,7 @@ impl Draft {
         let mut starts = Vec::with_capacity(self.chunks.len());
         for chunk in &self.chunks {
             starts.push(counts.messages);
-            counts.add(chunk.counts);
+            counts.add(chunk.counts());
         }
         Snapshot {
             generation: self.generation,
@@ -389,4 +403,12 @@ impl Draft {
             table: self.table,
         }
     }
+}
+
+/// One of the UIDs may be one of the chunk.
+fn touches(uids: &UidSet, chunk: &Chunk) -> bool {
+    let (first, last) = (Uid::new(chunk.first_uid()), Uid::new(chunk.last_uid()));
+    first
+        .zip(last)
+        .is_some_and(|(first, last)| uids.meets(first, last))
 }

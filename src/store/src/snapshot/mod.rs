@@ -10,17 +10,17 @@ mod chunk;
 mod cold;
 pub mod diff;
 mod draft;
+mod hot;
 pub mod keywords;
 mod scan;
 #[cfg(test)]
 mod tests;
 
-use chunk::Counts;
 pub(crate) use chunk::{CHUNK, Chunk};
-pub(crate) use chunk::{HotRow, IN_NEW, ODD_NAME, RECENT};
 pub(crate) use cold::{Cold, ColdData, ColdRow, Facts, NO_SIZE, NO_TIME};
 use diff::Diff;
 pub(crate) use draft::{Draft, NewRow};
+pub(crate) use hot::{Counts, HotRow, IN_NEW, ODD_NAME, RECENT, Summary};
 use keywords::{KeywordSetId, KeywordTable};
 use roost_types::{Keyword, ModSeq, SeqNum, SystemFlags, Uid, UidValidity, UnixTime};
 use std::sync::Arc;
@@ -115,12 +115,9 @@ impl Snapshot {
 
     /// The first message without `\Seen`.
     pub fn first_unseen(&self) -> Option<SeqNum> {
-        let at = self.chunks.iter().position(|c| c.counts.unseen > 0)?;
-        let rows = self.chunks.get(at)?.rows();
-        let row = rows
-            .iter()
-            .position(|r| !r.flags.contains(SystemFlags::SEEN))?;
-        self.seq_at(at, row)
+        let at = self.chunks.iter().position(|c| c.counts().unseen > 0)?;
+        let row = self.chunks.get(at)?.before_unseen()?;
+        self.seq_at(at, row as usize)
     }
 
     pub fn first_uid(&self) -> Option<Uid> {
@@ -132,7 +129,8 @@ impl Snapshot {
     }
 
     pub fn uid_at(&self, seq: SeqNum) -> Option<Uid> {
-        self.hot_at(seq).and_then(|r| Uid::new(r.uid))
+        let (chunk, row) = self.place_of(seq)?;
+        Uid::new(chunk.uid_at(row)?)
     }
 
     pub fn seq_of(&self, uid: Uid) -> Option<SeqNum> {
@@ -147,7 +145,7 @@ impl Snapshot {
         let Some(chunk) = self.chunks.get(at) else {
             return self.len();
         };
-        let within = chunk.rows().partition_point(|r| r.uid < uid);
+        let within = chunk.count_below(uid);
         self.starts.get(at).copied().unwrap_or(0) + within as u32
     }
 
@@ -233,7 +231,7 @@ impl Snapshot {
         let mut starts = Vec::with_capacity(parts.chunks.len());
         for chunk in &parts.chunks {
             starts.push(counts.messages);
-            counts.add(chunk.counts);
+            counts.add(chunk.counts());
         }
         Self {
             generation: 1,
@@ -280,6 +278,16 @@ impl Snapshot {
         self.chunks.iter().flat_map(|c| c.rows())
     }
 
+    /// The rows up to the UID `last` whose `\Recent` is still to be claimed.
+    pub(crate) fn recent_rows(&self, last: u32) -> impl Iterator<Item = &HotRow> + '_ {
+        self.chunks
+            .iter()
+            .take_while(move |c| c.first_uid() <= last)
+            .filter(|c| c.counts().recent > 0)
+            .flat_map(|c| c.rows())
+            .filter(move |r| r.uid <= last && r.is(RECENT))
+    }
+
     /// The hot rows with UIDs from `first` to `last`.
     pub(crate) fn hot_range(&self, first: u32, last: u32) -> impl Iterator<Item = &HotRow> + '_ {
         let at = self.chunks.partition_point(|c| c.last_uid() < first);
@@ -304,13 +312,18 @@ impl Snapshot {
     }
 
     fn hot_at(&self, seq: SeqNum) -> Option<&HotRow> {
+        let (chunk, row) = self.place_of(seq)?;
+        chunk.rows().get(row)
+    }
+
+    fn place_of(&self, seq: SeqNum) -> Option<(&Chunk, usize)> {
         let before = seq.get() - 1;
         let at = self
             .starts
             .partition_point(|&s| s <= before)
             .checked_sub(1)?;
         let within = (before - self.starts.get(at)?) as usize;
-        self.chunks.get(at)?.rows().get(within)
+        Some((self.chunks.get(at)?, within))
     }
 
     fn seq_at(&self, chunk: usize, row: usize) -> Option<SeqNum> {

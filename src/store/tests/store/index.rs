@@ -248,6 +248,8 @@ proptest::proptest! {
             let path = index_files(site).swap_remove(which);
             let bytes = std::fs::read(&path).unwrap();
             std::fs::write(&path, damaged(&bytes, cut, at, bit)).unwrap();
+            assert_eq!(without_keywords(all(site)), without_keywords(before.clone()));
+            // What was found damaged has been put right by now.
             assert_eq!(all(site), *before);
             for n in uids_in(&site.inbox().snapshot()) {
                 assert!(body(&site.inbox(), n).starts_with("Subject"));
@@ -257,6 +259,96 @@ proptest::proptest! {
             site.restart();
             assert_eq!(all(site), *before);
         });
+    }
+}
+
+/// Keywords are known once damage that was found has been seen to.
+fn without_keywords(mut all: All) -> All {
+    for message in all.0.values_mut() {
+        message.1.clear();
+    }
+    all
+}
+
+/// Number at an octet of a file.
+fn number(bytes: &[u8], at: usize) -> usize {
+    u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap()) as usize
+}
+
+/// Where the rows begin, and where they end, stands in the header.
+const ROWS_AT: usize = 88;
+const HEADER: usize = 116;
+
+/// What SELECT and STATUS tell.
+fn told(site: &Site) -> impl PartialEq + std::fmt::Debug + use<> {
+    let picture = site.inbox().snapshot();
+    (
+        (picture.len(), picture.unseen(), picture.first_unseen()),
+        (picture.deleted(), picture.recent()),
+        (picture.first_uid(), picture.last_uid(), picture.uid_next()),
+        picture.highest_modseq(),
+    )
+}
+
+#[test]
+fn rows_that_are_lost_are_made_up_and_told_to_everybody() {
+    for how in ["rows", "rows and names", "rows, and a log"] {
+        let mut site = Site::new();
+        filled(&site);
+        site.restart();
+        drop(all(&site));
+        let before = all(&site);
+        site.restart();
+        let highest = site.inbox().snapshot().highest_modseq();
+        let before_told = told(&site);
+        site.restart();
+        let path = index_files(&site).swap_remove(0);
+        let mut bytes = std::fs::read(&path).unwrap();
+        let (rows, end) = (number(&bytes, ROWS_AT), number(&bytes, ROWS_AT + 8));
+        let from = if how == "rows and names" {
+            HEADER
+        } else {
+            rows
+        };
+        bytes[from..end].fill(0);
+        // The same file, so that the log still believes it.
+        std::fs::write(&path, &bytes).unwrap();
+        let mut after = before.clone();
+        if how == "rows, and a log" {
+            store(
+                &site.inbox(),
+                &[3, 5],
+                FlagMode::Replace,
+                SystemFlags::SEEN,
+                &[],
+            );
+            for n in [3, 5] {
+                after.0.get_mut(&n).unwrap().0 = SystemFlags::SEEN;
+                after.0.get_mut(&n).unwrap().1.clear();
+            }
+            site.restart();
+        }
+        if how != "rows, and a log" {
+            assert_eq!(told(&site), before_told, "{how}: no row is needed for it");
+            assert_eq!(told(&site), before_told, "{how}: nor was one read");
+        }
+        let picture = site.inbox().snapshot();
+        assert_eq!(picture.len() as usize, after.0.len(), "{how}");
+        assert_eq!(
+            without_keywords(all(&site)),
+            without_keywords(after.clone()),
+            "{how}"
+        );
+        assert_eq!(all(&site), after, "{how}");
+        let changed = site.inbox().snapshot();
+        let changed = changed.changed_since(highest).count();
+        assert_eq!(
+            changed,
+            after.0.len(),
+            "{how}: who knows what they were told"
+        );
+        site.restart();
+        assert_eq!(all(&site), after, "{how}, written anew");
     }
 }
 

@@ -246,11 +246,11 @@ impl Account {
     }
 
     fn load(&self, name: &MailboxName) -> Result<Arc<Mailbox>, Error> {
-        let tree = self.tree()?;
         let dir = if name.is_inbox() {
             // Whatever is missing of it is made: INBOX is always there.
             perm::make_root(self.root.path(), self.store.options().fsync)?.0
         } else {
+            let tree = self.tree()?;
             match tree.folders.get(name) {
                 None => return Err(Error::NoSuchMailbox),
                 Some(folder) if !folder.selectable => return Err(Error::NotSelectable),

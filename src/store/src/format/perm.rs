@@ -4,7 +4,7 @@
 use super::{Dir, FormatError, sync_control};
 use crate::options::Fsync;
 use roost_os::GroupId;
-use roost_os::file;
+use roost_os::file::{self, Stat};
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::DirBuilderExt;
@@ -34,8 +34,13 @@ impl Perm {
     /// By the rule of MAILDIR-FORMATS §1.6, from the directory's own mode.
     pub fn of(dir: &Dir) -> Result<Self, FormatError> {
         let stat = file::stat(dir).map_err(|e| FormatError::io(dir.path(), e))?;
+        Ok(Self::of_stat(&stat))
+    }
+
+    /// The same of a directory that has been looked at.
+    pub fn of_stat(stat: &Stat) -> Self {
         let own = roost_os::identity::current_group();
-        Ok(Self::from_mode(stat.permissions(), GroupId(stat.gid), own))
+        Self::from_mode(stat.permissions(), GroupId(stat.gid), own)
     }
 
     fn from_mode(mode: u32, group: GroupId, own: GroupId) -> Self {
@@ -84,7 +89,7 @@ pub fn make_folder(
         let exists = io::ErrorKind::AlreadyExists.into();
         return Err(FormatError::io(folder.path(), exists));
     }
-    let made = make_maildir(&folder, perm)?;
+    let made = make_maildir(&folder, || Ok(perm))?;
     match folder.create_excl(FOLDER_MARK) {
         Err(FormatError::Io { source, .. }) if source.kind() == io::ErrorKind::AlreadyExists => {}
         other => drop(other?),
@@ -115,7 +120,7 @@ pub fn make_root(path: &Path, fsync: Fsync) -> Result<(Dir, bool), FormatError> 
             Dir::open(path)?
         }
     };
-    let new = make_maildir(&root, Perm::of(&root)?)? == MAILDIR.len();
+    let new = make_maildir(&root, || Perm::of(&root))? == MAILDIR.len();
     if new && sync_control(fsync) {
         root.sync()?;
         if let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
@@ -126,11 +131,14 @@ pub fn make_root(path: &Path, fsync: Fsync) -> Result<(Dir, bool), FormatError> 
 }
 
 /// Makes what is missing of `cur`, `new` and `tmp`; how many were.
-fn make_maildir(dir: &Dir, perm: Perm) -> Result<usize, FormatError> {
+fn make_maildir(
+    dir: &Dir,
+    perm: impl Fn() -> Result<Perm, FormatError>,
+) -> Result<usize, FormatError> {
     let mut made = 0;
     for name in MAILDIR {
         if file::stat_at(dir, name).is_err() {
-            made += usize::from(make_dir(dir, name, perm)?.1);
+            made += usize::from(make_dir(dir, name, perm()?)?.1);
         }
     }
     Ok(made)

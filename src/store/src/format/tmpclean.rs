@@ -6,7 +6,6 @@ use nix::sys::time::TimeSpec;
 use roost_os::dir::FileKind;
 use roost_os::file;
 use roost_types::UnixTime;
-use std::io;
 
 /// Unchanged for so long, in seconds, a file in `tmp/` is rubbish.
 pub const MAX_AGE: i64 = 36 * 60 * 60;
@@ -15,24 +14,18 @@ pub const INTERVAL: i64 = 7 * 24 * 60 * 60;
 /// Files removed in one go; the rest goes the next time.
 const MAX_REMOVED: usize = 10_000;
 
-/// Cleans `tmp` of the mailbox directory `dir` if it is due; cheap (one stat)
-/// when it is not. Returns how many files were removed.
-pub fn clean(dir: &Dir) -> Result<usize, FormatError> {
-    let tmp = match dir.open_sub(b"tmp") {
-        Err(FormatError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-            return Ok(0);
-        }
-        other => other?,
-    };
+/// Cleans a mailbox's directory `tmp` if it is due; cheap (one stat) when it is
+/// not. Returns how many files were removed.
+pub fn clean(tmp: &Dir) -> Result<usize, FormatError> {
     let fail = |e: nix::Error| FormatError::io(tmp.path(), e.into());
     let now = UnixTime::now().0;
-    let stat = nix::sys::stat::fstat(&tmp).map_err(fail)?;
+    let stat = nix::sys::stat::fstat(tmp).map_err(fail)?;
     if !is_due(&stat, now) {
         return Ok(0);
     }
     // At once, so that no other process does the same work.
-    futimens(&tmp, &TimeSpec::new(now, 0), &TimeSpec::UTIME_OMIT).map_err(fail)?;
-    remove_old(&tmp, now)
+    futimens(tmp, &TimeSpec::new(now, 0), &TimeSpec::UTIME_OMIT).map_err(fail)?;
+    remove_old(tmp, now)
 }
 
 fn is_due(stat: &FileStat, now: i64) -> bool {
@@ -101,13 +94,10 @@ mod tests {
     #[test]
     fn a_look_is_noted_on_the_directory() {
         let temp = tempfile::tempdir().unwrap();
-        let dir = Dir::open(temp.path()).unwrap();
-        assert_eq!(clean(&dir).unwrap(), 0, "no tmp at all");
-        std::fs::create_dir(temp.path().join("tmp")).unwrap();
-        let tmp = dir.open_sub(b"tmp").unwrap();
+        let tmp = Dir::open(temp.path()).unwrap();
         let long_ago = TimeSpec::new(UnixTime::now().0 - INTERVAL - 60, 0);
         futimens(&tmp, &long_ago, &TimeSpec::UTIME_OMIT).unwrap();
-        clean(&dir).unwrap();
+        clean(&tmp).unwrap();
         assert!(stat_of(&tmp).st_atime > UnixTime::now().0 - 60);
     }
 }

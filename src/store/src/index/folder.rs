@@ -1,7 +1,7 @@
 //! The folder that holds the indexes of one account, and who may use it.
 
 use crate::format::uidlist::Guid;
-use crate::format::{Dir, dirname};
+use crate::format::{Dir, FormatError, dirname};
 use crate::mailbox::{Mailbox, lock};
 use nix::fcntl::{Flock, FlockArg};
 use std::collections::HashMap;
@@ -27,7 +27,6 @@ pub(crate) struct IndexFolder {
     claimed: Mutex<Claimed>,
     /// A place is free again.
     ended: Condvar,
-    boot: BootId,
     held: Flock<File>,
 }
 
@@ -145,7 +144,12 @@ impl Folder {
 pub(crate) struct BootId(pub [u8; 36]);
 
 impl BootId {
-    /// Where the kernel does not tell, one that nobody will have again.
+    /// Of now. Where the kernel does not tell, one that nobody will have again.
+    fn now() -> Self {
+        static NOW: OnceLock<BootId> = OnceLock::new();
+        *NOW.get_or_init(Self::read)
+    }
+
     fn read() -> Self {
         let mut id = [0; 36];
         let told = std::fs::read("/proc/sys/kernel/random/boot_id").unwrap_or_default();
@@ -159,18 +163,23 @@ impl BootId {
 
 impl IndexFolder {
     fn try_open(path: &Path) -> io::Result<Option<Self>> {
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(DIR_MODE)
-            .create(path)?;
-        let dir = Dir::open(path).map_err(io::Error::other)?;
+        let dir = match Dir::open(path) {
+            Err(FormatError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                std::fs::DirBuilder::new()
+                    .recursive(true)
+                    .mode(DIR_MODE)
+                    .create(path)?;
+                Dir::open(path)
+            }
+            other => other,
+        };
+        let dir = dir.map_err(io::Error::other)?;
         let file = roost_os::file::open_append(&dir, LOCK, FILE_MODE)?;
         match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
             Ok(held) => Ok(Some(Self {
                 dir,
                 claimed: Mutex::default(),
                 ended: Condvar::new(),
-                boot: BootId::read(),
                 held,
             })),
             Err((_, nix::errno::Errno::EWOULDBLOCK)) => Ok(None),
@@ -305,8 +314,9 @@ impl IndexPlace {
         Some(lock(&self.claim.state)).filter(|state| **state == ClaimState::Held)
     }
 
+    /// Asked for only where the log is open, or about to be.
     pub fn boot(&self) -> BootId {
-        self.folder.boot
+        BootId::now()
     }
 
     pub fn dir(&self) -> &Dir {

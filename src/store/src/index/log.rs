@@ -29,6 +29,8 @@ const RECORD: usize = 4 + 4 + 4 + 1;
 /// A record `Closed` that tells everything.
 pub(super) const TAIL: usize =
     RECORD + 1 + 2 * 6 * 8 + 6 * 8 + (4 + 2 + 2) * 8 + 5 * 4 + 8 + 1 + 16;
+/// What most logs are smaller than, in octets.
+const USUAL_LOG: usize = 4096;
 /// Largest log read, in octets.
 const MAX_LOG: u64 = 1 << 30;
 
@@ -140,7 +142,8 @@ impl Log {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(Fault::Missing),
             Err(e) => return Err(e.into()),
         };
-        let mut bytes = Vec::new();
+        // Most are small: one call to the kernel, and one for the end.
+        let mut bytes = Vec::with_capacity(USUAL_LOG);
         (&file).take(MAX_LOG + 1).read_to_end(&mut bytes)?;
         let generation = check_head(&bytes, place.guid())?;
         let whole = HEAD + whole_records(bytes.get(HEAD..).unwrap_or_default())?;

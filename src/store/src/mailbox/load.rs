@@ -20,6 +20,7 @@ use crate::watch::Shared as Watcher;
 use arc_swap::ArcSwap;
 use nix::unistd::{AccessFlags, access};
 use roost_os::dir::DirStamp;
+use roost_os::file;
 use roost_types::{MailboxName, Uid, UidValidity};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -124,7 +125,8 @@ impl Mailbox {
         let stamps = [stamp(&new)?, stamp(&cur)?];
         let tick = Tick::of(&cur, &stamps[1]);
         let ids = stamps.map(|s| (s.dev, s.ino));
-        let inodes = [stamp(&dir)?.ino, ids[0].1, ids[1].1];
+        let own = file::stat(&dir).map_err(|e| Error::io(dir.path(), e))?;
+        let inodes = [own.ino, ids[0].1, ids[1].1];
         let mut begin = Begin::find(&dir, inodes, &opening)?;
         let writer = begin.writer();
         let letters = KeywordFile::load(&dir)?;
@@ -148,7 +150,7 @@ impl Mailbox {
             news: Arc::clone(opening.news),
             place: Mutex::new(Place::new(opening.name, dir.path())),
             ids,
-            perm: Perm::of(&dir)?,
+            perm: Perm::of_stat(&own),
             read_only: access(cur.path(), AccessFlags::W_OK).is_err(),
             tick: tick.length,
             marks: Arc::new(Marks::new(tick.local)),
@@ -202,7 +204,7 @@ impl Mailbox {
     /// Brings the picture up to date; `has_index`: it is not the first one;
     /// `has_extras`: keywords without letters are in it.
     fn first_look(&self, has_index: bool, has_extras: bool) -> Result<(), Error> {
-        if let Err(e) = tmpclean::clean(&self.dir) {
+        if let Err(e) = tmpclean::clean(&self.tmp) {
             log::info!("{}: cleaning tmp: {e}", self.dir.path().display());
         }
         let mut core = lock(&self.core);

@@ -129,6 +129,17 @@ pub enum Command {
         mailbox: Vec<u8>,
         items: StatusItems,
     },
+    GetQuota {
+        root: Vec<u8>,
+    },
+    GetQuotaRoot {
+        mailbox: Vec<u8>,
+    },
+    /// Resources in capitals, known ones or not, and their limits.
+    SetQuota {
+        root: Vec<u8>,
+        limits: Vec<(String, u64)>,
+    },
     Idle,
     Notify(NotifyArgs),
     Check,
@@ -272,6 +283,9 @@ impl Command {
             Self::Acl(AclCommand::List { .. }) => K::ListRights,
             Self::Acl(AclCommand::My { .. }) => K::MyRights,
             Self::Status { .. } => K::Status,
+            Self::GetQuota { .. } => K::GetQuota,
+            Self::GetQuotaRoot { .. } => K::GetQuotaRoot,
+            Self::SetQuota { .. } => K::SetQuota,
             Self::Idle => K::Idle,
             Self::Notify(_) => K::Notify,
             Self::Check => K::Check,

@@ -23,6 +23,7 @@ mod list;
 mod modseq;
 mod notify;
 mod partial;
+mod quota;
 mod search;
 mod select;
 mod set;
@@ -166,6 +167,11 @@ fn arguments(kind: CommandKind, c: &mut Cursor<'_>) -> Result<Command, Syntax> {
         K::List => list::list(c)?,
         K::Lsub => list::lsub(c)?,
         K::Status => status::status(c)?,
+        K::GetQuota => quota::get_quota(c)?,
+        K::GetQuotaRoot => Command::GetQuotaRoot {
+            mailbox: only_mailbox(c)?,
+        },
+        K::SetQuota => quota::set_quota(c)?,
         K::Search => search::search(c, false)?,
         K::UidSearch => search::search(c, true)?,
         K::Sort => sort::sort(c, false)?,

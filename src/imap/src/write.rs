@@ -12,6 +12,7 @@ mod fetch;
 mod flags;
 mod list;
 mod number;
+mod quota;
 mod search;
 mod status;
 mod string;
@@ -28,6 +29,7 @@ pub use fetch::{
 pub use flags::{flag_list, flag_list_with_recent};
 pub use list::{ListLine, MailboxAttribute, StatusValues, list, status};
 pub use number::{number, number64, runs, set, space_number};
+pub use quota::{QuotaResource, quota, quota_root};
 pub use search::{Esearch, EsearchData, Numbers, Runs};
 pub use status::{Status, continuation, continuation_base64, status_line, tagged, text, untagged};
 pub use string::{

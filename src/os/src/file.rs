@@ -117,6 +117,12 @@ pub fn open_append(dir: impl AsFd, name: &[u8], mode: u32) -> io::Result<File> {
     }
 }
 
+/// Opens an existing file for appending.
+pub fn append_existing(dir: impl AsFd, name: &[u8]) -> io::Result<File> {
+    let flags = OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_CLOEXEC | OFlag::O_NOCTTY;
+    Ok(File::from(openat(dir, name, flags, Mode::empty())?))
+}
+
 /// Makes a new file, open for reading and writing, with exactly the
 /// permissions `mode`, whatever the umask.
 ///

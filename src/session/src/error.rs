@@ -131,6 +131,7 @@ fn store(error: &StoreError) -> Reply {
         E::InboxImmutable => (C::Cannot, "Not possible with INBOX"),
         E::InvalidName(_) => (C::Cannot, "Not a possible mailbox name"),
         E::Permission { .. } => (C::NoPerm, "Permission denied"),
+        E::OverQuota => (C::OverQuota, "Quota exceeded"),
         E::DiskFull { .. } => (C::OverQuota, "Not enough disk space"),
         E::TooLarge { .. } => (C::TooBig, "Message is too large"),
         E::Limit(_) => (C::Limit, "Limit of the mailbox reached"),
@@ -158,6 +159,7 @@ pub fn is_for_the_log(error: &Error) -> bool {
             | StoreError::InboxImmutable
             | StoreError::InvalidName(_)
             | StoreError::TooLarge { .. }
+            | StoreError::OverQuota
             | StoreError::Limit(_)
             | StoreError::Expunged => false,
         },

@@ -2,6 +2,7 @@
 
 mod answer;
 mod drive;
+mod fullness;
 mod look;
 pub(crate) mod notify;
 mod silence;
@@ -18,7 +19,7 @@ use crate::settings::Settings;
 use notify::{Notify, Telling};
 use roost_imap::write::{self, Dialect, Status};
 use roost_imap::{CommandKind, Request, ResponseCode, Tag, command};
-use roost_store::Account;
+use roost_store::{Account, Known};
 use roost_types::{MailboxName, SessionId};
 use silence::Silence;
 use std::sync::Arc;
@@ -161,6 +162,9 @@ pub struct Session {
     pub(crate) phase: Phase,
     /// `None` as long as the client has named no mailbox of another account.
     pub(crate) links: Option<Box<Links>>,
+    first_fullness: Option<Known>,
+    /// The client knows that its account is nearly full.
+    told_fullness: bool,
     /// BAD answers in a row.
     bad_commands: u32,
     /// Let go of last: the next session finds mailboxes by it.
@@ -181,14 +185,17 @@ impl Session {
             notify: None,
             phase: Phase::Ready,
             links: None,
+            first_fullness: None,
+            told_fullness: false,
             bad_commands: 0,
         }
     }
 
     /// Answers the command that logged the client in.
-    pub fn greet(&self, tag: &Tag, out: &mut Vec<u8>) {
+    pub fn greet(&mut self, tag: &Tag, out: &mut Vec<u8>) {
         let code = ResponseCode::Capability(crate::cmd::capability::names(self));
         write::tagged(out, tag, Status::Ok, Some(&code), "Logged in");
+        self.tell_first_fullness(out);
     }
 
     pub fn identity(&self) -> &Identity {

@@ -32,6 +32,9 @@ pub enum Error {
     /// The message is larger than the configured limit, in octets.
     #[error("message larger than {limit} octets")]
     TooLarge { limit: u64 },
+    /// The account would hold more than it may.
+    #[error("over quota")]
+    OverQuota,
     /// A count has reached its limit (keywords of a mailbox, UIDs).
     #[error("limit reached: {0}")]
     Limit(&'static str),
@@ -78,6 +81,7 @@ impl Error {
             Self::Permission { path } => Self::Permission { path: path.clone() },
             Self::DiskFull { path } => Self::DiskFull { path: path.clone() },
             Self::TooLarge { limit } => Self::TooLarge { limit: *limit },
+            Self::OverQuota => Self::OverQuota,
             Self::Limit(what) => Self::Limit(what),
             Self::Expunged => Self::Expunged,
             Self::Corrupt { path, reason } => Self::Corrupt {

@@ -1,6 +1,6 @@
 //! What a site can choose about its Maildirs.
 
-use roost_types::{MailboxName, SpecialUse};
+use roost_types::{MailboxName, QuotaLimits, SpecialUse};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -66,4 +66,29 @@ pub struct AccountOptions {
     pub initial_subscriptions: Vec<MailboxName>,
     /// The folder of this account's indexes; none: one in the Maildir.
     pub index_dir: Option<PathBuf>,
+    pub quota: QuotaOptions,
+}
+
+/// What an account may hold.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct QuotaOptions {
+    /// None: what its `maildirsize` says.
+    pub limits: Option<QuotaLimits>,
+    /// 0: no limit.
+    pub max_mailboxes: u32,
+    /// Whether messages in Trash, and those with `\Deleted`, count.
+    pub count_trash: bool,
+    /// Of a limit, from which on clients are told.
+    pub alert_percent: u32,
+}
+
+impl Default for QuotaOptions {
+    fn default() -> Self {
+        Self {
+            limits: None,
+            max_mailboxes: 0,
+            count_trash: true,
+            alert_percent: 80,
+        }
+    }
 }

@@ -37,7 +37,7 @@ impl Store {
     }
 
     /// The account whose Maildir is at `maildir`, shared while in use; then
-    /// `options` are those of the first caller. A missing Maildir is created,
+    /// `options` are those of the first caller, but for the quota. A missing Maildir is created,
     /// with the initial subscriptions. `name` is for logs.
     pub fn account(
         self: &Arc<Self>,
@@ -47,6 +47,7 @@ impl Store {
     ) -> Result<Arc<Account>, Error> {
         let mut accounts = lock(&self.accounts);
         if let Some(account) = accounts.get(maildir).and_then(Weak::upgrade) {
+            account.set_quota_options(options.quota);
             return Ok(account);
         }
         let account = Account::new(self, name, maildir, options)?;

@@ -131,8 +131,11 @@ impl Client {
     }
 
     /// Appends to what the client is sent next.
-    pub fn say(&mut self, words: impl FnOnce(Option<&Session>, &mut Vec<u8>)) -> io::Result<()> {
-        words(self.session.as_ref(), &mut self.out);
+    pub fn say(
+        &mut self,
+        words: impl FnOnce(Option<&mut Session>, &mut Vec<u8>),
+    ) -> io::Result<()> {
+        words(self.session.as_mut(), &mut self.out);
         self.stream.queue(&mut self.out)
     }
 

@@ -2,14 +2,14 @@
 
 use crate::connection::Connection;
 use crate::ending::Ending;
-use crate::setup::Setup;
+use crate::setup::{Setup, quota};
 use crate::stream::Stream;
 use crate::turns::Turns;
 use roost_imap::Tag;
 use roost_ipc::log::escape;
 use roost_ipc::{self as ipc, LogLevel, Refusal, SessionEnd, slog};
 use roost_session::{Asker, Identity, Session};
-use roost_store::{Account, AccountOptions, Store};
+use roost_store::{Account, AccountOptions, Error, Known, Store};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
@@ -48,7 +48,8 @@ pub async fn prepare(
         Some(_) => None,
     };
     let stream = Stream::new(fd).map_err(|e| refuse(&e))?;
-    let account = open(store, setup, &message).await.map_err(|e| refuse(&e))?;
+    let opened = open(store, setup, &message).await.map_err(|e| refuse(&e))?;
+    let (account, known) = opened;
     let identity = Identity {
         session: id,
         user: message.account.clone(),
@@ -59,7 +60,8 @@ pub async fn prepare(
         }),
     };
     let settings = setup.session_settings(message.max_message_size);
-    let session = Session::new(identity, account, settings);
+    let mut session = Session::new(identity, account, settings);
+    session.begins_with(known);
     Ok(Ready {
         connection: Connection::new(
             stream,
@@ -84,15 +86,22 @@ async fn open(
     store: Arc<Store>,
     setup: &Setup,
     message: &ipc::Session,
-) -> Result<Arc<Account>, String> {
+) -> Result<(Arc<Account>, Known), String> {
     let (name, maildir) = (message.account.clone(), message.maildir.clone());
     let options = AccountOptions {
         index_dir: message.index_dir.clone(),
+        quota: quota(&message.quota),
         ..setup.account.clone()
     };
-    let opened = tokio::task::spawn_blocking(move || store.account(&name, &maildir, options)).await;
+    let opened = tokio::task::spawn_blocking(move || {
+        let account = store.account(&name, &maildir, options)?;
+        // Whatever is wrong with the sums keeps nobody from his mail.
+        let known = account.quota().unwrap_or(Known::Unlimited);
+        Ok::<_, Error>((account, known))
+    })
+    .await;
     match opened {
-        Ok(Ok(account)) => Ok(account),
+        Ok(Ok(opened)) => Ok(opened),
         Ok(Err(e)) => Err(format!("{}: {e}", message.maildir.display())),
         Err(_) => Err("opening the account failed".into()),
     }

@@ -2,7 +2,7 @@
 
 use roost_ipc::{self as ipc, WorkerSetup};
 use roost_session::{Settings, SharesHook};
-use roost_store::{AccountOptions, Encoding, Fsync, Options};
+use roost_store::{AccountOptions, Encoding, Fsync, Options, QuotaOptions};
 use roost_types::MailboxName;
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,6 +49,7 @@ impl Setup {
                 initial_subscriptions,
                 // Each session's message has its own.
                 index_dir: None,
+                quota: QuotaOptions::default(),
             },
             idle_timeout: setup.limits.idle_timeout,
             worker_idle: setup.limits.worker_idle,
@@ -78,6 +79,15 @@ pub fn store_options(setup: &WorkerSetup) -> Options {
         poll_interval: setup.mail.poll_interval,
         max_message_size: unlimited(setup.limits.max_message_size),
         ..Options::default()
+    }
+}
+
+pub fn quota(quota: &ipc::Quota) -> QuotaOptions {
+    QuotaOptions {
+        limits: quota.limits,
+        max_mailboxes: quota.max_mailboxes,
+        count_trash: quota.count_trash,
+        alert_percent: quota.alert_percent,
     }
 }
 

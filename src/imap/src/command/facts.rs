@@ -89,6 +89,9 @@ commands! {
     Lsub         "LSUB"         AFTER_LOGIN;
     Namespace    "NAMESPACE"    AFTER_LOGIN;
     Status       "STATUS"       AFTER_LOGIN;
+    GetQuota     "GETQUOTA"     AFTER_LOGIN;
+    GetQuotaRoot "GETQUOTAROOT" AFTER_LOGIN;
+    SetQuota     "SETQUOTA"     AFTER_LOGIN;
     Append       "APPEND"       AFTER_LOGIN;
     GetAcl       "GETACL"       AFTER_LOGIN;
     SetAcl       "SETACL"       AFTER_LOGIN;

@@ -116,6 +116,8 @@ pub struct StatusValues {
     pub uid_validity: UidValidity,
     pub unseen: u32,
     pub deleted: u32,
+    /// What EXPUNGE would set free, in octets (RFC 9208 §4.1.4).
+    pub deleted_storage: u64,
     /// The sum of RFC822.SIZE, in octets.
     pub size: u64,
     /// The largest message that APPEND takes, in octets.
@@ -145,6 +147,7 @@ pub fn status(
             StatusItem::UidValidity => u64::from(values.uid_validity.get()),
             StatusItem::Unseen => u64::from(values.unseen),
             StatusItem::Deleted => u64::from(values.deleted),
+            StatusItem::DeletedStorage => values.deleted_storage,
             StatusItem::Size => values.size,
             StatusItem::AppendLimit => match values.append_limit {
                 Some(limit) => limit,
@@ -235,6 +238,7 @@ mod tests {
             uid_validity: UidValidity::new(9).unwrap(),
             unseen: 2,
             deleted: 3,
+            deleted_storage: 2048,
             size: 5_000_000_000,
             append_limit: None,
             mailbox_id: ObjectId([0xab; 16]),
@@ -253,7 +257,7 @@ mod tests {
         assert_eq!(
             text(&StatusItem::ALL),
             "* STATUS blurdybloop (MESSAGES 231 RECENT 1 UIDNEXT 44292 UIDVALIDITY 9 \
-             UNSEEN 2 DELETED 3 SIZE 5000000000 APPENDLIMIT NIL \
+             UNSEEN 2 DELETED 3 DELETED-STORAGE 2048 SIZE 5000000000 APPENDLIMIT NIL \
              MAILBOXID (abababababababababababababababab) HIGHESTMODSEQ 7011231777)\r\n"
         );
         assert_eq!(text(&[]), "* STATUS blurdybloop ()\r\n");

@@ -142,7 +142,7 @@ impl Appending {
         let State::Open(open) = &mut self.state else {
             return Progress::RefuseAppend;
         };
-        let begun = check(session, message).and_then(|()| open.begin(message));
+        let begun = check(session, message).and_then(|()| open.begin(session, message));
         if let Err(error) = begun {
             return self.fail(error);
         }
@@ -227,7 +227,13 @@ fn check(session: &Session, message: &AppendMessage) -> Result<(), Error> {
 }
 
 impl Open {
-    fn begin(&mut self, message: &AppendMessage) -> Result<(), Error> {
+    fn begin(&mut self, session: &Session, message: &AppendMessage) -> Result<(), Error> {
+        let freed = match self.old {
+            Some(old) => Some(session.selected()?.mailbox().weight(old)),
+            None => None,
+        };
+        let announced = self.append.announce(message.size, freed);
+        announced.map_err(Error::Destination)?;
         self.literal8 = message.literal8;
         self.last_octet = 0;
         let flags = &message.flags;

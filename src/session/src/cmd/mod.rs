@@ -26,6 +26,7 @@ pub mod lsub;
 pub mod namespace;
 pub mod noop;
 mod notify;
+mod quota;
 pub mod rename;
 pub(crate) mod replace;
 pub mod search;
@@ -81,6 +82,9 @@ pub(crate) fn start(
         Command::Acl(command) => acl::run(session, &command, out)?,
         Command::Namespace => namespace::run(session, out),
         Command::Status { mailbox, items } => status::run(session, &mailbox, items, out)?,
+        Command::GetQuota { root } => return quota::get(session, &root, out),
+        Command::GetQuotaRoot { mailbox } => return quota::get_root(session, &mailbox, out),
+        Command::SetQuota { root, .. } => quota::set(session, &root)?,
         Command::Idle => return Ok(Started::Idle),
         Command::Notify(args) => return notify::start(session, args),
         Command::Check => check::run(),

@@ -27,7 +27,7 @@ pub(super) fn values(
     name: &MailboxName,
     items: StatusItems,
 ) -> Result<StatusValues, Error> {
-    let sizes = items.contains(StatusItem::Size);
+    let sizes = items.contains(StatusItem::Size) || items.contains(StatusItem::DeletedStorage);
     let status = session.account.status(name, sizes)?;
     Ok(StatusValues {
         messages: status.messages,
@@ -36,6 +36,7 @@ pub(super) fn values(
         uid_validity: status.uid_validity,
         unseen: status.unseen,
         deleted: status.deleted,
+        deleted_storage: status.sizes.map_or(0, |s| s.deleted),
         size: status.sizes.map_or(0, |s| s.all),
         append_limit: session.settings.append_limit(),
         mailbox_id: object_id::mailbox(status.mailbox_id, name, status.uid_validity),

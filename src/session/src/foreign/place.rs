@@ -42,6 +42,8 @@ pub(crate) fn uses(command: &Command) -> Uses<'_> {
         Command::Create(args) => Uses::Name(&args.mailbox),
         Command::Delete { mailbox } | Command::Status { mailbox, .. } => Uses::Name(mailbox),
         Command::Acl(command) => Uses::Name(command.mailbox()),
+        Command::GetQuotaRoot { mailbox } => Uses::Name(mailbox),
+        Command::GetQuota { root } | Command::SetQuota { root, .. } => Uses::Name(root),
         Command::Rename { from, to } => Uses::Names(from, to),
         Command::Noop
         | Command::Idle

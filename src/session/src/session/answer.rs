@@ -73,6 +73,7 @@ impl Session {
         if reply.status == Status::Bad {
             return self.bad(Some(tag), code, &reply.text, out);
         }
+        self.tell_fullness_after(kind, out);
         write::tagged(out, tag, reply.status, code, &reply.text);
         if kind == CommandKind::Compress && reply.status == Status::Ok {
             self.phase = Phase::Ready;

@@ -288,6 +288,7 @@ impl Session {
             // Not among the items of NOTIFY.
             recent: 0,
             deleted: 0,
+            deleted_storage: 0,
             size: 0,
             append_limit: None,
             mailbox_id: ObjectId([0; 16]),

@@ -10,6 +10,7 @@ mod listing;
 mod messages;
 mod notify;
 mod object_id;
+mod quota;
 mod replace;
 mod replay;
 mod resync;

@@ -38,14 +38,19 @@ impl Account {
             return self.change_folders(|file| file.remove(name));
         }
         let directory = tree.directories.get(name).ok_or(Error::NoSuchMailbox)?;
+        let mut accounting = self.accounting(name);
         let slot = self.slot(name);
         let mut slot = lock(&slot);
         let indexed = self.indexed(directory);
-        let trash = self.put_in_trash(directory)?;
+        let (trash, place) = self.put_in_trash(directory)?;
         if let Some(mailbox) = std::mem::take(&mut *slot).upgrade() {
             mailbox.mark_gone();
             lock(&self.kept).forget(&mailbox);
         }
+        if let Some(change) = &mut accounting {
+            change.remove(self.weigh_folder(&place));
+        }
+        drop(accounting);
         if let (Some(folder), Some((guid, inodes))) = (self.index.open(), indexed) {
             folder.forget(guid, inodes);
         }
@@ -82,21 +87,22 @@ impl Account {
         Some((guid, [inode(b".")?, inode(b"new")?, inode(b"cur")?]))
     }
 
-    /// Renames a mailbox's directory to where no mailbox is looked for.
-    fn put_in_trash(&self, directory: &[u8]) -> Result<Vec<u8>, Error> {
+    /// Renames a mailbox's directory to where no mailbox is looked for. Says
+    /// what is to be removed, and where the mailbox is now.
+    fn put_in_trash(&self, directory: &[u8]) -> Result<(Vec<u8>, Vec<u8>), Error> {
         let failed = |e: io::Error| match e.kind() {
             io::ErrorKind::NotFound => Error::NoSuchMailbox,
             _ => Error::io(&self.root.entry(directory), e),
         };
         match file::rename_noreplace(&self.root, directory, &self.root, TRASH) {
-            Ok(()) => return Ok(TRASH.to_vec()),
+            Ok(()) => return Ok((TRASH.to_vec(), TRASH.to_vec())),
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
             Err(e) => return Err(failed(e)),
         }
         let inside = [TRASH, b"/", unique().as_bytes()].concat();
         file::rename_noreplace(&self.root, directory, &self.root, &inside).map_err(failed)?;
         // With what an earlier deletion left.
-        Ok(TRASH.to_vec())
+        Ok((TRASH.to_vec(), inside))
     }
 }
 

@@ -9,6 +9,7 @@ mod cache;
 mod delete;
 pub mod folders;
 pub(crate) mod news;
+mod quota;
 mod rename;
 pub mod status;
 mod tree;
@@ -21,6 +22,7 @@ use crate::format::{
 use crate::index::{Folder, IndexFolder};
 use crate::mailbox::{Mailbox, Opening, lock};
 use crate::options::{AccountOptions, Options};
+use crate::quota::Quota;
 use crate::store::Store;
 use acl::{AclCache, AclChanges};
 use cache::{Kept, StatusCache};
@@ -53,6 +55,7 @@ pub struct Account {
     acl_changes: AclChanges,
     validities: Mutex<uidvalidity::Reserve>,
     index: Folder,
+    quota: Arc<Quota>,
     /// Those who listen to changes.
     news: Arc<News>,
     /// Held while the first of them comes.
@@ -72,6 +75,7 @@ impl Account {
         let account = Arc::new(Self {
             name: name.into(),
             store: Arc::clone(store),
+            quota: Quota::new(&root, options.quota, store.watcher().upkeep()),
             index: Folder::new(&root, options.index_dir.as_deref(), store.index_folders()),
             root,
             options,
@@ -130,6 +134,9 @@ impl Account {
         let known = tree.folders.get(name);
         if known.is_some_and(|f| f.selectable || directory_only && tree.is_explicit(name)) {
             return Err(Error::AlreadyExists);
+        }
+        if !tree.is_explicit(name) {
+            self.check_mailboxes(&tree)?;
         }
         let directory = self.directory_for(&tree, name)?;
         if directory_only {
@@ -265,6 +272,7 @@ impl Account {
                 options: self.store.shared_options(),
                 watcher: self.store.watcher(),
                 news: &self.news,
+                quota: &self.quota,
                 name: name.clone(),
                 folder: self.index.open().as_ref(),
                 new_validity: &|| {

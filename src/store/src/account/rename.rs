@@ -35,6 +35,7 @@ impl Account {
         if let Some(hub) = &hub {
             hub.rename_over(from, to);
         }
+        self.note_rename([from, to]);
         done
     }
 

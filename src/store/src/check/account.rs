@@ -34,7 +34,8 @@ impl Account {
             }
             Err(e) => found.push(Problem::new(subscriptions::FILE, Cure::None, e.to_string())),
         }
-        found.extend(quota::look(self.root())?);
+        let counts_trash = self.quota_options().count_trash;
+        found.extend(quota::look(self.root(), counts_trash)?);
         let strays = self.strays()?.len();
         if strays > 0 {
             let text = format!("files of {strays} mailboxes that are gone");

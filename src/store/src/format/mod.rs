@@ -20,6 +20,7 @@ pub mod extra_keywords;
 pub mod folders;
 pub mod keywords;
 pub(crate) mod lines;
+pub mod maildirsize;
 pub mod name;
 pub mod open;
 pub mod perm;

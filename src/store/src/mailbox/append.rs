@@ -8,6 +8,7 @@
 use super::Mailbox;
 use super::commit::{Incoming, Origin};
 use crate::error::Error;
+use crate::format::maildirsize::Sum;
 use crate::format::name::{unique, with_sizes};
 use roost_os::file;
 use roost_types::{Keyword, SystemFlags, UidSet, UidValidity, UnixTime};
@@ -18,6 +19,8 @@ use std::sync::Arc;
 
 /// Messages that one command can add.
 const MAX_MESSAGES: usize = 10_000;
+/// Octets of a message whose size is not guessed.
+const SMALL: u64 = 64 << 10;
 /// Files kept open until they are synced together.
 const UNSYNCED: usize = 32;
 
@@ -151,9 +154,36 @@ impl Append {
         file::sync_together(&all).map_err(|e| Error::io(self.mailbox.tmp.path(), e))
     }
 
-    /// Makes all messages visible, or none.
-    pub fn commit(mut self) -> Result<AppendOutcome, Error> {
+    /// `Error::OverQuota` if a message of `announced` octets with CRLF, which
+    /// is stored with less, will surely find no room beside those before it.
+    /// `freed` octets go with a message that it replaces.
+    pub fn announce(&self, announced: u64, freed: Option<u64>) -> Result<(), Error> {
+        // Lines of text are seldom so short that more than this is left out,
+        // and small messages are soon here.
+        let left_out = match announced <= SMALL {
+            true => announced / 2,
+            false => announced / 8,
+        };
+        let least = Sum::of(announced - left_out);
+        let freed = freed.map_or(Sum::ZERO, Sum::of);
+        self.mailbox.check_room(&self.finished, freed.minus(least))
+    }
+
+    /// As [`Append::commit`], for what comes in the place of a message of
+    /// `freed` octets.
+    pub(super) fn commit_for(self, freed: u64) -> Result<AppendOutcome, Error> {
+        self.commit_with(Sum::of(freed))
+    }
+
+    /// Makes all messages visible, or none; `Error::OverQuota` where there is
+    /// no room for them.
+    pub fn commit(self) -> Result<AppendOutcome, Error> {
+        self.commit_with(Sum::ZERO)
+    }
+
+    fn commit_with(mut self, freed: Sum) -> Result<AppendOutcome, Error> {
         self.current = None;
+        self.mailbox.check_room(&self.finished, freed)?;
         self.sync()?;
         let finished = std::mem::take(&mut self.finished);
         let (uid_validity, uids) = self.mailbox.commit(finished)?;

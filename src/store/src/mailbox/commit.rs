@@ -109,6 +109,17 @@ impl Mailbox {
         if messages.is_empty() {
             return Ok((self.snapshot().uid_validity(), Vec::new()));
         }
+        let change = self.accounting().filter(|_| self.counts());
+        let Some(mut change) = change else {
+            return self.commit_in_turn(messages);
+        };
+        let weight = self.weigh(&messages);
+        let committed = self.commit_in_turn(messages)?;
+        change.add(weight);
+        Ok(committed)
+    }
+
+    fn commit_in_turn(&self, messages: Vec<Incoming>) -> Result<Committed, Error> {
         let result = Arc::new(Mutex::new(None));
         lock(&self.queue.waiting).push(Batch {
             messages,

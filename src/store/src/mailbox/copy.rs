@@ -17,6 +17,7 @@ use super::repair::rebased;
 use super::resolve::Location;
 use super::{Mailbox, lock};
 use crate::error::Error;
+use crate::format::maildirsize::Sum;
 use crate::format::name::{FileName, unique};
 use crate::snapshot::{Draft, HotRow, Snapshot};
 use roost_os::file;
@@ -105,6 +106,9 @@ impl Mailbox {
                 missing,
             });
         }
+        if mode == CopyMode::Copy {
+            to.check_room(&incoming, Sum::ZERO)?;
+        }
         let (uid_validity, new) = to.commit(incoming)?;
         let pairs: Vec<(Uid, Uid)> = sources.iter().copied().zip(new).collect();
         if mode == CopyMode::Move {
@@ -134,6 +138,7 @@ impl Mailbox {
             return Ok(None);
         };
         incoming.iter_mut().for_each(|m| m.keep(within));
+        to.check_room(&incoming, Sum::ZERO)?;
         match to.commit(incoming) {
             Ok((uid_validity, new)) => Ok(Some(CopyOutcome {
                 uid_validity,
@@ -156,6 +161,7 @@ impl Mailbox {
         if Arc::ptr_eq(self, to) || !self.links_fit(to) {
             return Ok(None);
         }
+        let mut change = to.accounting();
         let guard = lock(&to.assign);
         let mut list_lock = to.lock_list()?;
         let mut there = to.core();
@@ -174,6 +180,7 @@ impl Mailbox {
             return Ok(None);
         }
         incoming.iter_mut().for_each(|m| m.keep(within));
+        let weight = change.as_ref().map(|_| self.weigh_move(to, &incoming));
         let done = self.with_own_changes(&mut here, |here| {
             let committed = to.commit_some(&mut there, &mut list_lock, &mut incoming)?;
             let mut draft = Draft::of(&picture);
@@ -184,11 +191,16 @@ impl Mailbox {
         drop((there, list_lock, guard));
         self.tidy_lists(&mut here);
         match done {
-            Ok((uid_validity, new)) => Ok(Some(CopyOutcome {
-                uid_validity,
-                pairs: sources.into_iter().zip(new).collect(),
-                missing: missing_of(&picture, uids),
-            })),
+            Ok((uid_validity, new)) => {
+                if let (Some(change), Some(weight)) = (&mut change, weight) {
+                    change.add(weight);
+                }
+                Ok(Some(CopyOutcome {
+                    uid_validity,
+                    pairs: sources.into_iter().zip(new).collect(),
+                    missing: missing_of(&picture, uids),
+                }))
+            }
             Err(e) if is_about_files(&e) && incoming.iter().all(|m| !m.moved) => Ok(None),
             Err(e) => Err(e),
         }

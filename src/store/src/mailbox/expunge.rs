@@ -8,6 +8,7 @@ use super::copy::rows_of;
 use super::core::Core;
 use super::own::Sub;
 use crate::error::Error;
+use crate::format::maildirsize::Sum;
 use crate::snapshot::{Draft, HotRow};
 use roost_os::{dir, file};
 use roost_types::{SystemFlags, Uid, UidSet};
@@ -19,6 +20,15 @@ use std::sync::Arc;
 const BATCH: usize = 4096;
 /// How often a file is looked for that others keep renaming.
 const TRIES: usize = 5;
+
+/// A removal under way.
+struct Removing {
+    only_deleted: bool,
+    removed: UidSet,
+    touched: [bool; 2],
+    /// Of what is removed, where somebody keeps sums.
+    weight: Option<Sum>,
+}
 
 /// What became of one file.
 enum Removal {
@@ -49,35 +59,41 @@ impl Mailbox {
     /// when it is their turn.
     pub(super) fn remove_files(&self, uids: &UidSet, only_deleted: bool) -> Result<UidSet, Error> {
         let targets: Vec<Uid> = uids.iter().collect();
-        let mut removed = UidSet::new();
-        let mut touched = [false; 2];
+        let mut accounting = self.accounting().filter(|_| self.counts());
+        let mut removing = Removing {
+            only_deleted,
+            removed: UidSet::new(),
+            touched: [false; 2],
+            weight: accounting.is_some().then_some(Sum::ZERO),
+        };
         let mut result = Ok(());
         for batch in targets.chunks(BATCH) {
             let mut core = self.core();
-            result = self.remove_batch(&mut core, batch, only_deleted, &mut removed, &mut touched);
+            result = self.remove_batch(&mut core, batch, &mut removing);
             if result.is_err() {
                 break;
             }
         }
+        if let (Some(change), Some(weight)) = (&mut accounting, removing.weight) {
+            change.remove(weight);
+        }
+        drop(accounting);
         if let Ok(mut core) = self.core.try_lock() {
             self.tidy_lists(&mut core);
         }
-        result.map(|()| removed)
+        result.map(|()| removing.removed)
     }
 
     fn remove_batch(
         &self,
         core: &mut Core,
         batch: &[Uid],
-        only_deleted: bool,
-        removed: &mut UidSet,
-        touched: &mut [bool; 2],
+        removing: &mut Removing,
     ) -> Result<(), Error> {
         let mut left: Vec<Uid> = batch.to_vec();
         for _ in 0..TRIES {
-            let moved = self.with_own_changes(core, |core| {
-                self.remove_known(core, &left, only_deleted, removed, touched)
-            })??;
+            let moved =
+                self.with_own_changes(core, |core| self.remove_known(core, &left, removing))??;
             if moved.is_empty() {
                 return Ok(());
             }
@@ -93,9 +109,7 @@ impl Mailbox {
         &self,
         core: &mut Core,
         uids: &[Uid],
-        only_deleted: bool,
-        removed: &mut UidSet,
-        touched: &mut [bool; 2],
+        removing: &mut Removing,
     ) -> Result<Vec<Uid>, Error> {
         let picture = Arc::clone(&core.snapshot);
         let mut gone = UidSet::new();
@@ -105,12 +119,12 @@ impl Mailbox {
             let Some(row) = picture.hot(uid.get()) else {
                 continue;
             };
-            if only_deleted && !row.flags.contains(SystemFlags::DELETED) {
+            if removing.only_deleted && !row.flags.contains(SystemFlags::DELETED) {
                 continue;
             }
-            match self.remove_one(core, row) {
+            match self.remove_one(core, row, &mut removing.weight) {
                 Ok(Removal::Removed(sub)) => {
-                    touched[usize::from(sub == Sub::Cur)] = true;
+                    removing.touched[usize::from(sub == Sub::Cur)] = true;
                     gone.insert(uid);
                 }
                 Ok(Removal::Moved) => moved.push(uid),
@@ -120,22 +134,33 @@ impl Mailbox {
                 }
             }
         }
-        let synced = self.sync_touched(*touched);
+        let synced = self.sync_touched(removing.touched);
         let mut draft = Draft::of(&picture);
         self.drop_rows(&mut draft, &gone);
         self.publish(core, draft);
-        removed.extend_set(&gone);
+        removing.removed.extend_set(&gone);
         result.and(synced).map(|()| moved)
     }
 
-    fn remove_one(&self, core: &Core, row: &HotRow) -> Result<Removal, Error> {
+    fn remove_one(
+        &self,
+        core: &Core,
+        row: &HotRow,
+        weight: &mut Option<Sum>,
+    ) -> Result<Removal, Error> {
         let Some(location) = self.known_location(&core.snapshot, row) else {
             return Ok(Removal::Moved);
         };
         let from = self.sub(location.sub);
+        let weighed = weight.map(|_| self.weigh_row(&core.snapshot, row, &location));
         self.marks.own.expect(location.sub, &location.name);
         match file::unlink(from, &location.name) {
-            Ok(()) => Ok(Removal::Removed(location.sub)),
+            Ok(()) => {
+                if let (Some(weight), Some(weighed)) = (weight, weighed) {
+                    *weight = weight.plus(weighed);
+                }
+                Ok(Removal::Removed(location.sub))
+            }
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
                 self.marks.own.take(location.sub, &location.name);
                 Ok(Removal::Moved)

@@ -19,6 +19,7 @@ use crate::format::UidListLock;
 use crate::format::extra_keywords::Change;
 use crate::format::name::{Letters, write_with_flags};
 use crate::options::Fsync;
+use crate::quota::Change as QuotaChange;
 use crate::snapshot::keywords::SetKey;
 use crate::snapshot::{Draft, HotRow, IN_NEW, ODD_NAME, Snapshot};
 use roost_os::file;
@@ -173,11 +174,14 @@ impl Mailbox {
             .collect();
         let mut patience = PATIENCE;
         let mut modified = UidSet::new();
+        let mut accounting = self.accounting_of_flags(change);
         for batch in targets.chunks(BATCH) {
             // Let go of between batches: others want to append and deliver.
             let (_guard, mut list_lock) = self.lock_for_flags(change, &mut patience)?;
             let mut core = self.core();
-            self.store_batch(&mut core, list_lock.as_mut(), batch, change, &mut modified)?;
+            let weight = accounting.as_mut();
+            let held = list_lock.as_mut();
+            self.store_batch(&mut core, held, batch, change, &mut modified, weight)?;
         }
         let snapshot = self.snapshot();
         let mut missing = missing_of(&picture, uids);
@@ -189,6 +193,16 @@ impl Mailbox {
             missing,
             modified,
         })
+    }
+
+    /// Where `\Deleted` decides whether a message counts.
+    fn accounting_of_flags(&self, change: &FlagChange<'_>) -> Option<QuotaChange<'_>> {
+        let decides =
+            change.mode == FlagMode::Replace || change.system.contains(SystemFlags::DELETED);
+        if self.quota.options().count_trash || !decides || !self.counts() {
+            return None;
+        }
+        self.accounting()
     }
 
     /// The lock of the UID list: waited for where the change needs it, else
@@ -246,13 +260,19 @@ impl Mailbox {
         batch: &[Uid],
         change: &FlagChange<'_>,
         modified: &mut UidSet,
+        mut weight: Option<&mut QuotaChange<'_>>,
     ) -> Result<(), Error> {
         let mut left = batch.to_vec();
         for _ in 0..TRIES {
             let held = list_lock.as_deref_mut();
-            let moved = self.with_own_changes(core, |core| {
+            let before = Arc::clone(&core.snapshot);
+            let done = self.with_own_changes(core, |core| {
                 self.store_known(core, held, &left, change, modified)
-            })??;
+            })?;
+            if let Some(weight) = &mut weight {
+                weight.add(self.weigh_flags(&before, &core.snapshot, &left));
+            }
+            let moved = done?;
             if moved.is_empty() {
                 return Ok(());
             }

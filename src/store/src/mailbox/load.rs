@@ -15,6 +15,7 @@ use crate::format::{
 use crate::index::history::History;
 use crate::index::{Index, IndexFolder, IndexPlace, Kept, OddNames, Writer, first_modseq};
 use crate::options::{Fsync, Options};
+use crate::quota::Quota;
 use crate::snapshot::Draft;
 use crate::watch::Shared as Watcher;
 use arc_swap::ArcSwap;
@@ -31,6 +32,7 @@ pub(crate) struct Opening<'a> {
     pub options: &'a Arc<Options>,
     pub watcher: &'a Arc<Watcher>,
     pub news: &'a Arc<News>,
+    pub quota: &'a Arc<Quota>,
     pub name: MailboxName,
     /// The account's index folder.
     pub folder: Option<&'a Arc<IndexFolder>>,
@@ -148,6 +150,7 @@ impl Mailbox {
             options: Arc::clone(options),
             watcher: Arc::clone(opening.watcher),
             news: Arc::clone(opening.news),
+            quota: Arc::clone(opening.quota),
             place: Mutex::new(Place::new(opening.name, dir.path())),
             ids,
             perm: Perm::of_stat(&own),

@@ -32,6 +32,7 @@ mod resolve;
 mod save;
 mod scan;
 mod tick;
+mod weigh;
 
 use crate::account::status::Sizes;
 use crate::cache::Pieces;
@@ -43,6 +44,7 @@ use crate::format::{Dir, UidListLock};
 use crate::index::history::History;
 use crate::index::{IndexPlace, OddNames};
 use crate::options::Options;
+use crate::quota::Quota;
 use crate::snapshot::Snapshot;
 use crate::watch::Shared as Watcher;
 use arc_swap::ArcSwap;
@@ -69,6 +71,7 @@ pub struct Mailbox {
     watcher: Arc<Watcher>,
     /// Those who listen to the account's changes.
     news: Arc<News>,
+    quota: Arc<Quota>,
     place: Mutex<Place>,
     dir: Dir,
     cur: Dir,

@@ -22,7 +22,8 @@ impl Append {
             return Err(Error::Expunged);
         }
         let to = Arc::clone(self.mailbox());
-        let outcome = self.commit()?;
+        let freed = from.weight(uid);
+        let outcome = self.commit_for(freed)?;
         let old = UidSet::range(uid, uid);
         let Err(error) = from.remove_files(&old, false) else {
             // Others may have removed it meanwhile: it is gone all the same.

@@ -3,7 +3,8 @@
 use super::*;
 use crate::format::{Dir, FormatError, perm};
 use crate::mailbox::Opening;
-use crate::options::{Fsync, Options};
+use crate::options::{Fsync, Options, QuotaOptions};
+use crate::quota::Quota;
 use roost_types::{MailboxName, UidValidity};
 
 fn open(dir: Dir, watcher: &Watcher) -> Arc<Mailbox> {
@@ -11,10 +12,12 @@ fn open(dir: Dir, watcher: &Watcher) -> Arc<Mailbox> {
         fsync: Fsync::Never,
         ..Options::default()
     };
+    let quota = Quota::new(&dir, QuotaOptions::default(), watcher.shared().upkeep());
     let opening = Opening {
         options: &Arc::new(options),
         watcher: watcher.shared(),
         news: &Arc::default(),
+        quota: &quota,
         folder: None,
         name: MailboxName::inbox(),
         new_validity: &|| Ok::<_, FormatError>(UidValidity::MIN),

@@ -16,6 +16,7 @@ mod large;
 mod leftovers;
 mod odd;
 mod outside;
+mod quota;
 mod status;
 mod stress;
 mod support;

@@ -1,7 +1,8 @@
 //! A temporary account and short ways to say things.
 
 use roost_store::{
-    Account, AccountOptions, FlagChange, FlagMode, Fsync, Mailbox, Options, Snapshot, Store,
+    Account, AccountOptions, FlagChange, FlagMode, Fsync, Mailbox, Options, QuotaOptions, Snapshot,
+    Store,
 };
 use roost_types::{Keyword, MailboxName, SystemFlags, Uid, UidSet, UnixTime};
 use std::collections::BTreeMap;
@@ -56,6 +57,12 @@ impl Site {
         let store = Store::new(options).unwrap();
         self.account = account(&store, elsewhere.path(), &self.options);
         self.store = store;
+        self.account = account(&self.store, self.temp.path(), &self.options);
+    }
+
+    /// As a login after a reload does it.
+    pub fn set_quota(&mut self, quota: QuotaOptions) {
+        self.options.quota = quota;
         self.account = account(&self.store, self.temp.path(), &self.options);
     }
 

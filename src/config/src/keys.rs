@@ -12,6 +12,7 @@ pub enum Section {
     Mail,
     Limits,
     Quota,
+    Smime,
     /// Its keys are addresses.
     Domains,
     /// `[user NAME]`, once for each account.
@@ -19,7 +20,7 @@ pub enum Section {
 }
 
 impl Section {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Server,
         Self::Listen,
         Self::Tls,
@@ -28,6 +29,7 @@ impl Section {
         Self::Mail,
         Self::Limits,
         Self::Quota,
+        Self::Smime,
         Self::Domains,
         Self::User,
     ];
@@ -42,6 +44,7 @@ impl Section {
             Self::Mail => "mail",
             Self::Limits => "limits",
             Self::Quota => "quota",
+            Self::Smime => "smime",
             Self::Domains => "domains",
             Self::User => "user",
         }
@@ -65,6 +68,7 @@ impl Section {
             Self::Quota => {
                 "What an account may hold. The sums stand in maildirsize, as for Courier and Dovecot."
             }
+            Self::Smime => "Certificates for COPY, MOVE and APPEND with ENCRYPTED.",
             Self::Domains => {
                 "The domain of login names without one, by the server's address that the client connected to."
             }
@@ -168,7 +172,7 @@ pub(crate) const FACILITIES: &[&str] = &[
     "local5", "local6", "local7",
 ];
 
-use Section::{Auth, Limits, Listen, Mail, Quota, Server, Tls, TlsName, User};
+use Section::{Auth, Limits, Listen, Mail, Quota, Server, Smime, Tls, TlsName, User};
 
 /// Every key; `[domains]` has addresses for keys and so none here.
 #[rustfmt::skip]
@@ -310,6 +314,9 @@ pub const KEYS: &[Key] = &[
         "no: mail in Trash, or marked as deleted, does not count (a Courier built without trashquota)."),
     key(Quota, "alert_percent", integer(1, 100), "80",
         "From so much of a limit on, clients are told that it is near."),
+
+    key(Smime, "certificate_dir", Kind::OptionalPath, "",
+        "Where ACCOUNT.pem is, for accounts without ~/.roost/smime.pem."),
 
     key(User, "maildir", Kind::Maildir, "",
         "As in [mail]."),

@@ -21,6 +21,7 @@ pub struct Config {
     pub mail: Mail,
     pub limits: Limits,
     pub quota: Quota,
+    pub smime: Smime,
     /// The domain of names without one, by the local address of the
     /// connection.
     pub domains: BTreeMap<IpAddr, String>,
@@ -203,6 +204,12 @@ pub struct Limits {
     pub worker_idle: Duration,
     /// How long sessions may take to end when Roost is stopped.
     pub shutdown_grace: Duration,
+}
+
+/// `[smime]`
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Smime {
+    pub certificate_dir: Option<PathBuf>,
 }
 
 /// `[quota]`

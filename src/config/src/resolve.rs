@@ -178,6 +178,7 @@ impl Values {
             mail: self.mail(),
             limits: self.limits(),
             quota: self.quota(),
+            smime: self.smime(),
             domains: self.domains(),
             users: self.users(),
         }

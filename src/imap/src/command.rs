@@ -231,6 +231,16 @@ pub struct CopyArgs {
     pub uid: bool,
     pub set: SequenceSet,
     pub mailbox: Vec<u8>,
+    pub encrypted: Option<Encrypted>,
+}
+
+/// Messages are to be stored encrypted, and for whom.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Encrypted {
+    /// The client's user.
+    Own,
+    /// The holder of a certificate: what should be its DER, never empty.
+    Certificate(Vec<u8>),
 }
 
 /// What stands before one message literal of an APPEND.

@@ -22,7 +22,7 @@ mod tests;
 
 pub use framer::Framer;
 
-use crate::command::{AppendMessage, Replaced, Tag};
+use crate::command::{AppendMessage, Encrypted, Replaced, Tag};
 use std::fmt;
 
 /// What a client may send.
@@ -74,7 +74,7 @@ pub enum Frame {
     NeedContinuation,
     /// An APPEND or REPLACE as far as its first message. Nothing more comes before
     /// [`Framer::accept_append`] or [`Framer::refuse_append`] is called.
-    AppendStart(AppendStart),
+    AppendStart(Box<AppendStart>),
     /// The next octets of the accepted message; never empty.
     AppendData(Vec<u8>),
     /// The message is complete, and another follows (RFC 3502): accept or
@@ -109,6 +109,8 @@ pub struct AppendStart {
     /// What a REPLACE replaces.
     pub replaced: Option<Replaced>,
     pub mailbox: Vec<u8>,
+    /// Holds for all of its messages.
+    pub encrypted: Option<Encrypted>,
     pub message: AppendMessage,
 }
 

@@ -15,6 +15,7 @@ mod create;
 mod cursor;
 mod date;
 mod enable;
+mod encrypted;
 mod expunge;
 mod fetch;
 mod flags;

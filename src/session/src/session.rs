@@ -22,6 +22,7 @@ use roost_imap::{CommandKind, Request, ResponseCode, Tag, command};
 use roost_store::{Account, Known};
 use roost_types::{MailboxName, SessionId};
 use silence::Silence;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -150,6 +151,8 @@ pub(crate) enum Phase {
 /// One client, logged in. See the crate's description for how to drive it.
 pub struct Session {
     pub(crate) identity: Identity,
+    /// The owner's home directory, where that is known.
+    home: Option<Box<PathBuf>>,
     pub(crate) settings: Arc<Settings>,
     pub(crate) names: Names,
     /// COMPRESS has been answered OK.
@@ -175,6 +178,7 @@ impl Session {
     pub fn new(identity: Identity, account: Arc<Account>, settings: Arc<Settings>) -> Self {
         Self {
             account,
+            home: None,
             names: Names::new(&settings, identity.asker.as_ref()),
             identity,
             settings,
@@ -189,6 +193,16 @@ impl Session {
             told_fullness: false,
             bad_commands: 0,
         }
+    }
+
+    /// Says where the account's owner is at home.
+    pub fn with_home(mut self, home: PathBuf) -> Self {
+        self.home = home.is_absolute().then(|| Box::new(home));
+        self
+    }
+
+    pub(crate) fn home(&self) -> Option<&Path> {
+        self.home.as_ref().map(|home| home.as_path())
     }
 
     /// Answers the command that logged the client in.

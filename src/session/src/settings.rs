@@ -1,6 +1,7 @@
 //! What a site can choose about its sessions.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,6 +28,9 @@ pub struct Settings {
     /// A command that has had nothing to say for so long says how far it is;
     /// `None`: never.
     pub running_interval: Option<Duration>,
+    /// Where users' certificates are, as `ACCOUNT.pem`, who have none in their
+    /// home.
+    pub certificate_dir: Option<PathBuf>,
     /// There is an account `public`, whose mailboxes are a namespace.
     pub public: bool,
     /// Hears who may see mailboxes of the account.
@@ -78,6 +82,7 @@ impl Default for Settings {
             max_bad_commands: 20,
             max_notify: MAX_NOTIFY,
             running_interval: Some(RUNNING_INTERVAL),
+            certificate_dir: None,
             public: false,
             shares: None,
         }

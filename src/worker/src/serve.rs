@@ -60,7 +60,7 @@ pub async fn prepare(
         }),
     };
     let settings = setup.session_settings(message.max_message_size);
-    let mut session = Session::new(identity, account, settings);
+    let mut session = Session::new(identity, account, settings).with_home(message.home);
     session.begins_with(known);
     Ok(Ready {
         connection: Connection::new(

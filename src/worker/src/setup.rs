@@ -27,6 +27,7 @@ impl Setup {
             running_interval: Some(setup.limits.running_interval).filter(|i| !i.is_zero()),
             public: setup.mail.public,
             shares: Some(shares),
+            certificate_dir: setup.mail.certificate_dir.clone(),
             ..Settings::default()
         };
         let special_use_names = setup

@@ -41,6 +41,7 @@ fn setup() -> WorkerSetup {
             inotify: true,
             public: false,
             poll_interval: Duration::from_secs(1),
+            certificate_dir: None,
         },
         limits: WorkerLimits {
             max_message_size: 0,

@@ -11,7 +11,7 @@ use crate::keys::{Kind, Section};
 use crate::maildir::MaildirTemplate;
 use crate::model::{
     Auth, Backend, CertificatePair, Cleartext, Facility, Limits, Listen, LogTarget, Mail, Quota,
-    Server, Tls, TlsVersion, UserOverrides,
+    Server, Smime, Tls, TlsVersion, UserOverrides,
 };
 use crate::value;
 
@@ -232,6 +232,12 @@ impl Values {
             messages: self.read(s, "messages", value::integer),
             count_trash: self.read(s, "count_trash", value::boolean),
             alert_percent: self.read(s, "alert_percent", value::integer),
+        }
+    }
+
+    pub(super) fn smime(&mut self) -> Smime {
+        Smime {
+            certificate_dir: self.read(Section::Smime, "certificate_dir", value::optional_path),
         }
     }
 

@@ -66,16 +66,18 @@ fn word(text: &[u8]) -> Option<(&[u8], &[u8])> {
 pub(super) fn role(command: &[u8], literal: Literal) -> Role {
     let head = before(command, literal);
     match grammar::head(head) {
-        Ok(grammar::Head::MailboxMissing) => Role::Argument,
+        Ok(grammar::Head::ArgumentMissing) => Role::Argument,
         Ok(grammar::Head::Complete {
             tag,
             replaced,
             mailbox,
+            encrypted,
             args,
         }) => Role::Message(AppendStart {
             tag,
             replaced,
             mailbox,
+            encrypted,
             message: message(args, literal),
         }),
         Err(reason) => Role::Bad(reason),
@@ -152,7 +154,7 @@ impl Framer {
             },
             phase: decide(&start.message),
         });
-        Step::Frame(Frame::AppendStart(start))
+        Step::Frame(Frame::AppendStart(Box::new(start)))
     }
 
     pub(super) fn read_append(&mut self, mut append: Appending) -> Step {

@@ -53,14 +53,17 @@ impl Caller {
         match frame {
             Frame::Command(c) if c.ends_with(b" IDLE") => self.framer.expect_done(),
             Frame::Command(c) if c.ends_with(b" AUTH") => self.framer.expect_line(),
-            Frame::AppendStart(AppendStart { message, .. }) | Frame::AppendNext(message) => {
-                if message.size <= 20 {
-                    self.framer.accept_append();
-                } else {
-                    self.framer.refuse_append();
-                }
-            }
+            Frame::AppendStart(start) => self.decide(&start.message),
+            Frame::AppendNext(message) => self.decide(message),
             _ => {}
+        }
+    }
+
+    fn decide(&mut self, message: &AppendMessage) {
+        if message.size <= 20 {
+            self.framer.accept_append();
+        } else {
+            self.framer.refuse_append();
         }
     }
 }

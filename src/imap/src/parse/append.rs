@@ -2,8 +2,8 @@
 //! RFC 3502, RFC 8508 §5).
 
 use super::cursor::{Cursor, Result, Syntax};
-use super::{command_name, date, flags, set, tag};
-use crate::command::{CommandKind, Flags, Replaced, Tag};
+use super::{command_name, date, encrypted, flags, set, tag};
+use crate::command::{CommandKind, Encrypted, Flags, Replaced, Tag};
 use roost_types::UnixTime;
 
 /// What stands before a message.
@@ -16,19 +16,21 @@ pub(crate) struct MessageArgs {
 /// The command up to a literal.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Head {
-    /// The literal is the mailbox name.
-    MailboxMissing,
+    /// The literal is the mailbox name or the data of ENCRYPTED.
+    ArgumentMissing,
     /// The literal is a message.
     Complete {
         tag: Tag,
         replaced: Option<Replaced>,
         mailbox: Vec<u8>,
+        encrypted: Option<Encrypted>,
         args: MessageArgs,
     },
 }
 
 /// `tag SP ("APPEND" / ["UID" SP] "REPLACE" SP seq-number) SP mailbox
-/// [SP flag-list] [SP date-time] SP`, which is followed by a literal.
+/// [SP flag-list] [SP date-time] SP`, which is followed by a literal. `ENCRYPTED
+/// SP data` may stand behind the mailbox or before the literal.
 pub(crate) fn head(text: &[u8]) -> std::result::Result<Head, &'static str> {
     read_head(&mut Cursor::new(text)).map_err(|Syntax(text)| text)
 }
@@ -43,16 +45,50 @@ fn read_head(c: &mut Cursor<'_>) -> Result<Head> {
     };
     c.sp()?;
     if c.at_end() {
-        return Ok(Head::MailboxMissing);
+        return Ok(Head::ArgumentMissing);
     }
     let mailbox = c.mailbox()?;
+    c.sp()?;
+    let before = encrypted_data(c)?;
     let args = message_args(c)?;
+    let data = match before {
+        Data::None => encrypted_data(c)?,
+        found => found,
+    };
+    let encrypted = match data {
+        Data::None => None,
+        Data::Missing => return Ok(Head::ArgumentMissing),
+        Data::Found(data) => Some(data),
+    };
+    end(c)?;
     Ok(Head::Complete {
         tag,
         replaced,
         mailbox,
+        encrypted,
         args,
     })
+}
+
+/// What stands in a place where ENCRYPTED may.
+enum Data {
+    None,
+    /// ENCRYPTED, whose data is the literal.
+    Missing,
+    Found(Encrypted),
+}
+
+/// `["ENCRYPTED" SP data SP]`
+fn encrypted_data(c: &mut Cursor<'_>) -> Result<Data> {
+    if !encrypted::keyword(c)? {
+        return Ok(Data::None);
+    }
+    if c.at_end() {
+        return Ok(Data::Missing);
+    }
+    let data = encrypted::data(c)?;
+    c.sp()?;
+    Ok(Data::Found(data))
 }
 
 /// `SP seq-number`
@@ -64,12 +100,25 @@ fn replaced(c: &mut Cursor<'_>, uid: bool) -> Result<Replaced> {
 
 /// `[SP flag-list] [SP date-time] SP` between two messages.
 pub(crate) fn next(text: &[u8]) -> std::result::Result<MessageArgs, &'static str> {
-    message_args(&mut Cursor::new(text)).map_err(|Syntax(text)| text)
+    read_next(&mut Cursor::new(text)).map_err(|Syntax(text)| text)
+}
+
+fn read_next(c: &mut Cursor<'_>) -> Result<MessageArgs> {
+    c.sp()?;
+    let args = message_args(c)?;
+    end(c)?;
+    Ok(args)
+}
+
+fn end(c: &Cursor<'_>) -> Result<()> {
+    match c.at_end() {
+        true => Ok(()),
+        false => Err(Syntax("Unknown APPEND argument")),
+    }
 }
 
 fn message_args(c: &mut Cursor<'_>) -> Result<MessageArgs> {
     let mut args = MessageArgs::default();
-    c.sp()?;
     if c.peek() == Some(b'(') {
         args.flags = flags::flag_list(c, flags::Recent::Dropped)?;
         c.sp()?;
@@ -78,11 +127,7 @@ fn message_args(c: &mut Cursor<'_>) -> Result<MessageArgs> {
         args.date = Some(date::date_time(c)?);
         c.sp()?;
     }
-    if c.at_end() {
-        Ok(args)
-    } else {
-        Err(Syntax("Unknown APPEND argument"))
-    }
+    Ok(args)
 }
 
 #[cfg(test)]
@@ -102,7 +147,7 @@ mod tests {
         assert_eq!(mailbox, b"saved-messages");
         assert_eq!(args.flags.system, SystemFlags::SEEN);
         assert_eq!(args.date, Some(UnixTime(1_014_451_182)));
-        assert_eq!(head(b"a APPEND "), Ok(Head::MailboxMissing));
+        assert_eq!(head(b"a APPEND "), Ok(Head::ArgumentMissing));
         assert!(matches!(
             head(b"a APPEND {5}\r\nINBOX "),
             Ok(Head::Complete { .. })
@@ -134,7 +179,7 @@ mod tests {
             target(b"a uid  replace * x () "),
             expected(true, SetBound::Star)
         );
-        assert_eq!(head(b"a UID REPLACE 7 "), Ok(Head::MailboxMissing));
+        assert_eq!(head(b"a UID REPLACE 7 "), Ok(Head::ArgumentMissing));
         for bad in [
             &b"a REPLACE x "[..],
             b"a REPLACE 0 x ",
@@ -143,6 +188,49 @@ mod tests {
         ] {
             assert!(head(bad).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn encrypted_in_either_place() {
+        let data = |text: &[u8]| match head(text) {
+            Ok(Head::Complete {
+                encrypted, args, ..
+            }) => (encrypted, args.flags.system),
+            other => panic!("{other:?}"),
+        };
+        let abc = || Some(Encrypted::Certificate(b"abc".to_vec()));
+        assert_eq!(data(b"a APPEND x ").0, None);
+        assert_eq!(data(b"a APPEND ENCRYPTED ").0, None);
+        let seen = SystemFlags::SEEN;
+        let own = (Some(Encrypted::Own), seen);
+        assert_eq!(data(b"a APPEND x encrypted * (\\Seen) "), own);
+        assert_eq!(
+            data(b"a APPEND x (\\Seen) ENCRYPTED \"YWJj\" "),
+            (abc(), seen)
+        );
+        assert_eq!(
+            data(b"a APPEND x ENCRYPTED {6}\r\nYW\r\nJj (\\Seen) "),
+            (abc(), seen)
+        );
+        let date = b"a APPEND x \"23-Feb-2002 08:59:42 +0100\" ENCRYPTED YWJj ";
+        assert_eq!(data(date).0, abc());
+        for missing in [
+            &b"a APPEND x ENCRYPTED "[..],
+            b"a APPEND x (\\Seen) ENCRYPTED ",
+        ] {
+            assert_eq!(head(missing), Ok(Head::ArgumentMissing));
+        }
+        for bad in [
+            &b"a APPEND x ENCRYPTED YWJ "[..],
+            b"a APPEND x ENCRYPTED \"\" ",
+            b"a APPEND x ENCRYPTED *",
+            b"a APPEND x ENCRYPTED * ENCRYPTED * ",
+            b"a APPEND x ENCRYPTED *x ",
+            b"a APPEND x ENCRYPTEDX * ",
+        ] {
+            assert!(head(bad).is_err(), "{bad:?}");
+        }
+        assert!(next(b" ENCRYPTED * ").is_err());
     }
 
     #[test]

@@ -349,6 +349,7 @@ fn copy_and_move() {
         uid,
         set,
         mailbox: name.as_bytes().to_vec(),
+        encrypted: None,
     };
     assert_eq!(
         ok("COPY 2:4 MEETING"),
@@ -369,12 +370,33 @@ fn copy_and_move() {
         "COPY 1",
         "COPY x y",
         "COPY 1 a b",
+        "COPY 1 a ENCRYPTED",
+        "COPY 1 a ENCRYPTED ",
+        "COPY 1 a ENCRYPTED abc",
+        "COPY 1 a ENCRYPTED \"\"",
+        "COPY 1 a ENCRYPTED **",
+        "COPY 1 a ENCRYPTED * *",
+        "COPY 1 a ENCRYPTED*",
         "UID EXPUNGE",
         "UID EXPUNGE 1 2",
         "EXPUNGE 1",
     ] {
         err(bad);
     }
+}
+
+#[test]
+fn copies_may_be_encrypted() {
+    let data = |command: &str| match ok(command) {
+        Command::Copy(args) | Command::Move(args) => args.encrypted,
+        other => panic!("{other:?}"),
+    };
+    let abc = || Some(Encrypted::Certificate(b"abc".to_vec()));
+    assert_eq!(data("COPY 1 a ENCRYPTED *"), Some(Encrypted::Own));
+    assert_eq!(data("UID MOVE 1 a encrypted \"*\""), Some(Encrypted::Own));
+    assert_eq!(data("MOVE 1 ENCRYPTED ENCRYPTED YWJj "), abc());
+    assert_eq!(data("UID COPY 1 a ENCRYPTED {7}\r\nYWJj \r\n"), abc());
+    assert_eq!(data("COPY 1 a "), None);
 }
 
 #[test]

@@ -147,7 +147,7 @@ any_struct! {
     }
     MailSetup {
         (separator, prefix, directory_encoding, fsync),
-        (special_use, initial_subscriptions, inotify, public, poll_interval)
+        (special_use, initial_subscriptions, inotify, public, poll_interval, certificate_dir)
     }
     WorkerLimits {
         (max_message_size, idle_timeout, max_bad_commands, running_interval, worker_idle)

@@ -33,6 +33,8 @@ wire_struct! {
         pub public: bool,
         /// Between looks at directories where inotify does not serve.
         pub poll_interval: Duration,
+        /// Where the certificates of accounts are.
+        pub certificate_dir: Option<PathBuf>,
     }
 }
 

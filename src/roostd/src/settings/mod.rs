@@ -268,6 +268,7 @@ fn worker(config: &Config, hostname: String) -> ipc::WorkerSetup {
             // Auth says it when it is up.
             public: false,
             poll_interval: mail.poll_interval,
+            certificate_dir: config.smime.certificate_dir.clone(),
         },
         limits: ipc::WorkerLimits {
             max_message_size: limits.max_message_size,

@@ -4,6 +4,8 @@
 //! Messages go from the connection to their files in the pieces in which they
 //! come; nothing is visible before the last of them is complete.
 
+use super::encrypted;
+use super::encrypted::append::Sealing;
 use super::replace;
 use crate::error::Error;
 use crate::job::Reply;
@@ -37,6 +39,8 @@ struct Open {
     /// The flags that may be set there.
     within: Within,
     named: Named,
+    /// Messages are encrypted before they are stored.
+    sealing: Option<Sealing>,
     literal8: bool,
     last_octet: u8,
 }
@@ -85,6 +89,10 @@ fn prepare(session: &Session, start: &AppendStart) -> Result<Open, Error> {
         Some(replaced) => Some(replace::target(session, replaced)?),
         None => None,
     };
+    let sealing = match &start.encrypted {
+        Some(data) => Some(Sealing::new(encrypted::recipient(session, data)?)),
+        None => None,
+    };
     let named = session.name(&start.mailbox)?;
     let kind = kind_of(start);
     session.permit_here(kind)?;
@@ -96,10 +104,15 @@ fn prepare(session: &Session, start: &AppendStart) -> Result<Open, Error> {
         .append()
         .map_err(Error::Destination)?;
     Ok(Open {
-        append,
+        // What counts is the size before encryption, which `check` has seen.
+        append: match sealing {
+            Some(_) => append.of_any_size(),
+            None => append,
+        },
         old,
         within,
         named,
+        sealing,
         literal8: false,
         last_octet: 0,
     })
@@ -125,9 +138,9 @@ impl Appending {
         out: &mut Vec<u8>,
     ) -> Progress {
         if let State::Open(open) = &mut self.state
-            && let Err(error) = open.append.finish_message()
+            && let Err(error) = open.finish_message()
         {
-            return self.fail(Error::Destination(error));
+            return self.fail(error);
         }
         self.message(session, message, out)
     }
@@ -183,14 +196,14 @@ impl Appending {
     }
 }
 
-fn commit(session: &mut Session, open: Open, out: &mut Vec<u8>) -> Result<Reply, Error> {
+fn commit(session: &mut Session, mut open: Open, out: &mut Vec<u8>) -> Result<Reply, Error> {
     let name = &open.named.given.name;
     // It may have taken long to come.
     session
         .permit(name, Rights::INSERT)
         .map_err(rights::destination)?;
-    let mut append = open.append;
-    append.finish_message().map_err(Error::Destination)?;
+    open.finish_message()?;
+    let append = open.append;
     if let Some(old) = open.old {
         return replace::commit(session, append, old, &open.named, out);
     }
@@ -243,10 +256,24 @@ impl Open {
         };
         self.append
             .begin_message(flags.system & self.within.system, keywords, message.date)
-            .map_err(Error::Destination)
+            .map_err(Error::Destination)?;
+        if let Some(sealing) = &mut self.sealing {
+            sealing.begin(message.size);
+        }
+        Ok(())
+    }
+
+    fn finish_message(&mut self) -> Result<(), Error> {
+        if let Some(sealing) = &mut self.sealing {
+            sealing.finish(&mut self.append)?;
+        }
+        self.append.finish_message().map_err(Error::Destination)
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        if let Some(sealing) = &mut self.sealing {
+            return sealing.write(bytes, &mut self.append);
+        }
         if self.literal8 && self.has_bare_line_feed(bytes) {
             return Err(Error::refused(
                 ResponseCode::UnknownCte,

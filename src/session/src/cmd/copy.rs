@@ -3,6 +3,7 @@
 
 use super::Started;
 use super::append::destination;
+use super::encrypted;
 use super::store::READ_ONLY;
 use crate::error::Error;
 use crate::job::{Job, Reply, Step, UidPieces};
@@ -39,6 +40,17 @@ pub(super) fn start(session: &Session, args: &CopyArgs, mode: CopyMode) -> Resul
     // not there any more (RFC 2180 §4.4).
     if !args.uid && !uids.ghosts.is_empty() {
         return Err(StoreError::Expunged.into());
+    }
+    if let Some(data) = &args.encrypted {
+        let order = encrypted::copy::Order {
+            recipient: encrypted::recipient(session, data)?,
+            to,
+            within,
+            uids: uids.live,
+            by_uid: args.uid,
+            mode,
+        };
+        return encrypted::copy::start(session, order);
     }
     let bringing = Bringing {
         to,

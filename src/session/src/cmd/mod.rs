@@ -17,6 +17,7 @@ pub mod copy;
 pub mod create;
 pub mod delete;
 pub mod enable;
+mod encrypted;
 pub mod expunge;
 pub mod fetch;
 pub mod id;

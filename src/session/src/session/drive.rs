@@ -23,7 +23,7 @@ impl Session {
                 Progress::Next
             }
             Frame::AppendStart(start) => {
-                let (appending, progress) = cmd::append::begin(self, start, out);
+                let (appending, progress) = cmd::append::begin(self, *start, out);
                 self.phase = Phase::Append(Box::new(appending));
                 progress
             }

@@ -5,6 +5,7 @@ mod append;
 pub(crate) mod bench;
 mod compress;
 mod conversation;
+mod encrypted;
 mod folders;
 mod listing;
 mod messages;

@@ -17,8 +17,6 @@ use std::io::{self, BufWriter, Write};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
-/// Messages that one command can add.
-const MAX_MESSAGES: usize = 10_000;
 /// Octets of a message whose size is not guessed.
 const SMALL: u64 = 64 << 10;
 /// Files kept open until they are synced together.
@@ -32,6 +30,8 @@ pub struct Append {
     /// Of these, what may not be on disk yet.
     unsynced: Vec<File>,
     current: Option<Current>,
+    /// Octets that a message may have.
+    max_size: u64,
 }
 
 /// UIDs in the order of the messages.
@@ -60,6 +60,7 @@ impl Mailbox {
             finished: Vec::new(),
             unsynced: Vec::new(),
             current: None,
+            max_size: self.options.max_message_size,
         })
     }
 
@@ -74,9 +75,19 @@ impl Mailbox {
 }
 
 impl Append {
+    /// Messages that one command can add.
+    pub const MAX_MESSAGES: usize = 10_000;
+
     /// Where the messages go.
     pub fn mailbox(&self) -> &Arc<Mailbox> {
         &self.mailbox
+    }
+
+    /// Takes messages whose size has been looked at already, before they were
+    /// brought into the form in which they come.
+    pub fn of_any_size(mut self) -> Self {
+        self.max_size = u64::MAX;
+        self
     }
 
     /// Begins a message; the one before must be finished, or is given up.
@@ -87,7 +98,7 @@ impl Append {
         internal_date: Option<UnixTime>,
     ) -> Result<(), Error> {
         self.current = None;
-        if self.finished.len() >= MAX_MESSAGES {
+        if self.finished.len() >= Self::MAX_MESSAGES {
             return Err(Error::Limit("messages of one command"));
         }
         let (temporary, file) = self.mailbox.create_temporary()?;
@@ -113,7 +124,7 @@ impl Append {
 
     /// Adds octets to the message begun last.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        let limit = self.mailbox.options.max_message_size;
+        let limit = self.max_size;
         let Some(current) = &mut self.current else {
             return Err(self.not_begun());
         };

@@ -1,16 +1,17 @@
 //! APPEND through the framer.
 
 use super::*;
-use crate::command::Replaced;
+use crate::command::{Encrypted, Replaced};
 use roost_types::{SetBound, SystemFlags, UnixTime};
 
 fn start(mailbox: &str, message: AppendMessage) -> Frame {
-    Frame::AppendStart(AppendStart {
+    Frame::AppendStart(Box::new(AppendStart {
         tag: tag("a").unwrap(),
         replaced: None,
         mailbox: mailbox.as_bytes().to_vec(),
+        encrypted: None,
         message,
-    })
+    }))
 }
 
 fn message(size: u64, sync: bool) -> AppendMessage {
@@ -193,6 +194,37 @@ fn no_append_before_login() {
     assert_eq!(
         frames(limits, b"a  append box {8+}\r\nb NOOP\r\n\r\nc NOOP\r\n"),
         [bad("a", "APPEND is not allowed now"), command("c NOOP")]
+    );
+}
+
+#[test]
+fn a_literal_may_be_a_certificate() {
+    let Frame::AppendStart(mut first) = start("box", message(2, false)) else {
+        panic!("no start");
+    };
+    first.encrypted = Some(Encrypted::Certificate(b"abc".to_vec()));
+    assert_eq!(
+        frames(
+            small(),
+            b"a APPEND {3}\r\nbox ENCRYPTED {4}\r\nYWJj {2+}\r\nhi\r\n"
+        ),
+        [
+            Frame::NeedContinuation,
+            Frame::NeedContinuation,
+            Frame::AppendStart(first),
+            data("hi"),
+            Frame::AppendEnd,
+        ]
+    );
+    assert_eq!(
+        frames(
+            small(),
+            b"a APPEND box ENCRYPTED !! {8+}\r\nb NOOP\r\n\r\nc NOOP\r\n"
+        ),
+        [
+            bad("a", "Certificate is not valid base64"),
+            command("c NOOP")
+        ]
     );
 }
 

@@ -7,14 +7,16 @@
 //! does behind piped commands, gets all its answers.
 
 use crate::changes::Changes;
+use crate::control::{Answer, Wish};
 use crate::ending::Ending;
+use crate::links::Links;
 use crate::stream::Stream;
 use roost_imap::write;
 use roost_imap::{Frame, Framer, Limits, Tag};
 use roost_ipc::log::escape;
 use roost_ipc::{EndReason, LogLevel, SessionCounts, slog};
 use roost_session::session::Progress;
-use roost_session::{End, LinkError, Session};
+use roost_session::{End, LinkId, Session};
 use roost_types::SessionId;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -26,10 +28,10 @@ const FLUSH: usize = 64 << 10;
 /// Less of it waits no longer than this while a command runs.
 const LINGER: Duration = Duration::from_millis(500);
 /// Input is not read ahead beyond this while a command runs.
-const READ_AHEAD: usize = 64 << 10;
+pub const READ_AHEAD: usize = 64 << 10;
 /// A client that has closed its side may still wait for answers; a command
 /// that has none for so long is given up then.
-const HALF_CLOSED: Duration = Duration::from_secs(5);
+pub const HALF_CLOSED: Duration = Duration::from_secs(5);
 /// A LOGOUT that comes so long after the command that runs was not sent to be
 /// answered behind it: whoever sent it wants to leave.
 const IMPATIENT: Duration = Duration::from_secs(1);
@@ -42,11 +44,15 @@ pub struct Client {
     /// The client is a session of another account.
     pub link: bool,
     pub stream: Stream,
-    framer: Framer,
+    pub(crate) framer: Framer,
     /// `None` after a panic.
-    session: Option<Session>,
-    out: Vec<u8>,
-    progress: Progress,
+    pub(crate) session: Option<Session>,
+    pub(crate) out: Vec<u8>,
+    pub(crate) progress: Progress,
+    /// Sessions on other accounts, once there has been one.
+    pub links: Option<Box<Links>>,
+    /// Of the supervisor, which was asked.
+    pub answer: Option<Box<Answer>>,
     /// In IDLE, and where the client has asked for it by NOTIFY: wakes when
     /// there is something to tell.
     pub changes: Option<Changes>,
@@ -58,7 +64,7 @@ pub struct Client {
     /// When output last went out.
     flushed: Instant,
     /// When the client, its side being closed, last took anything.
-    half_closed: Option<Instant>,
+    pub(crate) half_closed: Option<Instant>,
     /// Since when a command runs in steps.
     running: Option<Instant>,
     /// A LOGOUT has come that is not to wait for the command that runs.
@@ -75,6 +81,12 @@ pub enum Pause {
     Input,
     /// The same, and for changes.
     Idle,
+    /// For this link to bring something.
+    Relay(LinkId),
+    /// For this link to take what was sent.
+    LinkOutput(LinkId),
+    /// For the supervisor's answer.
+    Ask(Wish),
     End(Stop),
 }
 
@@ -104,6 +116,8 @@ impl Client {
             session: Some(session),
             out: Vec::new(),
             progress: Progress::Next,
+            links: None,
+            answer: None,
             changes: None,
             woken: false,
             ending,
@@ -163,6 +177,11 @@ impl Client {
     pub fn rest(&mut self) {
         self.stream.rest();
         self.out = Vec::new();
+        if let (Some(session), Some(links)) = (&mut self.session, &mut self.links) {
+            session.rest();
+            links.rest();
+        }
+        self.drop_links();
     }
 
     /// One turn; it may block on the disk. A panic loses the session, not the
@@ -205,17 +224,17 @@ impl Client {
                     self.progress = Progress::Next;
                     None
                 }
-                Progress::Ask => {
-                    let (session, out) = self.session()?;
-                    self.progress = session.linked(Err(LinkError::Unavailable), out);
-                    None
-                }
-                Progress::Relay => Some(Pause::Turn),
+                Progress::Ask => self.ask()?,
+                Progress::Relay => self.relay()?,
                 Progress::End(end) => Some(match self.send()? {
                     true => Pause::End(Stop::Reason(reason_of(end))),
                     false => Pause::Output,
                 }),
             };
+            if !self.runs() {
+                self.running = None;
+                self.leaving = false;
+            }
             match pause {
                 Some(pause) => return Ok(pause),
                 None if Instant::now() >= end => return Ok(Pause::Turn),
@@ -225,7 +244,7 @@ impl Client {
     }
 
     /// Sends what there is; false when the client does not take it all now.
-    fn send(&mut self) -> io::Result<bool> {
+    pub(crate) fn send(&mut self) -> io::Result<bool> {
         self.stream.queue(&mut self.out)?;
         let all = self.stream.try_flush()?;
         self.flushed = Instant::now();
@@ -235,7 +254,7 @@ impl Client {
         Ok(all)
     }
 
-    fn session(&mut self) -> Result<(&mut Session, &mut Vec<u8>), Stop> {
+    pub(crate) fn session(&mut self) -> Result<(&mut Session, &mut Vec<u8>), Stop> {
         match &mut self.session {
             Some(session) => Ok((session, &mut self.out)),
             None => Err(Stop::Panic),
@@ -249,11 +268,13 @@ impl Client {
             let (session, out) = self.session()?;
             self.progress = session.step(out);
         }
-        if self.progress != Progress::More {
-            self.running = None;
-            self.leaving = false;
-        }
         Ok(None)
+    }
+
+    /// A command is under way that needs nothing of the client.
+    fn runs(&self) -> bool {
+        use Progress as P;
+        matches!(self.progress, P::More | P::Ask | P::Relay)
     }
 
     /// The next frame, from what has come by now; `nothing` when there is
@@ -296,14 +317,19 @@ impl Client {
         }
         let (session, out) = self.session()?;
         self.progress = session.take(frame, out);
-        self.running = (self.progress == Progress::More).then(Instant::now);
+        self.running = self.runs().then(Instant::now);
         Ok(())
     }
 
     /// In IDLE: waits for DONE and for changes.
     fn idle(&mut self) -> Result<Option<Pause>, Stop> {
         self.framer.expect_done();
-        self.tell_changes(Session::watch_all)?;
+        if let Some(pause) = self.look_at_links()? {
+            return Ok(Some(pause));
+        }
+        if self.progress == Progress::Idle {
+            self.tell_changes(Session::watch_all)?;
+        }
         match self.progress {
             Progress::Idle => self.next_frame(Pause::Idle),
             _ => Ok(None),
@@ -313,6 +339,12 @@ impl Client {
     /// Between commands: waits for one, and for changes where the client
     /// wants to know of them now (RFC 5465 §3.1).
     fn next(&mut self) -> Result<Option<Pause>, Stop> {
+        if let Some(pause) = self.look_at_links()? {
+            return Ok(Some(pause));
+        }
+        if self.progress != Progress::Next {
+            return Ok(None);
+        }
         if let Some(frame) = self.framer.next_frame() {
             self.take(frame)?;
             return Ok(None);
@@ -359,7 +391,7 @@ impl Client {
     }
 
     /// While a command runs: is the client still there, may it go on?
-    fn look_at_the_client(&mut self) -> Result<(), Stop> {
+    pub(crate) fn look_at_the_client(&mut self) -> Result<(), Stop> {
         if let Some(reason) = self.ending.reason() {
             return Err(Stop::Reason(reason));
         }

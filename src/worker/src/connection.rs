@@ -6,16 +6,19 @@
 
 use crate::changes::Changes;
 use crate::client::{Client, Pause, Stop};
+use crate::control::{Report, Reports, Wish};
 use crate::ending::Ending;
+use crate::links::Links;
 use crate::stream::Stream;
 use crate::turns::{Key, Turns};
 use roost_imap::write::{self, Status};
 use roost_imap::{ResponseCode, Tag};
 use roost_ipc::{EndReason, LogLevel, SessionEnd, slog};
-use roost_session::Session;
+use roost_session::{LinkId, Session};
 use roost_types::SessionId;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
 use tokio::time::{sleep_until, timeout};
 
 /// Between two signs of life in IDLE, for clients and for NAT boxes.
@@ -32,6 +35,8 @@ pub struct Connection {
     id: SessionId,
     key: Key,
     turns: Arc<Turns>,
+    /// The way to the supervisor.
+    reports: Reports,
     ending: Ending,
     idle_timeout: Duration,
 }
@@ -42,7 +47,7 @@ impl Connection {
         session: Session,
         leftover: &[u8],
         ending: Ending,
-        turns: Arc<Turns>,
+        (turns, reports): (Arc<Turns>, Reports),
         idle_timeout: Duration,
     ) -> Self {
         let key = Arc::as_ptr(session.account()).addr();
@@ -52,6 +57,7 @@ impl Connection {
             client: Some(Box::new(client)),
             key,
             turns,
+            reports,
             ending,
             idle_timeout,
         }
@@ -97,6 +103,10 @@ impl Connection {
                 Pause::Output => self.flush().await,
                 Pause::Input => self.wait(false).await,
                 Pause::Idle => self.wait(true).await,
+                // What few sessions wait for is not kept room for in all.
+                Pause::Relay(id) => Box::pin(self.wait_for_link(id)).await,
+                Pause::LinkOutput(id) => Box::pin(self.flush_link(id)).await,
+                Pause::Ask(wish) => Box::pin(self.ask(wish)).await,
                 Pause::End(stop) => return stop,
             };
             if let Err(stop) = waited {
@@ -135,6 +145,49 @@ impl Connection {
         }
     }
 
+    /// Waits until a link brings something, and looks for the client, which may
+    /// be gone.
+    async fn wait_for_link(&mut self, id: LinkId) -> Result<(), Stop> {
+        let client = self.client.as_ref().ok_or(Stop::Panic)?;
+        let looks = client.reads_ahead();
+        let patience = client.patience();
+        tokio::select! {
+            () = link_ready(client.links.as_deref(), Some(id)) => Ok(()),
+            ready = client.stream.readable(), if looks => Ok(ready?),
+            () = sleep(patience) => Ok(()),
+            reason = self.ending.told() => Err(Stop::Reason(reason)),
+        }
+    }
+
+    async fn flush_link(&mut self, id: LinkId) -> Result<(), Stop> {
+        let client = self.client.as_mut().ok_or(Stop::Panic)?;
+        if let Some(links) = &mut client.links {
+            tokio::select! {
+                () = links.flush(id) => {}
+                reason = self.ending.told() => return Err(Stop::Reason(reason)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks the supervisor and waits for the answer.
+    async fn ask(&mut self, wish: Wish) -> Result<(), Stop> {
+        let client = self.client.as_mut().ok_or(Stop::Panic)?;
+        let (sender, answer) = oneshot::channel();
+        let report = Report::Asks(self.id, wish, sender);
+        let answered = async {
+            let sent = self.reports.send(report).await;
+            sent.ok()?;
+            answer.await.ok()
+        };
+        tokio::select! {
+            // Without an answer the worker ends.
+            answer = answered => client.answer = answer.map(Box::new),
+            reason = self.ending.told() => return Err(Stop::Reason(reason)),
+        }
+        Ok(())
+    }
+
     /// Waits for the client and for changes, if there are any to be told.
     async fn wait(&mut self, idle: bool) -> Result<(), Stop> {
         let client = self.client.as_mut().ok_or(Stop::Panic)?;
@@ -147,8 +200,10 @@ impl Connection {
         let mut keep_alive = idle.then(|| Instant::now() + KEEP_ALIVE);
         loop {
             let wake = [late, rest, keep_alive].into_iter().flatten().min();
+            let link = client.heard_link();
             tokio::select! {
                 ready = client.stream.readable() => return Ok(ready?),
+                () = link_ready(client.links.as_deref(), link) => return Ok(()),
                 () = changed(&mut client.changes) => {
                     client.woken = true;
                     return Ok(());
@@ -210,6 +265,16 @@ impl Connection {
     }
 }
 
+/// Waits until something has come over a link, or its end; for ever without
+/// one.
+async fn link_ready(links: Option<&Links>, id: Option<LinkId>) {
+    match links.zip(id).and_then(|(links, id)| links.stream(id)) {
+        // What is wrong shows when it is read.
+        Some(stream) => drop(Box::pin(stream.readable()).await),
+        None => std::future::pending().await,
+    }
+}
+
 /// For ever without a time.
 async fn sleep(until: Option<Instant>) {
     match until {
@@ -240,6 +305,6 @@ mod tests {
         let task = future_size(|connection: Connection, tag| connection.run(tag));
         assert!(task <= 1280, "{task}");
         let client = size_of::<Client>();
-        assert!(client <= 1024, "{client}");
+        assert!(client <= 1152, "{client}");
     }
 }

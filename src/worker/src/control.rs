@@ -9,16 +9,17 @@ use crate::setup::{Setup, store_options};
 use crate::turns::Turns;
 use crate::{TURNS, tidy};
 use roost_ipc::{
-    self as ipc, BlockingChannel, EndReason, SessionEnd, SessionRefusal, SupervisorToWorker,
-    WorkerSetup, WorkerToSupervisor,
+    self as ipc, BlockingChannel, EndReason, ForeignResult, OpenForeign, SessionEnd,
+    SessionRefusal, SharesWanted, SupervisorToWorker, WorkerSetup, WorkerToSupervisor,
 };
+use roost_session::{Ask, LinkError};
 use roost_store::Store;
 use roost_types::SessionId;
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
 type Control = BlockingChannel<WorkerToSupervisor, SupervisorToWorker>;
@@ -35,12 +36,42 @@ const PATIENCE: Duration = Duration::from_secs(4);
 /// Requests of local programs that are worked on at once; each has a thread.
 const MAX_MAINTAINING: usize = 4;
 
+/// What a session wants of the supervisor.
+pub enum Wish {
+    /// A link, to `~` and the owner.
+    Link(String),
+    /// The names of those who share something with the session's account.
+    Shares,
+}
+
+impl Wish {
+    pub fn of(ask: &Ask) -> Self {
+        match ask {
+            Ask::Link { shown } => Self::Link(shown.clone()),
+            Ask::Shares => Self::Shares,
+        }
+    }
+}
+
+/// What the supervisor says to it.
+pub enum Answer {
+    /// The end of the link.
+    Link(Result<OwnedFd, LinkError>),
+    /// `~` and the owners.
+    Shares(Vec<String>),
+}
+
+/// Where sessions send their reports.
+pub type Reports = mpsc::Sender<Report>;
+
 /// What sessions report to the control task.
-enum Report {
+pub enum Report {
     Started(SessionId),
     Refused(SessionRefusal),
     Ended(SessionEnd),
     Maintained,
+    /// A session waits for the answer.
+    Asks(SessionId, Wish, oneshot::Sender<Answer>),
 }
 
 struct Worker {
@@ -49,11 +80,14 @@ struct Worker {
     setup: Setup,
     turns: Arc<Turns>,
     sender: Sender,
-    reports: mpsc::Sender<Report>,
+    reports: Reports,
     /// How to end each session, from its message to its last report.
     sessions: HashMap<SessionId, Ending>,
     /// Requests of local programs under way.
     maintaining: usize,
+    /// Who waits for the supervisor's answer to what.
+    asked: HashMap<u64, oneshot::Sender<Answer>>,
+    last_request: u64,
     /// Since when there is no session.
     idle_since: Instant,
     /// `Idle` has been said since then.
@@ -82,6 +116,8 @@ pub async fn run(control: Control) -> Result<(), Error> {
         reports,
         sessions: HashMap::new(),
         maintaining: 0,
+        asked: HashMap::new(),
+        last_request: 0,
         idle_since: Instant::now(),
         idle_said: false,
         stopping: None,
@@ -122,6 +158,15 @@ async fn first_setup(
     }
 }
 
+fn link(result: ForeignResult, end: Option<OwnedFd>) -> Result<OwnedFd, LinkError> {
+    match result {
+        ForeignResult::Opened => end.ok_or(LinkError::Unavailable),
+        ForeignResult::NoSuchAccount => Err(LinkError::NoSuchAccount),
+        ForeignResult::Unavailable => Err(LinkError::Unavailable),
+        ForeignResult::Limit => Err(LinkError::Limit),
+    }
+}
+
 impl Worker {
     /// True when the worker is to end now.
     async fn told(
@@ -144,8 +189,13 @@ impl Worker {
             SupervisorToWorker::Shutdown(within) => self.stop(within),
             SupervisorToWorker::Stop if self.maintaining > 0 => self.stop(PATIENCE),
             SupervisorToWorker::Stop => return Ok(self.sessions.is_empty()),
-            // Nothing was asked for.
-            SupervisorToWorker::ForeignOpened(_) | SupervisorToWorker::SharesFound(_) => {}
+            SupervisorToWorker::ForeignOpened(opened) => {
+                self.answer(opened.request, Answer::Link(link(opened.result, fds.pop())));
+            }
+            SupervisorToWorker::SharesFound(found) => {
+                let shown = found.owners.iter().map(|owner| format!("~{owner}"));
+                self.answer(found.request, Answer::Shares(shown.collect()));
+            }
             SupervisorToWorker::Maintain(maintenance) => {
                 if let Some(fd) = fds.pop() {
                     self.maintain(maintenance, fd);
@@ -167,7 +217,7 @@ impl Worker {
         let (reports, turns) = (self.reports.clone(), Arc::clone(&self.turns));
         tokio::spawn(async move {
             // What it takes to begin is not kept to the session's end.
-            let ready = serve::prepare(store, &setup, message, fd, ending, turns);
+            let ready = serve::prepare(store, &setup, message, fd, ending, turns, reports.clone());
             let report = match Box::pin(ready).await {
                 Ok(ready) => {
                     let _ = reports.send(Report::Started(id)).await;
@@ -216,6 +266,7 @@ impl Worker {
                 self.idle_since = Instant::now();
                 return Ok(());
             }
+            Report::Asks(session, wish, answer) => return self.ask(session, wish, answer).await,
             Report::Started(id) => (None, WorkerToSupervisor::SessionStarted(id)),
             Report::Refused(refusal) => (
                 Some(refusal.session),
@@ -228,6 +279,33 @@ impl Worker {
             self.idle_since = Instant::now();
         }
         self.say(message).await
+    }
+
+    async fn ask(
+        &mut self,
+        session: SessionId,
+        wish: Wish,
+        answer: oneshot::Sender<Answer>,
+    ) -> Result<(), Error> {
+        self.last_request += 1;
+        let request = self.last_request;
+        self.asked.insert(request, answer);
+        self.say(match wish {
+            Wish::Link(shown) => WorkerToSupervisor::OpenForeign(OpenForeign {
+                request,
+                session,
+                shown,
+            }),
+            Wish::Shares => WorkerToSupervisor::SharesWanted(SharesWanted { request, session }),
+        })
+        .await
+    }
+
+    /// For a session that may have gone.
+    fn answer(&mut self, request: u64, answer: Answer) {
+        if let Some(waiting) = self.asked.remove(&request) {
+            let _ = waiting.send(answer);
+        }
     }
 
     async fn say(&mut self, message: WorkerToSupervisor) -> Result<(), Error> {

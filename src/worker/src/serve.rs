@@ -1,6 +1,7 @@
 //! One session from the supervisor's message to its last line in the log.
 
 use crate::connection::Connection;
+use crate::control::Reports;
 use crate::ending::Ending;
 use crate::setup::{Setup, quota};
 use crate::stream::Stream;
@@ -30,6 +31,7 @@ pub async fn prepare(
     fd: OwnedFd,
     ending: Ending,
     turns: Arc<Turns>,
+    reports: Reports,
 ) -> Result<Ready, Refusal> {
     let id = message.session;
     let refuse = |what: &dyn std::fmt::Display| {
@@ -68,7 +70,7 @@ pub async fn prepare(
             session,
             &message.leftover.0,
             ending,
-            turns,
+            (turns, reports),
             setup.idle_timeout,
         ),
         tag,

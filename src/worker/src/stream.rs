@@ -103,6 +103,24 @@ impl Stream {
         }
     }
 
+    /// What has come by now, without waiting; see [`Stream::try_read`]. Only
+    /// for what is not compressed.
+    pub fn try_read_into<'b>(&mut self, buffer: &'b mut [u8]) -> io::Result<Option<&'b [u8]>> {
+        match self.socket.try_read(buffer) {
+            Ok(n) => {
+                self.bytes_in += n as u64;
+                Ok(buffer.get(..n))
+            }
+            Err(e) if is_for_later(&e) => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Something that was queued has not been sent yet.
+    pub fn is_behind(&self) -> bool {
+        self.sent < self.pending.len()
+    }
+
     /// Acknowledges at once what was read. A client that sends a literal and
     /// the line end behind it in two pieces waits for that before the second,
     /// some 40 ms if the kernel has its way (Nagle and delayed ACK).

@@ -1,17 +1,18 @@
 //! Blocks: records of one column for messages whose UIDs lie close together.
 //!
 //! ```text
-//! block     = mark column 0 count group payload-length crc directory payload
+//! block     = mark column 0 count group payload-length payload-crc crc
+//!             directory payload
 //! directory = count times: uid, where its record ends in the payload, crc
 //! ```
-//! Numbers have the low octet first. The first CRC is that of the header and
-//! the directory, the others are those of the records, so that one record can
-//! be read without the rest.
+//! Numbers have the low octet first. The CRC of the header is that of what
+//! stands before it and of the directory. Those of the records are for who
+//! reads one without the rest; who reads the whole block compares one.
 
 use super::{COLUMNS, bytes};
 
-const MARK: [u8; 4] = *b"RPB1";
-pub(super) const HEADER: usize = 20;
+const MARK: [u8; 4] = *b"RPB2";
+pub(super) const HEADER: usize = 24;
 pub(super) const ENTRY: usize = 12;
 
 /// UIDs that differ in these bits alone belong to one group.
@@ -34,6 +35,8 @@ pub(super) struct Header {
     pub count: u16,
     pub group: u32,
     pub payload: u32,
+    /// Of the payload.
+    pub crc: u32,
 }
 
 /// A record within a block.
@@ -56,6 +59,7 @@ impl Header {
             count: u16::from_le_bytes([low, high]),
             group: bytes::u32_at(octets, 8)?,
             payload: bytes::u32_at(octets, 12)?,
+            crc: bytes::u32_at(octets, 16)?,
         };
         let sane = *mark == MARK
             && zero == 0
@@ -112,6 +116,10 @@ pub(super) fn write(out: &mut Vec<u8>, column: u8, records: &[(u32, &[u8])]) {
     out.extend_from_slice(&(records.len() as u16).to_le_bytes());
     out.extend_from_slice(&group.to_le_bytes());
     out.extend_from_slice(&(payload as u32).to_le_bytes());
+    let crc = records
+        .iter()
+        .fold(0, |crc, (_, record)| crc32c::crc32c_append(crc, record));
+    out.extend_from_slice(&crc.to_le_bytes());
     let at = out.len();
     out.extend_from_slice(&[0; 4]);
     let mut end = 0_u32;
@@ -146,6 +154,7 @@ mod tests {
         let spans: Vec<_> = entries.iter().map(|e| (e.uid, e.start, e.end)).collect();
         assert_eq!(spans, [(256, 0, 3), (260, 3, 3), (300, 3, 5)]);
         assert_eq!(entries.first().unwrap().crc, crc32c::crc32c(b"abc"));
+        assert_eq!(header.crc, crc32c::crc32c(b"abcde"));
         for at in 0..header.directory_end() {
             let mut damaged = out.clone();
             *damaged.get_mut(at).unwrap() ^= 1;

@@ -15,7 +15,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-const MAGIC: [u8; 8] = *b"RoostPc2";
+const MAGIC: [u8; 8] = *b"RoostPc3";
 const FILE_HEADER: usize = 32;
 
 /// Whose messages the pieces are of.

@@ -21,6 +21,8 @@ const SMALL: u32 = 16 << 10;
 pub struct PieceReader {
     pieces: Arc<Pieces>,
     windows: Box<[Window; COLUMNS]>,
+    /// Whole blocks are wanted from the first on.
+    ahead: bool,
 }
 
 /// A record that was found; holds until the next is looked for in its column.
@@ -40,6 +42,8 @@ struct Window {
     /// Records are asked for one after the other.
     in_order: bool,
     records: Vec<Record>,
+    /// The place of the record that is likely to be next.
+    next: usize,
     /// Only the first of them are in use: the rest need not be cleared.
     octets: Vec<u8>,
     used: usize,
@@ -52,7 +56,8 @@ struct Record {
     /// Which of several of one UID: the highest counts.
     age: usize,
     len: usize,
-    crc: u32,
+    /// `None` once the octets have been found to be whole.
+    crc: Option<u32>,
     place: Place,
 }
 
@@ -68,13 +73,20 @@ impl PieceReader {
         Self {
             pieces,
             windows: Default::default(),
+            ahead: false,
         }
+    }
+
+    /// Says whether the records of many messages will be asked for, by rising
+    /// UID.
+    pub fn read_ahead(&mut self, ahead: bool) {
+        self.ahead = ahead;
     }
 
     /// Looks for a message's record in a column below [`COLUMNS`].
     pub fn find(&mut self, column: u8, uid: Uid) -> Option<Piece> {
         let window = self.windows.get_mut(usize::from(column))?;
-        let record = window.record(&self.pieces, column, uid.get())?;
+        let record = window.record(&self.pieces, column, uid.get(), self.ahead)?;
         let Some((start, end)) = window.bring(record) else {
             // What is put in its place must be found.
             window.records.retain(|r| r.uid != uid.get());
@@ -86,7 +98,10 @@ impl PieceReader {
     /// Whether there is a record, by the directory alone.
     pub fn has(&mut self, column: u8, uid: Uid) -> bool {
         let window = self.windows.get_mut(usize::from(column));
-        window.is_some_and(|w| w.record(&self.pieces, column, uid.get()).is_some())
+        window.is_some_and(|w| {
+            let record = w.record(&self.pieces, column, uid.get(), self.ahead);
+            record.is_some()
+        })
     }
 
     /// The octets of a piece.
@@ -99,23 +114,30 @@ impl PieceReader {
 }
 
 impl Window {
-    fn record(&mut self, pieces: &Pieces, column: u8, uid: u32) -> Option<Record> {
+    fn record(&mut self, pieces: &Pieces, column: u8, uid: u32, ahead: bool) -> Option<Record> {
         let group = block::group_of(uid);
+        let is_here = self.group == Some(group);
+        if is_here && let Some(found) = self.search(uid) {
+            return Some(found);
+        }
         let version = pieces.version(column, group);
-        if self.group != Some(group) {
-            self.in_order = self.group.is_some_and(|last| last < group);
-            self.load(pieces, column, group, version);
+        if is_here && self.version == version {
+            return None;
         }
-        let found = self.search(uid);
-        if found.is_none() && self.version != version {
-            self.load(pieces, column, group, version);
-            return self.search(uid);
+        if !is_here {
+            self.in_order = ahead || self.group.is_some_and(|last| last < group);
         }
-        found
+        self.load(pieces, column, group, version);
+        self.search(uid)
     }
 
-    fn search(&self, uid: u32) -> Option<Record> {
-        let at = self.records.binary_search_by_key(&uid, |r| r.uid).ok()?;
+    fn search(&mut self, uid: u32) -> Option<Record> {
+        let likely = self.records.get(self.next).filter(|r| r.uid == uid);
+        let at = match likely {
+            Some(_) => self.next,
+            None => self.records.binary_search_by_key(&uid, |r| r.uid).ok()?,
+        };
+        self.next = at + 1;
         self.records.get(at).copied()
     }
 
@@ -123,6 +145,7 @@ impl Window {
         self.group = Some(group);
         self.version = version;
         self.records.clear();
+        self.next = 0;
         self.used = 0;
         let blocks: Vec<BlockRef> = {
             let inner = lock(&pieces.inner);
@@ -150,7 +173,7 @@ impl Window {
                 uid,
                 age: usize::MAX,
                 len: octets.len(),
-                crc: crc32c::crc32c(octets),
+                crc: None,
                 place: Place::Here(self.used),
             });
             let start = self.used;
@@ -183,6 +206,8 @@ impl Window {
         if header.group != block.group || header.payload != block.payload {
             return None;
         }
+        let payload = room.get(directory..).filter(|_| whole);
+        let checked = payload.is_some_and(|p| crc32c::crc32c(p) == header.crc);
         self.used += len;
         let place = |entry: &Entry| match whole {
             true => Place::Here(from + directory + entry.start as usize),
@@ -192,7 +217,7 @@ impl Window {
             uid: entry.uid,
             age,
             len: (entry.end - entry.start) as usize,
-            crc: entry.crc,
+            crc: (!checked).then_some(entry.crc),
             place: place(entry),
         }));
         Some(())
@@ -211,7 +236,9 @@ impl Window {
             }
         };
         let end = start + record.len;
-        (crc32c::crc32c(self.octets.get(start..end)?) == record.crc).then_some((start, end))
+        let octets = self.octets.get(start..end)?;
+        let whole = record.crc.is_none_or(|crc| crc32c::crc32c(octets) == crc);
+        whole.then_some((start, end))
     }
 
     fn note(&mut self, uid: u32, start: usize) {

@@ -11,13 +11,15 @@
 //!   [`Limits`].
 //! - Offsets are those of the file; sizes for clients are as if every LF were
 //!   CRLF (a CR that stands alone stays).
-//! - Header text is kept raw: encoded words and RFC 2231 parameters are left
-//!   as they stand, and decoded for searching only.
+//! - Header text is kept raw: encoded words and the percent signs of RFC 2231
+//!   are left as they stand, and decoded for searching only. Values of
+//!   parameters in pieces are put together.
 
 #![forbid(unsafe_code)]
 
 pub mod address;
 pub mod collate;
+mod continuation;
 pub mod crlf;
 pub mod date;
 pub mod decode;

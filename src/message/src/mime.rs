@@ -1,6 +1,7 @@
-//! The MIME fields of a part (RFC 2045, 2183, 3282, 2557), raw: parameters of
-//! RFC 2231 are left as they stand.
+//! The MIME fields of a part (RFC 2045, 2183, 3282, 2557), raw but for values
+//! in pieces, which are put together.
 
+use crate::continuation;
 use crate::fields;
 use crate::header::unfold;
 use crate::lexer::{Lexer, Specials, Token};
@@ -9,7 +10,7 @@ use std::borrow::Cow;
 
 type Text<'a> = Cow<'a, [u8]>;
 
-/// Parameters in the order of the field.
+/// Parameters in the order of the field, those of RFC 2231 behind the others.
 pub type Parameters<'a> = Vec<(Text<'a>, Text<'a>)>;
 
 /// A media type with its parameters.
@@ -143,7 +144,7 @@ fn parameters<'a>(lexer: &mut Lexer<'a>) -> Parameters<'a> {
             }
         }
     }
-    found
+    continuation::join(found)
 }
 
 /// A Content-Disposition.
@@ -235,10 +236,10 @@ mod tests {
             show("multipart/mixed;\r\n boundary=\"gc0pJq0M:08jU534c0p\""),
             "multipart/mixed boundary[gc0pJq0M:08jU534c0p]"
         );
-        // RFC 2231 §3 and §4 stay as they stand.
+        // RFC 2231 §3 and §4.
         assert_eq!(
             show("x/y; title*0*=us-ascii'en'This%20is; title*1=\"a \\\"b\\\"\r\n c\""),
-            "x/y title*0*[us-ascii'en'This%20is] title*1[a \"b\" c]"
+            "x/y title*[us-ascii'en'This%20isa \"b\" c]"
         );
         assert_eq!(show("a / b ; c = d"), "a/b c[d]");
         assert_eq!(show("a/ b; c=d"), "a/b c[d]");

@@ -221,7 +221,7 @@ mod tests {
                  Content-Language: en, de\nContent-Location: http://x\n y\n\
                  Content-MD5: abc==\nContent-ID: <foo>\nContent-Description: hello\n  world\n\
                  Content-Transfer-Encoding: BASE64\n\nZm9v\n",
-                "(\"text\" \"html\" (\"charset\" \"utf-8\" \"name*0*\" \"utf-8''a\") \"<foo>\" \
+                "(\"text\" \"html\" (\"charset\" \"utf-8\" \"name*\" \"utf-8''a\") \"<foo>\" \
                  \"hello  world\" \"BASE64\" 6 1 \"abc==\" \
                  (\"attachment\" (\"filename\" \"a \\\"b\" \"size\" \"3\")) (\"en\" \"de\") \
                  \"http://x y\")",

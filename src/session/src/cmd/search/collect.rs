@@ -5,9 +5,9 @@
 //! together. Where only the first or the last matches are wanted, nothing
 //! behind them is looked at.
 
-use super::judge::{Glance, Judge, Pending};
-use super::kept::{Kept, verdict};
-use super::key::Program;
+use super::judge::{Judge, Pending};
+use super::known::{Candidate, Kept};
+use super::program::Program;
 use super::result::{Found, Order};
 use crate::error::Error;
 use crate::facts::{Facts, FactsReader};
@@ -194,12 +194,7 @@ impl Collector {
             let snapshot = view.snapshot();
             let sure = match key {
                 None => true,
-                Some(key) => match key.eval(&Glance {
-                    seq,
-                    row,
-                    recent,
-                    snapshot,
-                }) {
+                Some(key) => match key.eval(&Candidate::new(seq, row, recent, snapshot)) {
                     Ok(false) => return ControlFlow::Continue(()),
                     Ok(true) => true,
                     Err(_) => false,
@@ -248,21 +243,12 @@ impl Collector {
             if !message.sure
                 && let Some(facts) = known(facts.get(message.row.uid))?
             {
-                let glance = Glance {
-                    seq: message.seq,
-                    row: &message.row,
-                    recent: message.recent,
-                    snapshot,
-                };
                 let scratch = &scratch;
-                decided = verdict(
-                    key,
-                    &Kept {
-                        glance,
-                        facts,
-                        scratch,
-                    },
-                );
+                let candidate = Candidate {
+                    kept: Some(Kept { facts, scratch }),
+                    ..message.glance(snapshot)
+                };
+                decided = key.eval(&candidate).ok();
             }
             message.sure |= decided == Some(true);
             if message.sure && !walk.order.is_limited() {

@@ -1,66 +1,19 @@
 //! Decides upon messages by what their files say, on several cores.
 
-use super::key::{Known, Missing, Program};
+use super::key::Missing;
+use super::known::{Candidate, Found};
+use super::program::Program;
 use crate::cmd::fetch::plan::Need;
 use crate::cmd::fetch::source::Source;
 use crate::crew::in_parallel_with;
 use crate::error::Error;
 use crate::object_id;
-use roost_message::search::{Needle, Scratch, in_bytes, in_header, in_message};
-use roost_message::{date, fields, header};
+use roost_message::header;
+use roost_message::search::{Scratch, in_bytes, in_message};
 use roost_store::{Mailbox, Row, Snapshot};
-use roost_types::{Keyword, ObjectId, SeqNum, Uid, UnixTime};
+use roost_types::{SeqNum, Uid};
 use std::sync::Arc;
 use std::time::Instant;
-
-/// A message that the columns say something of.
-#[derive(Clone, Copy)]
-pub(super) struct Glance<'a> {
-    pub seq: SeqNum,
-    pub row: &'a Row,
-    pub recent: bool,
-    pub snapshot: &'a Snapshot,
-}
-
-impl Known for Glance<'_> {
-    fn seq(&self) -> SeqNum {
-        self.seq
-    }
-    fn row(&self) -> &Row {
-        self.row
-    }
-    fn recent(&self) -> bool {
-        self.recent
-    }
-    fn has(&self, keyword: &Keyword) -> bool {
-        let names = self.snapshot.keyword_names(self.row.keywords);
-        names.contains(keyword)
-    }
-    fn date(&self) -> Option<UnixTime> {
-        self.snapshot.known_internal_date(self.row.uid)
-    }
-    fn saved(&self) -> Option<UnixTime> {
-        self.snapshot.known_save_date(self.row.uid)
-    }
-    fn size(&self) -> Option<u64> {
-        self.snapshot.known_size(self.row.uid)
-    }
-    fn email_id(&self) -> Option<ObjectId> {
-        None
-    }
-    fn sent(&self) -> Option<Option<i64>> {
-        None
-    }
-    fn header(&self, _: &[u8], _: &Needle) -> Option<bool> {
-        None
-    }
-    fn body(&self, _: usize) -> Option<bool> {
-        None
-    }
-    fn text(&self, _: usize) -> Option<bool> {
-        None
-    }
-}
 
 /// A message that is still to be judged.
 #[derive(Clone, Copy)]
@@ -70,6 +23,13 @@ pub(super) struct Pending {
     pub recent: bool,
     /// It matches; it only waits for its turn.
     pub sure: bool,
+}
+
+impl Pending {
+    /// What the columns say.
+    pub fn glance<'a>(&'a self, snapshot: &'a Snapshot) -> Candidate<'a> {
+        Candidate::new(self.seq, &self.row, self.recent, snapshot)
+    }
 }
 
 pub(super) struct Judge<'a> {
@@ -105,32 +65,23 @@ impl Judge<'_> {
         let Some(key) = self.program.key().filter(|_| !pending.sure) else {
             return Ok(true);
         };
-        let mut facts = Facts {
-            glance: Glance {
-                seq: pending.seq,
-                row: &pending.row,
-                recent: pending.recent,
-                snapshot: self.snapshot,
-            },
-            date: None,
-            saved: None,
-            size: None,
-            email_id: None,
-            header: None,
-            texts: None,
-        };
+        let mut found = Found::default();
         let mut file = File::Closed;
+        let uid = pending.row.uid;
         loop {
-            let missing = match key.eval(&facts) {
+            let candidate = Candidate {
+                found: Some(&found),
+                ..pending.glance(self.snapshot)
+            };
+            let missing = match key.eval(&candidate) {
                 Ok(verdict) => return Ok(verdict),
                 Err(missing) => missing,
             };
-            match self.look(missing, &mut facts, &mut file, tools) {
+            match self.look(uid, missing, &mut found, &mut file, tools) {
                 Ok(()) => {}
                 Err(Error::Store(roost_store::Error::Expunged)) => return Ok(false),
                 // One message that cannot be read spoils no search.
                 Err(error @ (Error::Store(_) | Error::Read(_))) => {
-                    let uid = pending.row.uid;
                     log::warn!("{}: searching UID {uid}: {error}", self.mailbox.name());
                     return Ok(false);
                 }
@@ -142,27 +93,27 @@ impl Judge<'_> {
     /// Finds out what is missing; afterwards it is missing no more.
     fn look(
         &self,
+        uid: Uid,
         missing: Missing,
-        facts: &mut Facts<'_>,
+        found: &mut Found,
         file: &mut File,
         tools: &mut Tools,
     ) -> Result<(), Error> {
-        let uid = facts.glance.row.uid;
         match missing {
-            Missing::EmailId => facts.email_id = Some(object_id::email(self.mailbox, uid)?),
-            Missing::Date => facts.date = Some(self.mailbox.internal_date(uid)?),
-            Missing::Saved => facts.saved = Some(self.mailbox.save_date(uid)?),
-            Missing::Size => facts.size = Some(self.mailbox.size(uid)?),
+            Missing::EmailId => found.email_id = Some(object_id::email(self.mailbox, uid)?),
+            Missing::Date => found.date = Some(self.mailbox.internal_date(uid)?),
+            Missing::Saved => found.saved = Some(self.mailbox.save_date(uid)?),
+            Missing::Size => found.size = Some(self.mailbox.size(uid)?),
             Missing::Header => {
                 let block = match self.open(file, uid, &mut tools.octets)? {
                     Opened::Octets(octets) => octets.get(..header::len(octets)).map(<[u8]>::to_vec),
                     Opened::Large(source) => Some(source.header()?.into_owned()),
                 };
-                facts.header = Some(block.unwrap_or_default());
+                found.header = Some(block.unwrap_or_default());
             }
             Missing::Text => {
                 let (body, text) = (self.program.body(), self.program.text());
-                facts.texts = Some(match self.open(file, uid, &mut tools.octets)? {
+                found.texts = Some(match self.open(file, uid, &mut tools.octets)? {
                     Opened::Octets(octets) => in_bytes(octets, body, text, &mut tools.scratch),
                     Opened::Large(source) => match source.structure().map(Arc::clone) {
                         Some(structure) => in_message(&structure, source, body, text)?,
@@ -222,60 +173,4 @@ enum File {
 enum Opened<'a> {
     Octets(&'a [u8]),
     Large(&'a mut Source),
-}
-
-/// What has been found out about a message.
-struct Facts<'a> {
-    glance: Glance<'a>,
-    date: Option<UnixTime>,
-    saved: Option<UnixTime>,
-    size: Option<u64>,
-    email_id: Option<ObjectId>,
-    header: Option<Vec<u8>>,
-    /// For each needle of BODY and of TEXT whether it was found.
-    texts: Option<(Vec<bool>, Vec<bool>)>,
-}
-
-impl Known for Facts<'_> {
-    fn seq(&self) -> SeqNum {
-        self.glance.seq
-    }
-    fn row(&self) -> &Row {
-        self.glance.row
-    }
-    fn recent(&self) -> bool {
-        self.glance.recent
-    }
-    fn has(&self, keyword: &Keyword) -> bool {
-        self.glance.has(keyword)
-    }
-    fn date(&self) -> Option<UnixTime> {
-        self.date.or_else(|| self.glance.date())
-    }
-    fn saved(&self) -> Option<UnixTime> {
-        self.saved.or_else(|| self.glance.saved())
-    }
-    fn size(&self) -> Option<u64> {
-        self.size.or_else(|| self.glance.size())
-    }
-    fn email_id(&self) -> Option<ObjectId> {
-        self.email_id
-    }
-    fn sent(&self) -> Option<Option<i64>> {
-        let block = self.header.as_ref()?;
-        let sent = fields::get(block, b"Date").and_then(date::parse);
-        Some(sent.map(|sent| sent.day))
-    }
-    fn header(&self, name: &[u8], needle: &Needle) -> Option<bool> {
-        let block = self.header.as_ref()?;
-        Some(in_header(block, name, needle))
-    }
-    fn body(&self, index: usize) -> Option<bool> {
-        let (body, _) = self.texts.as_ref()?;
-        Some(body.get(index).copied().unwrap_or_default())
-    }
-    fn text(&self, index: usize) -> Option<bool> {
-        let (_, text) = self.texts.as_ref()?;
-        Some(text.get(index).copied().unwrap_or_default())
-    }
 }

@@ -1,17 +1,8 @@
 //! Search keys made ready for one mailbox, and how they judge a message.
 
-use super::charset::Charset;
-use crate::cmd::fetch::plan::Need;
-use crate::error::Error;
-use crate::facts::{Wants, texts};
-use crate::selected::Selected;
-use crate::view::View;
-use roost_imap::command::SearchKey;
 use roost_message::search::Needle;
 use roost_store::Row;
-use roost_types::{
-    Keyword, ModSeq, ObjectId, SeqNum, SeqSet, SequenceSet, SystemFlags, UidSet, UnixTime,
-};
+use roost_types::{Keyword, ModSeq, ObjectId, SeqNum, SeqSet, SystemFlags, UidSet, UnixTime};
 
 /// A key with its sets resolved and its texts decoded.
 #[derive(Debug)]
@@ -139,7 +130,7 @@ impl Key {
     }
 
     /// The most that judging may take, for the order of judging.
-    fn cost(&self) -> u8 {
+    pub fn cost(&self) -> u8 {
         match self {
             Self::And(keys) | Self::Or(keys) => keys.iter().map(Self::cost).max().unwrap_or(0),
             Self::Not(key) => key.cost(),
@@ -161,7 +152,7 @@ impl Key {
         }
     }
 
-    fn any(&self, is: &dyn Fn(&Self) -> bool) -> bool {
+    pub fn any(&self, is: &dyn Fn(&Self) -> bool) -> bool {
         is(self)
             || match self {
                 Self::And(keys) | Self::Or(keys) => keys.iter().any(|k| k.any(is)),
@@ -187,257 +178,9 @@ fn all<K: Known>(keys: &[Key], known: &K, decisive: bool) -> Result<bool, Missin
     }
 }
 
-/// Flags that every match has, and flags that none has: what most searches
-/// ask for, told by one look at a row.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(super) struct Mask {
-    with: SystemFlags,
-    without: SystemFlags,
-}
-
-impl Mask {
-    #[inline]
-    pub fn fits(self, row: &Row) -> bool {
-        row.flags.contains(self.with) && !row.flags.intersects(self.without)
-    }
-
-    /// Takes over what `key` demands, if that is all that it says.
-    fn take(&mut self, key: &Key) -> bool {
-        match key {
-            Key::Flag(flag) => self.with.insert(*flag),
-            Key::Not(not) => match &**not {
-                Key::Flag(flag) => self.without.insert(*flag),
-                _ => return false,
-            },
-            Key::All => {}
-            _ => return false,
-        }
-        true
-    }
-}
-
-/// All of a SEARCH command's keys.
-pub(super) struct Program {
-    mask: Mask,
-    /// What is left to judge behind the mask; nothing for most searches.
-    key: Option<Key>,
-    candidates: SeqSet,
-    body: Vec<Needle>,
-    text: Vec<Needle>,
-    needs_recent: bool,
-    wants: Option<Wants>,
-    file_need: Need,
-}
-
-impl Program {
-    pub fn new(key: SearchKey, charset: Option<&str>, selected: &Selected) -> Result<Self, Error> {
-        let mut compiler = Compiler {
-            charset: Charset::named(charset)?,
-            selected,
-            now: UnixTime::now(),
-            body: Vec::new(),
-            text: Vec::new(),
-        };
-        let key = compiler.key(key)?;
-        let reads_text = key.any(&|k| matches!(k, Key::Body(_) | Key::Text(_)));
-        let needs_recent = key.any(&|k| matches!(k, Key::Recent));
-        let wants = wants_of(&key);
-        let mut keys = match key {
-            Key::And(keys) => keys,
-            one => vec![one],
-        };
-        let candidates = narrow(&mut keys, selected.view());
-        let mut mask = Mask::default();
-        keys.retain(|key| !mask.take(key));
-        Ok(Self {
-            mask,
-            key: (!keys.is_empty()).then_some(Key::And(keys)),
-            candidates,
-            needs_recent,
-            wants,
-            file_need: match reads_text {
-                true => Need::Structure,
-                false => Need::Header,
-            },
-            body: compiler.body,
-            text: compiler.text,
-        })
-    }
-
-    pub fn mask(&self) -> Mask {
-        self.mask
-    }
-
-    /// What has to be judged of a message that fits the mask.
-    pub fn key(&self) -> Option<&Key> {
-        self.key.as_ref()
-    }
-
-    pub fn body(&self) -> &[Needle] {
-        &self.body
-    }
-
-    pub fn text(&self) -> &[Needle] {
-        &self.text
-    }
-
-    pub fn needs_recent(&self) -> bool {
-        self.needs_recent
-    }
-
-    /// Header fields or the date in them decide: what is kept of these.
-    pub fn wants(&self) -> Option<Wants> {
-        self.wants
-    }
-
-    /// How much of a file to read once it has to be opened at all.
-    pub fn file_need(&self) -> Need {
-        self.file_need
-    }
-
-    /// The messages that can match at all, by the sets in the keys.
-    pub fn candidates(&self) -> &SeqSet {
-        &self.candidates
-    }
-}
-
-fn wants_of(key: &Key) -> Option<Wants> {
-    let of_head = |key: &Key| match key {
-        Key::Header { name, .. } => !texts::has(name),
-        Key::Sent(_) => true,
-        _ => false,
-    };
-    if key.any(&of_head) {
-        return Some(Wants::HEAD);
-    }
-    let of_texts = key.any(&|key| matches!(key, Key::Header { .. }));
-    of_texts.then_some(Wants::TEXTS)
-}
-
-/// Takes the sets out of keys that must all match: these messages are left.
-fn narrow(keys: &mut Vec<Key>, view: &View) -> SeqSet {
-    let Some(last) = SeqNum::new(view.len()) else {
-        return SeqSet::new();
-    };
-    let mut candidates = SeqSet::range(SeqNum::MIN, last);
-    keys.retain(|key| {
-        candidates = match key {
-            Key::Seqs(seqs) => candidates.intersection(seqs),
-            Key::Uids(uids) => candidates.intersection(&view.seqs_of(uids)),
-            _ => return true,
-        };
-        false
-    });
-    candidates
-}
-
-/// Recursion is bounded by the depth that the parser allows.
-struct Compiler<'a> {
-    charset: Charset,
-    selected: &'a Selected,
-    now: UnixTime,
-    body: Vec<Needle>,
-    text: Vec<Needle>,
-}
-
-impl Compiler<'_> {
-    fn key(&mut self, key: SearchKey) -> Result<Key, Error> {
-        Ok(match key {
-            SearchKey::All => Key::All,
-            SearchKey::And(keys) => Key::And(self.keys(keys)?),
-            SearchKey::Or(keys) => Key::Or(self.keys(keys)?),
-            SearchKey::Not(key) => not(self.key(*key)?),
-            SearchKey::Sequence(set) => Key::Seqs(self.seqs(&set)),
-            SearchKey::Uid(set) => Key::Uids(self.uids(&set)),
-            SearchKey::Flag(flag) => Key::Flag(flag),
-            SearchKey::NotFlag(flag) => not(Key::Flag(flag)),
-            SearchKey::Keyword(keyword) => Key::Keyword(keyword),
-            SearchKey::NotKeyword(keyword) => not(Key::Keyword(keyword)),
-            SearchKey::Recent => Key::Recent,
-            SearchKey::Old => not(Key::Recent),
-            SearchKey::New => Key::And(vec![Key::Recent, not(Key::Flag(SystemFlags::SEEN))]),
-            SearchKey::Bcc(text) => self.header(b"Bcc".to_vec(), &text)?,
-            SearchKey::Cc(text) => self.header(b"Cc".to_vec(), &text)?,
-            SearchKey::From(text) => self.header(b"From".to_vec(), &text)?,
-            SearchKey::Subject(text) => self.header(b"Subject".to_vec(), &text)?,
-            SearchKey::To(text) => self.header(b"To".to_vec(), &text)?,
-            SearchKey::Header { name, value } => self.header(name, &value)?,
-            SearchKey::Body(text) => {
-                self.body.push(self.charset.needle(&text)?);
-                Key::Body(self.body.len() - 1)
-            }
-            SearchKey::Text(text) => {
-                self.text.push(self.charset.needle(&text)?);
-                Key::Text(self.text.len() - 1)
-            }
-            SearchKey::Before(day) => Key::Date(Days::Before(day)),
-            SearchKey::On(day) => Key::Date(Days::On(day)),
-            SearchKey::Since(day) => Key::Date(Days::Since(day)),
-            SearchKey::SentBefore(day) => Key::Sent(Days::Before(day)),
-            SearchKey::SentOn(day) => Key::Sent(Days::On(day)),
-            SearchKey::SentSince(day) => Key::Sent(Days::Since(day)),
-            SearchKey::SavedBefore(day) => Key::Saved(Days::Before(day)),
-            SearchKey::SavedOn(day) => Key::Saved(Days::On(day)),
-            SearchKey::SavedSince(day) => Key::Saved(Days::Since(day)),
-            // Every Maildir tells when a file came into it.
-            SearchKey::SaveDateSupported => Key::All,
-            SearchKey::Older(seconds) => Key::NotAfter(self.ago(seconds)),
-            SearchKey::Younger(seconds) => Key::NotBefore(self.ago(seconds)),
-            SearchKey::Larger(size) => Key::Size(Sizes::Larger(size)),
-            SearchKey::Smaller(size) => Key::Size(Sizes::Smaller(size)),
-            SearchKey::EmailId(id) => match ObjectId::parse(&id) {
-                Some(id) => Key::EmailId(id),
-                None => not(Key::All),
-            },
-            // No message has one (RFC 8474 §5.2).
-            SearchKey::ThreadId(_) => not(Key::All),
-            SearchKey::ModSeq(modseq) => Key::ModSeq(modseq),
-        })
-    }
-
-    /// The cheap ones first: they may decide.
-    fn keys(&mut self, keys: Vec<SearchKey>) -> Result<Vec<Key>, Error> {
-        let mut keys = keys
-            .into_iter()
-            .map(|key| self.key(key))
-            .collect::<Result<Vec<_>, _>>()?;
-        keys.sort_by_key(Key::cost);
-        Ok(keys)
-    }
-
-    fn header(&self, name: Vec<u8>, text: &[u8]) -> Result<Key, Error> {
-        let needle = Box::new(self.charset.needle(text)?);
-        Ok(Key::Header { name, needle })
-    }
-
-    fn ago(&self, seconds: u32) -> UnixTime {
-        UnixTime(self.now.0.saturating_sub(i64::from(seconds)))
-    }
-
-    /// Numbers that no message has match nothing: clients search in windows
-    /// that reach beyond the end.
-    fn seqs(&self, set: &SequenceSet) -> SeqSet {
-        let view = self.selected.view();
-        match set {
-            SequenceSet::Saved => view.seqs_of(&self.selected.saved),
-            ranges @ SequenceSet::Ranges(_) => ranges.resolve(SeqNum::new(view.len())),
-        }
-    }
-
-    fn uids(&self, set: &SequenceSet) -> UidSet {
-        match set {
-            SequenceSet::Saved => self.selected.saved.clone(),
-            ranges @ SequenceSet::Ranges(_) => ranges.resolve(self.selected.view().last_uid()),
-        }
-    }
-}
-
-fn not(key: Key) -> Key {
-    Key::Not(Box::new(key))
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::compile::not;
     use super::*;
     use proptest::prelude::*;
     use roost_store::KeywordSetId;
@@ -552,19 +295,6 @@ mod tests {
             };
             prop_assert_eq!(Ok(verdict), expected);
         }
-    }
-
-    #[test]
-    fn flags_alone_are_a_mask() {
-        let mut mask = Mask::default();
-        assert!(mask.take(&Key::Flag(SystemFlags::SEEN)));
-        assert!(mask.fits(&ROW));
-        assert!(!mask.take(&not(Key::Recent)) && !mask.take(&Key::Body(0)));
-        assert!(mask.take(&not(Key::Flag(SystemFlags::DRAFT))));
-        assert!(mask.fits(&ROW));
-        assert!(mask.take(&Key::Flag(SystemFlags::DELETED)));
-        assert!(!mask.fits(&ROW));
-        assert!(!Mask::default().take(&Key::Or(vec![])));
     }
 
     #[test]

@@ -7,9 +7,11 @@
 pub(crate) mod answer;
 mod charset;
 pub(crate) mod collect;
+mod compile;
 mod judge;
-mod kept;
 mod key;
+mod known;
+mod program;
 pub(crate) mod result;
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,7 @@ use super::{envelope, structure};
 use roost_imap::write::Dialect;
 use roost_message::{Envelope, Places, Structure, places};
 
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 /// There is a form for each dialect.
 const TWO_FORMS: u8 = 1;
 

@@ -21,12 +21,15 @@ const SMALL_HEADER: usize = 1024;
 /// Octets of the base subject that are kept: enough to tell subjects apart.
 const MAX_SUBJECT: usize = 1024;
 
+/// Pieces of a header that are copied without being put together first.
+const MOST_RUNS: usize = 16;
+
 /// All fields are there, and with an empty line they are the header.
 const COMPLETE: u8 = 1;
 const HAS_SENT: u8 = 2;
 const IS_REPLY: u8 = 4;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 /// Octets in front of the table.
 const FIXED: usize = 50;
 /// Octets of an entry of the table: the field and where it ends.
@@ -38,7 +41,7 @@ const UNKNOWN: u64 = u64::MAX;
 /// What a head is made of besides the header.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Numbers {
-    /// RFC822.SIZE.
+    /// RFC822.SIZE, measured or from the file's name.
     pub size: Option<u64>,
     pub internal: UnixTime,
 }
@@ -253,29 +256,83 @@ impl<'a> Head<'a> {
         }))
     }
 
-    /// Appends the fields in `wanted` and the empty line, as HEADER.FIELDS
-    /// has them; all of them must be known.
-    pub fn append_fields(&self, wanted: u64, out: &mut Vec<u8>) {
-        // Neighbours are copied together.
+    /// Calls `each` with the pieces of the block that make up the fields in
+    /// `wanted`, neighbours together; goes on while it says so.
+    fn each_run(&self, wanted: u64, mut each: impl FnMut(usize, usize) -> bool) -> bool {
         let (mut from, mut start) = (0, 0);
         for entry in self.table.chunks_exact(ENTRY) {
             let &[id, low, high] = entry else {
                 continue;
             };
             let end = usize::from(u16::from_le_bytes([low, high]));
-            if FieldId::from_octet(id).is_none_or(|id| wanted & id.bit() == 0) {
-                out.extend_from_slice(self.block.get(from..start).unwrap_or_default());
+            if id >= FieldId::COUNT || wanted & (1 << (id & 63)) == 0 {
+                if from < start && !each(from, start) {
+                    return false;
+                }
                 from = end;
             }
             start = end;
         }
-        out.extend_from_slice(self.block.get(from..start).unwrap_or_default());
+        from >= start || each(from, start)
+    }
+
+    /// Appends the fields in `wanted` and the empty line, as HEADER.FIELDS
+    /// has them; all of them must be known.
+    pub fn append_fields(&self, wanted: u64, out: &mut Vec<u8>) {
+        self.each_run(wanted, |from, end| {
+            out.extend_from_slice(self.block.get(from..end).unwrap_or_default());
+            true
+        });
         out.extend_from_slice(b"\r\n");
+    }
+
+    /// The same as pieces to be copied; `None` if there are too many.
+    pub fn runs(&self, wanted: u64) -> Option<Runs<'a>> {
+        let mut runs = Runs {
+            block: self.block,
+            ends: [(0, 0); MOST_RUNS],
+            count: 0,
+            len: 0,
+        };
+        let all = self.each_run(wanted, |from, end| {
+            let Some(run) = runs.ends.get_mut(runs.count) else {
+                return false;
+            };
+            *run = (from, end);
+            runs.count += 1;
+            runs.len += end - from;
+            end <= self.block.len()
+        });
+        all.then_some(runs)
     }
 
     /// Whether all of these fields are known.
     pub fn knows_all(&self, wanted: u64) -> bool {
         self.complete() || self.dropped & wanted == 0
+    }
+}
+
+/// Pieces of a header, and how long they are together.
+#[derive(Clone, Copy, Debug)]
+pub struct Runs<'a> {
+    block: &'a [u8],
+    ends: [(usize, usize); MOST_RUNS],
+    count: usize,
+    len: usize,
+}
+
+impl Runs<'_> {
+    /// Octets, those of the empty line included.
+    pub fn octets(&self) -> usize {
+        self.len + 2
+    }
+
+    /// Appends the pieces and the empty line.
+    pub fn append(&self, out: &mut Vec<u8>) {
+        for &(from, end) in self.ends.iter().take(self.count) {
+            out.extend_from_slice(self.block.get(from..end).unwrap_or_default());
+        }
+        out.extend_from_slice(b"\r\n");
     }
 }
 
@@ -373,7 +430,13 @@ mod tests {
             let wanted = names.iter().filter_map(|n| FieldId::of(n)).fold(0, |set, id| set | id.bit());
             prop_assert!(head.knows_all(wanted));
             head.append_fields(wanted, &mut fields);
-            prop_assert_eq!(filtered, fields);
+            prop_assert_eq!(&filtered, &fields);
+            if let Some(runs) = head.runs(wanted) {
+                fields.clear();
+                runs.append(&mut fields);
+                prop_assert_eq!(runs.octets(), fields.len());
+                prop_assert_eq!(filtered, fields);
+            }
         }
 
         #[test]
@@ -382,6 +445,11 @@ mod tests {
             if let Some(version) = record.first_mut() { *version = VERSION; }
             if let Some(head) = Head::parse(&record) {
                 head.append_fields(u64::MAX, &mut Vec::new());
+                if let Some(runs) = head.runs(u64::MAX - 1) {
+                    let mut out = Vec::new();
+                    runs.append(&mut out);
+                    prop_assert_eq!(runs.octets(), out.len());
+                }
                 values(&head, b"To");
             }
         }

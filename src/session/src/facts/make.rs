@@ -10,9 +10,9 @@ use crate::error::Error;
 use roost_message::header::{self, Field};
 use roost_message::preview::preview;
 use roost_message::{Envelope, Limits, Structure, crlf, scan_bytes, search};
+use roost_store::Mailbox;
 use roost_store::cache::COLUMNS;
-use roost_store::{Beginning, Mailbox};
-use roost_types::Uid;
+use roost_types::{Uid, UnixTime};
 use std::cell::RefCell;
 use std::sync::Arc;
 
@@ -105,7 +105,8 @@ pub(super) fn make(
     lacks: Lacks,
     wants: Wants,
 ) -> Result<Records, Error> {
-    let measure = wants.size && mailbox.snapshot().known_size(uid).is_none();
+    let named = mailbox.snapshot().known_size(uid);
+    let measure = wants.size && named.is_none();
     let at_once = match lacks.more_than_header() || measure {
         true => AT_ONCE,
         false => HEADER_AT_ONCE,
@@ -119,28 +120,51 @@ pub(super) fn make(
         .map_err(Error::from)
         .and_then(|beginning| {
             let text = buf.get(..beginning.len).unwrap_or_default();
+            let column = mailbox.snapshot().known_internal_date(uid);
+            let asked = Asked {
+                lacks,
+                measure,
+                named,
+                internal: column.unwrap_or(beginning.internal_date),
+            };
             match beginning.whole {
-                true => small(text, lacks, measure, beginning),
-                false => large(mailbox, uid, text, lacks, measure, beginning),
+                true => small(text, asked),
+                false => large(mailbox, uid, text, asked),
             }
         });
     BUFFER.set(buf);
     made
 }
 
-fn small(
-    mut text: &[u8],
+/// What is to be made, and what the columns say.
+#[derive(Clone, Copy)]
+struct Asked {
     lacks: Lacks,
+    /// RFC822.SIZE has to be found out.
     measure: bool,
-    beginning: Beginning,
-) -> Result<Records, Error> {
-    let scanned = lacks.more_than_header();
+    /// RFC822.SIZE as the file's name says, or as it was measured before.
+    named: Option<u64>,
+    internal: UnixTime,
+}
+
+impl Asked {
+    /// Where a size turns out to be another than was believed, it is put
+    /// right in all records that tell it.
+    fn measured(mut self, size: Option<u64>) -> Self {
+        self.lacks.header |= size.is_some() && self.named.is_some() && size != self.named;
+        self
+    }
+}
+
+fn small(mut text: &[u8], asked: Asked) -> Result<Records, Error> {
+    let scanned = asked.lacks.more_than_header();
     let structure = scanned.then(|| scan_bytes(text, &Limits::DEFAULT));
     let size = match &structure {
         Some(structure) => Some(structure.size.crlf_len),
-        None => measure.then(|| crlf::len(text)),
+        None => asked.measure.then(|| crlf::len(text)),
     };
-    let header = match lacks.header {
+    let asked = asked.measured(size);
+    let header = match asked.lacks.header {
         true => text.get(..header::len(text)).unwrap_or_default(),
         false => &[],
     };
@@ -149,30 +173,23 @@ fn small(
         structure: structure.as_ref(),
         size,
     };
-    made.records(&mut text, lacks, beginning)
+    made.records(&mut text, asked)
 }
 
-fn large(
-    mailbox: &Arc<Mailbox>,
-    uid: Uid,
-    text: &[u8],
-    lacks: Lacks,
-    measure: bool,
-    beginning: Beginning,
-) -> Result<Records, Error> {
+fn large(mailbox: &Arc<Mailbox>, uid: Uid, text: &[u8], asked: Asked) -> Result<Records, Error> {
     // The header ends with an empty line in front of what was read last.
     let len = header::len(text);
     let header = text.get(..len).filter(|_| len < text.len());
     if let Some(header) = header
-        && !lacks.more_than_header()
-        && !measure
+        && !asked.lacks.more_than_header()
+        && !asked.measure
     {
         let made = Made {
             header,
             structure: None,
             size: None,
         };
-        return made.records(&mut &b""[..], lacks, beginning);
+        return made.records(&mut &b""[..], asked);
     }
     let mut source = Source::load(mailbox, uid, Need::Structure)?;
     let read;
@@ -189,7 +206,7 @@ fn large(
         structure: structure.as_deref(),
         size: structure.as_ref().map(|s| s.size.crlf_len),
     };
-    made.records(&mut source, lacks, beginning)
+    made.records(&mut source, asked.measured(made.size))
 }
 
 /// What records are made of.
@@ -201,20 +218,17 @@ struct Made<'a> {
 
 impl Made<'_> {
     /// The records by rising column.
-    fn records(
-        &self,
-        source: &mut dyn search::Source,
-        lacks: Lacks,
-        beginning: Beginning,
-    ) -> Result<Records, Error> {
+    fn records(&self, source: &mut dyn search::Source, asked: Asked) -> Result<Records, Error> {
+        let lacks = asked.lacks;
+        let size = self.size.or(asked.named);
         let mut records = Records {
             size: self.size,
             ..Records::default()
         };
         if lacks.header {
             let numbers = Numbers {
-                size: self.size,
-                internal: beginning.internal_date,
+                size,
+                internal: asked.internal,
             };
             let whole = self.header.len() < Limits::DEFAULT.header;
             let fields: Vec<Field<'_>> = header::fields(self.header).collect();
@@ -224,7 +238,7 @@ impl Made<'_> {
             });
             records.add(ENVELOPE, |out| {
                 let envelope = Envelope::of(fields.iter().copied());
-                answers::make_envelope(&envelope, self.size, out);
+                answers::make_envelope(&envelope, size, out);
             });
             records.add(TEXTS, |out| texts::make(&fields, whole, out));
         }

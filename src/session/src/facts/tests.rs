@@ -1,12 +1,13 @@
 //! Answers out of what is kept are those that the files give, whatever has
 //! become of the pieces.
 
-use super::*;
+use super::{envelope, structure};
 use crate::tests::bench::Bench;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
-use roost_imap::write;
+use roost_imap::write::{self, Dialect};
 use roost_message::crlf::{self, Nul};
+use roost_message::filter::{self, Keep};
 use roost_message::{Envelope, Limits, header, scan_bytes};
 
 const ITEMS: &str = "(UID RFC822.SIZE INTERNALDATE ENVELOPE BODY BODYSTRUCTURE PREVIEW \
@@ -214,4 +215,27 @@ fn wants_that_come_later_are_met() {
     assert!(answer(&mut bench) == all);
     let lazy = bench.run("d FETCH 151 (PREVIEW (LAZY))");
     assert!(lazy.contains("PREVIEW \"line of text line"), "{lazy}");
+}
+
+#[test]
+fn a_size_that_a_file_name_has_wrong_is_put_right_everywhere() {
+    let mail = b"Subject: s\nFrom: a@b\n\nbody\n";
+    let mut bench = bench(&[mail.to_vec()]);
+    let name = format!("1700000000.M7P7.x,S={},W=5:2,S", mail.len());
+    std::fs::write(bench.path(0).with_file_name(name), mail).unwrap();
+    bench.run("a NOOP");
+    assert_eq!(sizes(&mut bench), [5; 3]);
+    bench.run("c FETCH 2 BODYSTRUCTURE");
+    let right = mail.len() + mail.iter().filter(|&&b| b == b'\n').count();
+    assert_eq!(sizes(&mut bench), [right; 3]);
+}
+
+/// RFC822.SIZE of the second message, alone and beside what records tell.
+fn sizes(bench: &mut Bench) -> [usize; 3] {
+    ["", " ENVELOPE", " BODY.PEEK[HEADER.FIELDS (Subject)]"].map(|item| {
+        let answer = bench.run(&format!("b FETCH 2 (RFC822.SIZE{item})"));
+        let (_, size) = answer.split_once("RFC822.SIZE ").unwrap();
+        let end = size.find([' ', ')']).unwrap();
+        size[..end].parse().unwrap()
+    })
 }

@@ -8,6 +8,7 @@ use roost_imap::command::{Partial, SectionPart};
 use roost_imap::write;
 use roost_message::decode::{Decoded, Encoding};
 use roost_message::{Error as MessageError, Span};
+use std::collections::HashMap;
 use std::io::Read;
 
 /// A part that is asked for.
@@ -38,11 +39,11 @@ impl Binary {
     }
 
     /// The decoded part; `None` if its encoding is not known.
-    pub fn value(&self, source: &Source) -> Result<Option<Value>, Error> {
+    pub fn value(&self, source: &Source, measured: &mut Measured) -> Result<Option<Value>, Error> {
         let Some((span, encoding)) = source.places()?.body(&self.path) else {
             return Ok(Some(Value::Nil));
         };
-        let Some(found) = measured(source, span, encoding)? else {
+        let Some(found) = measured.part(&self.path, source, span, encoding)? else {
             return Ok(None);
         };
         let Some(reader) = open(source, span, encoding)? else {
@@ -58,18 +59,37 @@ impl Binary {
 
     /// Octets of the decoded part, 0 if there is none; `None` if its encoding
     /// is not known.
-    pub fn size(&self, source: &Source) -> Result<Option<u64>, Error> {
-        match source.places()?.body(&self.path) {
-            None => Ok(Some(0)),
-            Some((span, encoding)) => Ok(measured(source, span, encoding)?.map(|m| m.len)),
-        }
+    pub fn size(&self, source: &Source, measured: &mut Measured) -> Result<Option<u64>, Error> {
+        let Some((span, encoding)) = source.places()?.body(&self.path) else {
+            return Ok(Some(0));
+        };
+        let found = measured.part(&self.path, source, span, encoding)?;
+        Ok(found.map(|m| m.len))
     }
 }
 
-fn measured(source: &Source, span: Span, encoding: Encoding) -> Result<Option<Measure>, Error> {
-    match open(source, span, encoding)? {
-        Some(mut reader) => Ok(Some(measure(&mut reader)?)),
-        None => Ok(None),
+/// What was found out about the parts of one message, each read once however
+/// many items ask for it. `None` is a part whose encoding is not known.
+#[derive(Default)]
+pub(super) struct Measured(HashMap<Vec<u32>, Option<Measure>>);
+
+impl Measured {
+    fn part(
+        &mut self,
+        path: &[u32],
+        source: &Source,
+        span: Span,
+        encoding: Encoding,
+    ) -> Result<Option<Measure>, Error> {
+        if let Some(known) = self.0.get(path) {
+            return Ok(*known);
+        }
+        let found = match open(source, span, encoding)? {
+            Some(mut reader) => Some(measure(&mut reader)?),
+            None => None,
+        };
+        self.0.insert(path.to_vec(), found);
+        Ok(found)
     }
 }
 

@@ -3,7 +3,7 @@
 use super::plan::Need;
 use super::source::Source;
 use crate::error::Error;
-use crate::facts::{Facts, WantedFields, Wants};
+use crate::facts::{Facts, Runs, WantedFields, Wants};
 use roost_imap::command::{Partial, Section, SectionText};
 use roost_imap::write;
 use roost_message::crlf::{self, CrlfReader, Nul};
@@ -123,6 +123,12 @@ impl Body {
     /// Whether facts may do without the file.
     pub fn may_be_kept(&self) -> bool {
         self.path.is_empty() && self.kind == Kind::Header
+    }
+
+    /// Fields of the header as pieces of what is kept, where that is possible.
+    pub fn runs<'a>(&self, facts: &Facts<'a>) -> Option<Runs<'a>> {
+        let fields = self.fields.as_ref().filter(|_| self.partial.is_none());
+        facts.runs_of(fields?)
     }
 
     /// Writes into `out` what is kept of a section of which that is possible;

@@ -16,7 +16,9 @@
 
 mod binary;
 mod body;
+mod columns;
 mod message;
+mod pieces;
 pub(crate) mod plan;
 mod queue;
 pub(crate) mod source;
@@ -36,11 +38,11 @@ use roost_imap::ResponseCode;
 use roost_imap::command::{FetchArgs, FetchItem};
 use roost_imap::write::{Dialect, Vanished};
 use roost_store::Mailbox;
-use roost_types::{ModSeq, SeqSet, Uid, UidSet};
+use roost_types::{ModSeq, SeqSet, UidSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// A step takes no further message after so long.
+/// A step begins no further item that may need a file after so long.
 const STEP_TIME: Duration = Duration::from_millis(20);
 
 /// Begins the command.
@@ -87,6 +89,8 @@ pub(super) struct Fetch {
     /// What others changed, found when setting `\Seen`.
     changes: Option<Changes>,
     current: Option<Message>,
+    /// The file of a message has been opened.
+    reads_files: bool,
     trouble: Trouble,
 }
 
@@ -110,11 +114,12 @@ impl Job for Fetch {
                 }
                 self.changes = None;
             } else if self.current.is_some() {
-                self.go_on(session, out)?;
-            } else if begun.elapsed() >= STEP_TIME {
-                return Ok(Step::More);
+                self.go_on(session, out, start + STEP_OCTETS)?;
             } else if !self.begin(session)? {
                 return self.reply().map(Step::Done);
+            }
+            if self.takes_time() && begun.elapsed() >= STEP_TIME {
+                break;
             }
         }
         Ok(Step::More)
@@ -146,6 +151,7 @@ impl Fetch {
             unseen: UidSet::new(),
             changes: None,
             current: None,
+            reads_files: false,
             trouble: Trouble::default(),
             plan,
         })
@@ -165,13 +171,15 @@ impl Fetch {
         Self::new(session, items, true, &seqs, vanished)
     }
 
+    /// Files are read, so that a step has to look at the clock.
+    fn takes_time(&self) -> bool {
+        self.reads_files || self.facts.has_read()
+    }
+
     /// Takes the next message; false when there is none.
     fn begin(&mut self, session: &mut Session) -> Result<bool, Error> {
-        let Some(seq) = self.queue.next_of_batch() else {
+        let Some(row) = self.queue.next_of_batch() else {
             return self.begin_batch(session);
-        };
-        let Some(row) = session.selected()?.view().at(seq) else {
-            return Ok(true);
         };
         self.current = Some(Message::new(row, self.style));
         Ok(true)
@@ -198,16 +206,22 @@ impl Fetch {
                 Err(error) => log::warn!("{}: setting \\Seen: {error}", self.mailbox.name()),
             }
         }
+        let uids = self.queue.begin(&seqs, session.selected()?.view());
         if self.plan.uses_facts() {
-            let view = session.selected()?.view();
-            let uids: Vec<Uid> = seqs.iter().filter_map(|seq| view.uid_at(seq)).collect();
             self.facts.prefetch(&uids);
         }
         Ok(true)
     }
 
-    /// Goes on with the literal under way, or with the next item.
-    fn go_on(&mut self, session: &mut Session, out: &mut Vec<u8>) -> Result<(), Error> {
+    /// Goes on with the literal under way, or with the items of the message:
+    /// one if they need its file, otherwise as many as fit until `out` has
+    /// grown to `until` octets.
+    fn go_on(
+        &mut self,
+        session: &mut Session,
+        out: &mut Vec<u8>,
+        until: usize,
+    ) -> Result<(), Error> {
         let Some(message) = &mut self.current else {
             return Ok(());
         };
@@ -224,19 +238,27 @@ impl Fetch {
             trouble: &mut self.trouble,
             session,
         };
-        let Some(index) = message.next_item() else {
-            let unseen = self.unseen.contains(message.uid());
-            let unasked = Unasked::of(&self.plan, self.style, unseen);
-            return message.unasked(unasked, &mut context, out);
-        };
-        match self.plan.items().get(index) {
-            Some(item) => message.item(item, &mut context, out)?,
-            None => {
-                message.close(out);
-                self.current = None;
+        loop {
+            match message.next_item() {
+                None => {
+                    let unseen = self.unseen.contains(message.uid());
+                    let unasked = Unasked::of(&self.plan, self.style, unseen);
+                    message.unasked(unasked, &mut context, out)?;
+                }
+                Some(index) => match self.plan.items().get(index) {
+                    Some(item) => message.item(item, &mut context, out)?,
+                    None => {
+                        message.close(out);
+                        self.current = None;
+                        return Ok(());
+                    }
+                },
+            }
+            self.reads_files |= message.has_file();
+            if message.has_file() || out.len() >= until {
+                return Ok(());
             }
         }
-        Ok(())
     }
 
     fn reply(&mut self) -> Result<Reply, Error> {

@@ -115,6 +115,15 @@ pub(super) struct Plan {
     need: Need,
     wants: Option<Wants>,
     sets_seen: bool,
+    pub asks: Asks,
+}
+
+/// Items that the client may get without having asked for them.
+#[derive(Clone, Copy)]
+pub(super) struct Asks {
+    pub uid: bool,
+    pub flags: bool,
+    pub modseq: bool,
 }
 
 impl Plan {
@@ -133,11 +142,17 @@ impl Plan {
             size: sized,
             ..wants
         });
+        let asks = Asks {
+            uid: items.contains(&Item::Uid),
+            flags: items.contains(&Item::Flags),
+            modseq: items.contains(&Item::ModSeq),
+        };
         Self {
             need,
             wants,
             items,
             sets_seen,
+            asks,
         }
     }
 
@@ -165,10 +180,6 @@ impl Plan {
 
     pub fn sets_seen(&self) -> bool {
         self.sets_seen
-    }
-
-    pub fn asks(&self, item: &Item) -> bool {
-        self.items.contains(item)
     }
 }
 

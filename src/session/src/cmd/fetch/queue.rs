@@ -1,6 +1,8 @@
 //! Which messages come next.
 
-use roost_types::{SeqNum, SeqSet};
+use crate::view::{View, ViewRow};
+use roost_types::{SeqNum, SeqSet, Uid};
+use std::ops::ControlFlow;
 
 /// Messages that get `\Seen` together: a client that goes away has been sent
 /// most of what was marked.
@@ -13,7 +15,7 @@ const BATCH: u32 = 256;
 pub(super) struct Queue {
     ranges: std::vec::IntoIter<(SeqNum, SeqNum)>,
     rest: Option<(SeqNum, SeqNum)>,
-    batch: std::vec::IntoIter<SeqNum>,
+    batch: std::vec::IntoIter<ViewRow>,
     size: u32,
 }
 
@@ -28,11 +30,11 @@ impl Queue {
     }
 
     /// The next message of the batch.
-    pub fn next_of_batch(&mut self) -> Option<SeqNum> {
+    pub fn next_of_batch(&mut self) -> Option<ViewRow> {
         self.batch.next()
     }
 
-    /// Begins the next batch; it is empty at the end.
+    /// Which messages the next batch has; none at the end.
     pub fn next_batch(&mut self) -> SeqSet {
         let mut seqs = SeqSet::new();
         let mut left = self.size;
@@ -46,8 +48,30 @@ impl Queue {
             let next = end.next().filter(|&next| next <= last);
             self.rest = next.map(|next| (next, last));
         }
-        self.batch = seqs.iter().collect::<Vec<_>>().into_iter();
         seqs
+    }
+
+    /// Begins the batch of these messages, as `view` has them now: it stays as
+    /// it is until the next batch. Returns their UIDs.
+    pub fn begin(&mut self, seqs: &SeqSet, view: &View) -> Vec<Uid> {
+        let mut rows = Vec::with_capacity(BATCH as usize);
+        for (first, last) in seqs.ranges() {
+            if view.has_ghosts() {
+                rows.extend(view.rows(first).take_while(|m| m.seq <= last));
+                continue;
+            }
+            let _ = view.scan(first, last, |seq, row| {
+                rows.push(ViewRow {
+                    seq,
+                    row: *row,
+                    ghost: false,
+                });
+                ControlFlow::Continue(())
+            });
+        }
+        let uids = rows.iter().map(|m| m.row.uid).collect();
+        self.batch = rows.into_iter();
+        uids
     }
 }
 
@@ -69,10 +93,7 @@ mod tests {
                 break;
             }
             assert!(batch.len() <= u64::from(BATCH_SEEN));
-            while let Some(seq) = queue.next_of_batch() {
-                assert!(batch.contains(seq));
-                found.push(seq);
-            }
+            found.extend(batch.iter());
         }
         assert_eq!(found, seqs.iter().collect::<Vec<_>>());
     }

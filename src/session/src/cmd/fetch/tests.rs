@@ -219,6 +219,20 @@ fn many_messages_take_many_small_steps() {
 }
 
 #[test]
+fn many_items_of_one_message_take_many_steps() {
+    let mut bench = Bench::new(&[("S", MULTI)]);
+    let items = "BODYSTRUCTURE ".repeat(250);
+    let (mut most, mut steps) = (0, 0);
+    let command = format!("a FETCH 1 ({})", items.trim_end());
+    let answer = drive(&mut bench.session, &command, |n| {
+        most = most.max(n);
+        steps += 1;
+    });
+    assert!(answer.len() > 100_000, "{}", answer.len());
+    assert!(most < 70_000 && steps > 1, "{steps} of up to {most}");
+}
+
+#[test]
 fn windows_of_messages() {
     let small: &[u8] = b"A: b\n\n";
     let mut bench = Bench::new(&[("", small); 7]);

@@ -2,7 +2,7 @@
 //! that change while they are read.
 
 use crate::Progress;
-use crate::cmd::fetch::binary::Binary;
+use crate::cmd::fetch::binary::{Binary, Measured};
 use crate::cmd::fetch::body::{Body, Value};
 use crate::cmd::fetch::plan::Need;
 use crate::cmd::fetch::source::Source;
@@ -12,6 +12,7 @@ use proptest::strategy::ValueTree;
 use roost_imap::Frame;
 use roost_imap::command::{Partial, Section, SectionText};
 use roost_message::Structure;
+use roost_types::Uid;
 use std::num::NonZeroU32;
 
 /// The literal behind `name`, and what follows it.
@@ -154,12 +155,29 @@ fn what_is_held_in_memory_makes_no_difference() {
                 row.uid.get()
             );
             let binary = Binary::new(part, partial);
-            let (a, b) = (binary.value(&memory).unwrap(), binary.value(&disk).unwrap());
+            let value = |source| binary.value(source, &mut Measured::default()).unwrap();
+            let (a, b) = (value(&memory), value(&disk));
             assert_eq!(a.map(octets_of), b.map(octets_of), "{binary:?}");
             compared += 1;
         }
     }
     assert!(compared > 10_000);
+}
+
+#[test]
+fn a_part_is_measured_once_however_often_it_is_asked_for() {
+    let bench = Bench::new(&[("S", &large())]);
+    let selected = bench.session.selected().unwrap();
+    let mut source = Source::load_up_to(selected.mailbox(), Uid::MIN, Need::Structure, 0).unwrap();
+    let structure = Structure::clone(source.structure().unwrap());
+    source.set_places(structure.into());
+    let binary = Binary::new(vec![NonZeroU32::new(2).unwrap()], None);
+    let mut measured = Measured::default();
+    let size = binary.size(&source, &mut measured).unwrap();
+    assert_eq!(size, Some(40_000 * 52));
+    std::fs::remove_file(bench.path(0)).unwrap();
+    assert_eq!(binary.size(&source, &mut measured).unwrap(), size);
+    assert!(binary.size(&source, &mut Measured::default()).is_err());
 }
 
 fn sections(texts: &[Option<SectionText>]) -> Vec<(&[u32], Option<SectionText>, Option<Partial>)> {

@@ -220,8 +220,11 @@ fn many_messages_take_many_small_steps() {
 
 #[test]
 fn many_items_of_one_message_take_many_steps() {
-    let mut bench = Bench::new(&[("S", MULTI)]);
-    let items = "BODYSTRUCTURE ".repeat(250);
+    let mail = format!("Subject: {}\n\nbody\n", "x".repeat(900));
+    let mut bench = Bench::new(&[("S", mail.as_bytes())]);
+    let items: String = (0..200)
+        .map(|n| format!("BODY.PEEK[HEADER]<{n}.900> "))
+        .collect();
     let (mut most, mut steps) = (0, 0);
     let command = format!("a FETCH 1 ({})", items.trim_end());
     let answer = drive(&mut bench.session, &command, |n| {

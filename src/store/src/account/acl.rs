@@ -37,21 +37,28 @@ impl Account {
     /// The list of a mailbox; an empty one where it has none, and for names
     /// without storage.
     pub fn acl(&self, name: &MailboxName) -> Result<Arc<Acl>, Error> {
-        let tree = self.tree()?;
-        self.acl_in(&tree, name)
+        // INBOX has its place whatever else there is.
+        match name.is_inbox() {
+            true => self.acl_at(None, name),
+            false => self.acl_in(&*self.tree()?, name),
+        }
     }
 
     fn acl_in(&self, tree: &Tree, name: &MailboxName) -> Result<Arc<Acl>, Error> {
-        let Some(place) = acl_place(tree, name) else {
-            return Ok(Arc::default());
-        };
+        match acl_place(tree, name) {
+            Some(place) => self.acl_at(place, name),
+            None => Ok(Arc::default()),
+        }
+    }
+
+    fn acl_at(&self, place: Option<&[u8]>, name: &MailboxName) -> Result<Arc<Acl>, Error> {
         let file = match place {
             None => acl::FILE.as_bytes().to_vec(),
             Some(directory) => [directory, b"/", acl::FILE.as_bytes()].concat(),
         };
         let stamp = match DirStamp::at(&self.root, &file) {
             Ok(stamp) => stamp,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return self.without(tree, name),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return self.without(place, name),
             Err(e) => return Err(Error::io(&self.root.entry(&file), e)),
         };
         if let Some((known, acl)) = lock(&self.acls).known.get(name)
@@ -72,15 +79,12 @@ impl Account {
     }
 
     /// Of a mailbox without Dovecot's file, Courier's list is taken over.
-    fn without(&self, tree: &Tree, name: &MailboxName) -> Result<Arc<Acl>, Error> {
+    fn without(&self, place: Option<&[u8]>, name: &MailboxName) -> Result<Arc<Acl>, Error> {
         lock(&self.acls).known.remove(name);
         if !self.has_courier_lists()? {
             return Ok(Arc::default());
         }
-        let taken = self.courier_list(tree, name)?;
-        let Some(place) = acl_place(tree, name) else {
-            return Ok(Arc::default());
-        };
+        let taken = self.courier_list(&*self.tree()?, name)?;
         let Options {
             fsync,
             lock_timeout,

@@ -88,6 +88,7 @@ fn target(row: &Row) -> String {
         Some(Target::RatioOr(r, most)) => {
             format!("{} or {}", ratio(r), figure(row.unit, most))
         }
+        Some(Target::OfLimit(share)) => format!("{:.0} % of the limit", share * 100.0),
         Some(Target::AtMost(most)) => format!("≤ {}", figure(row.unit, most)),
     }
 }

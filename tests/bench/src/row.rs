@@ -24,6 +24,8 @@ pub enum Target {
     RatioOr(f64, f64),
     /// The figure itself.
     AtMost(f64),
+    /// This share of the speed that the row's limit stands for.
+    OfLimit(f64),
 }
 
 /// What the machine itself would take for the same, at best.
@@ -123,6 +125,7 @@ impl Row {
             Target::Ratio(r) => Some(self.factor()? >= r),
             Target::RatioOr(r, most) => Some(roost <= most || self.factor()? >= r),
             Target::AtMost(most) => Some(roost <= most),
+            Target::OfLimit(share) => Some(self.limit()?.value >= roost * share),
         }
     }
 }
@@ -156,5 +159,9 @@ mod tests {
         assert!(r.limit().is_none());
         r.floor = Some(("y", vec![3.0, 1.0, 2.0]));
         assert_eq!(r.limit().map(|l| l.value), Some(2.0));
+        r.target = Some(Target::OfLimit(1.0));
+        assert_eq!(r.met(), Some(true));
+        r.target = Some(Target::OfLimit(1.1));
+        assert_eq!(r.met(), Some(false));
     }
 }

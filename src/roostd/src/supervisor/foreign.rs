@@ -41,7 +41,7 @@ pub(super) struct Foreign {
     last: u64,
     /// Links that the owner's worker has and has not confirmed; the asker's end
     /// is kept meanwhile.
-    opening: HashMap<SessionId, (Wish, OwnedFd, Instant)>,
+    opening: HashMap<SessionId, (Link, OwnedFd, Instant)>,
 }
 
 /// Why auth was asked.
@@ -66,6 +66,8 @@ pub(super) struct Link {
     pub owner: Grant,
     groups: Vec<String>,
     wish: Wish,
+    /// A worker has died before it took it.
+    again: bool,
 }
 
 impl Foreign {
@@ -242,34 +244,31 @@ impl Supervisor {
             owner,
             groups: found.groups,
             wish,
+            again: false,
         })));
     }
 
     /// To the owner's running worker.
     pub(super) fn deliver_link(&mut self, link: Link) {
-        let Link {
-            owner,
-            groups,
-            wish,
-        } = link;
+        let (owner, wish) = (&link.owner, &link.wish);
         // Meanwhile it may have ended.
         let Some(entry) = self.own_session(wish.uid, wish.asked.session) else {
             return;
         };
         let (asker, tls) = (entry.account.clone(), entry.tls.clone());
         let endpoints = entry.endpoints.clone();
-        let place = match self.settings.place_of(&owner) {
+        let place = match self.settings.place_of(owner) {
             Ok(place) => place,
             Err(error) => {
                 log::error!("no Maildir for <{}>: {error}", escape(&owner.account));
-                return self.refuse_link(&wish, ForeignResult::Unavailable);
+                return self.refuse_link(&link.wish, ForeignResult::Unavailable);
             }
         };
         let (ours, theirs) = match roost_os::fdpass::wide_stream_pair(AHEAD) {
             Ok(pair) => pair,
             Err(error) => {
                 log::error!("no sockets for a link: {error}");
-                return self.refuse_link(&wish, ForeignResult::Unavailable);
+                return self.refuse_link(&link.wish, ForeignResult::Unavailable);
             }
         };
         let session = Session {
@@ -287,7 +286,7 @@ impl Supervisor {
             quota: place.quota,
             asker: Some(Asker {
                 account: asker.clone(),
-                groups,
+                groups: link.groups.clone(),
                 shown: wish.asked.shown.clone(),
             }),
         };
@@ -305,17 +304,16 @@ impl Supervisor {
                 Arc::clone(&wish.permit),
             )),
         };
-        let uid = owner.credentials.uid;
-        self.registry.insert(owner.session, entry);
+        let (uid, id) = (owner.credentials.uid, owner.session);
+        self.registry.insert(id, entry);
         let until = Instant::now() + PATIENCE;
-        let opening = (wish, ours, until);
-        self.foreign.opening.insert(owner.session, opening);
+        self.foreign.opening.insert(id, (link, ours, until));
         self.give_session(uid, session, theirs);
     }
 
     /// The owner's worker serves the link.
     pub(super) fn on_link_started(&mut self, link: SessionId) {
-        let Some((wish, end, _)) = self.foreign.opening.remove(&link) else {
+        let Some((Link { wish, .. }, end, _)) = self.foreign.opening.remove(&link) else {
             return;
         };
         if let Some(entry) = self.registry.get(link)
@@ -336,7 +334,7 @@ impl Supervisor {
 
     /// A link has ended, or has never begun, for this reason.
     pub(super) fn on_link_ended(&mut self, link: SessionId, entry: &Entry, reason: Refusal) {
-        if let Some((wish, ..)) = self.foreign.opening.remove(&link) {
+        if let Some((Link { wish, .. }, ..)) = self.foreign.opening.remove(&link) {
             let result = match reason {
                 Refusal::NoMail => ForeignResult::NoSuchAccount,
                 _ => ForeignResult::Unavailable,
@@ -353,6 +351,19 @@ impl Supervisor {
                 entry.since.elapsed().as_secs_f64(),
                 of.session
             );
+        }
+    }
+
+    /// The owner's worker has died. A link that it had not taken yet was sent
+    /// to a dead one, and gets its successor, once.
+    pub(super) fn on_link_orphaned(&mut self, uid: UserId, link: SessionId, entry: &Entry) {
+        match self.foreign.opening.remove(&link) {
+            Some((mut link, ..)) if !link.again && self.phase.is_serving() => {
+                link.again = true;
+                self.keep_for_later(uid, Wanted::Link(Box::new(link)));
+            }
+            Some((link, ..)) => self.drop_link(&link),
+            None => self.on_link_ended(link, entry, Refusal::Unavailable),
         }
     }
 
@@ -392,10 +403,10 @@ impl Supervisor {
             .foreign
             .opening
             .extract_if(|_, (.., until)| late(until))
-            .map(|(_, (wish, ..))| wish)
+            .map(|(_, (link, ..))| link)
             .collect();
-        for wish in opening {
-            self.refuse_link(&wish, ForeignResult::Unavailable);
+        for link in opening {
+            self.drop_link(&link);
         }
     }
 }

@@ -159,7 +159,7 @@ impl Supervisor {
                 continue;
             };
             if entry.link.is_some() {
-                self.on_link_ended(session, &entry, Refusal::Unavailable);
+                self.on_link_orphaned(uid, session, &entry);
             } else if entry.started {
                 log_end(session, &entry, pid, "Worker died", None);
                 self.send_gate(SupervisorToGate::SessionEnded(session), vec![]);

@@ -156,6 +156,14 @@ impl Supervisor {
         }
     }
 
+    /// For the next worker of `uid`, which the clock starts.
+    pub(super) fn keep_for_later(&mut self, uid: UserId, wanted: Wanted) {
+        match self.workers.get_mut(&uid) {
+            Some(worker) if worker.pending.len() < MAX_PENDING => worker.pending.push_back(wanted),
+            _ => self.turn_away(&wanted, Refusal::Unavailable),
+        }
+    }
+
     /// There is no worker for it.
     pub(super) fn turn_away(&mut self, wanted: &Wanted, reason: Refusal) {
         match wanted {

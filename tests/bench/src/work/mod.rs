@@ -5,6 +5,7 @@ mod append;
 mod body;
 mod copy;
 mod fetch;
+mod foreign;
 mod idle;
 mod login;
 mod million;
@@ -27,6 +28,7 @@ pub const ALL: &[(&str, Workload)] = &[
     ("open", open::run),
     ("fetch", fetch::run),
     ("body", body::run),
+    ("foreign", foreign::run),
     ("search", search::run),
     ("store", store::run),
     ("copy", copy::run),

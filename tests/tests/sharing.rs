@@ -1,0 +1,284 @@
+//! Mailboxes shared between accounts: real users with closed homes, virtual
+//! users of one uid, and workers that die.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use roost_tests::client::Client;
+use roost_tests::mail;
+use roost_tests::process::{eventually, in_namespace};
+use roost_tests::roost::{PASSWORD, Roost, Setup};
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+fn start(setup: &Setup) -> (tempfile::TempDir, Roost) {
+    let dir = tempfile::tempdir().unwrap();
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let roost = Roost::start(dir.path(), setup).unwrap();
+    (dir, roost)
+}
+
+fn with_pam() -> (tempfile::TempDir, Roost) {
+    start(&Setup {
+        pam: true,
+        ..Setup::default()
+    })
+}
+
+fn login(roost: &Roost, user: &str) -> Client {
+    Client::login(roost.addr(), user, &format!("{user}-secret")).unwrap()
+}
+
+/// The owner, logged in, with a mailbox of `n` messages that bob may read.
+fn owner(roost: &Roost, mailbox: &str, n: u32) -> Client {
+    let mut alice = login(roost, "alice");
+    share(&mut alice, mailbox, n);
+    alice
+}
+
+fn share(alice: &mut Client, mailbox: &str, n: u32) {
+    alice.ok(&format!("CREATE {mailbox}")).unwrap();
+    for number in 1..=n {
+        let message = mail::small(number);
+        assert!(alice.append(mailbox, "", &message).unwrap().ok());
+    }
+    alice.ok(&format!("SETACL {mailbox} bob lrs")).unwrap();
+}
+
+/// The worker of a uid.
+fn worker(roost: &Roost, uid: u32) -> Option<Pid> {
+    let of = |pid: &Pid| fs::metadata(format!("/proc/{pid}")).is_ok_and(|meta| meta.uid() == uid);
+    roost.role_pids("worker").into_iter().find(of)
+}
+
+const ALICE: u32 = 4001;
+const BOB: u32 = 4002;
+
+/// Records every file that a process names to the kernel.
+struct Trace {
+    strace: Child,
+    file: std::path::PathBuf,
+}
+
+impl Trace {
+    fn begin(pid: Pid, dir: &std::path::Path) -> Self {
+        let file = dir.join(format!("{pid}.strace"));
+        let strace = Command::new("strace")
+            .args(["-f", "-e", "trace=%file", "-o"])
+            .arg(&file)
+            .args(["-p", &pid.to_string()])
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let traced = eventually(PATIENCE, || {
+            let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+            (!status.contains("TracerPid:\t0\n")).then_some(())
+        });
+        assert!(traced.is_some(), "strace does not attach");
+        Self { strace, file }
+    }
+
+    fn end(mut self) -> String {
+        let _ = kill(
+            Pid::from_raw(self.strace.id().cast_signed()),
+            Signal::SIGINT,
+        );
+        let _ = self.strace.wait();
+        fs::read_to_string(&self.file).unwrap()
+    }
+}
+
+#[test]
+fn a_mailbox_is_shared_between_users_with_closed_homes() {
+    if !in_namespace("sharing between Unix accounts") {
+        return;
+    }
+    let (dir, roost) = with_pam();
+    let mut alice = owner(&roost, "Team", 3);
+    alice.ok("CREATE Private").unwrap();
+    let mut bob = login(&roost, "bob");
+    let trace = Trace::begin(worker(&roost, BOB).unwrap(), dir.path());
+
+    bob.ok("SELECT ~alice/Team").unwrap();
+    let fetched = bob.ok("FETCH 1:* BODY.PEEK[]").unwrap();
+    let whole: Vec<_> = fetched.untagged.concat();
+    for number in 1..=3 {
+        let message = mail::small(number);
+        let found = whole.windows(message.len()).any(|part| part == message);
+        assert!(found, "message {number} is there, octet for octet");
+    }
+    bob.ok("STORE 1 +FLAGS (\\Seen)").unwrap();
+    for refused in ["STORE 1 +FLAGS (\\Deleted)", "SETACL ~alice/Team bob +a"] {
+        let answer = bob.command(refused).unwrap();
+        assert!(
+            answer.tagged.starts_with("NO [NOPERM]"),
+            "{}",
+            answer.tagged
+        );
+    }
+    // What may not be seen is not there, in the same words.
+    let unseen = [
+        "~alice/Private",
+        "~alice/Nothing",
+        "~nobody/Team",
+        "~root/INBOX",
+    ];
+    let answers = unseen.map(|name| bob.command(&format!("SELECT {name}")).unwrap().tagged);
+    assert!(answers[0].starts_with("NO [NONEXISTENT]"), "{answers:?}");
+    assert!(answers.iter().all(|a| *a == answers[0]), "{answers:?}");
+    let mut carol = login(&roost, "carol");
+    assert_eq!(
+        carol.command("SELECT ~alice/Team").unwrap().tagged,
+        answers[0]
+    );
+
+    bob.ok("SELECT ~alice/Team").unwrap();
+    let idle = bob.send(b"IDLE").unwrap();
+    assert!(bob.response().unwrap().starts_with(b"+"));
+    // As delivery agents do it, to the folder itself.
+    let message = "/home/alice/Maildir/.Team/new/1700000000.M1P1.host";
+    fs::write(message, mail::small(4)).unwrap();
+    std::os::unix::fs::chown(message, Some(ALICE), Some(ALICE)).unwrap();
+    while bob.response().unwrap() != b"* 4 EXISTS" {}
+    bob.raw(b"DONE\r\n").unwrap();
+    assert!(bob.wait(&idle).unwrap().ok());
+
+    alice.ok("DELETEACL Team bob").unwrap();
+    let ended = eventually(PATIENCE, || match bob.command("FETCH 1 BODY.PEEK[]") {
+        Ok(answer) if answer.ok() => None,
+        refused => Some(refused),
+    });
+    assert!(ended.is_some(), "the right is gone and bob reads on");
+    let mut again = login(&roost, "bob");
+    assert_eq!(
+        again.command("SELECT ~alice/Team").unwrap().tagged,
+        answers[0]
+    );
+
+    // Bob's worker has named no file of alice's, and could not open one.
+    let named = trace.end();
+    assert!(!named.contains("home/alice"), "{named}");
+    assert_eq!(
+        fs::metadata("/home/alice").unwrap().permissions().mode() & 0o777,
+        0o700
+    );
+    assert!(worker(&roost, ALICE).is_some() && worker(&roost, BOB).is_some());
+}
+
+#[test]
+fn a_worker_that_dies_costs_others_one_answer() {
+    if !in_namespace("workers of other accounts that die") {
+        return;
+    }
+    let (_dir, roost) = with_pam();
+    let _alice = owner(&roost, "Other", 2);
+    let mut bob = login(&roost, "bob");
+    bob.ok("SELECT INBOX").unwrap();
+    for round in 1..=3 {
+        bob.ok("STATUS ~alice/Other (MESSAGES)").unwrap();
+        let alices = worker(&roost, ALICE).unwrap();
+        // It cannot answer before it dies.
+        kill(alices, Signal::SIGSTOP).unwrap();
+        let tag = bob.send(b"STATUS ~alice/Other (UIDNEXT)").unwrap();
+        kill(alices, Signal::SIGKILL).unwrap();
+        let answer = bob.wait(&tag).unwrap();
+        assert!(
+            answer.tagged.starts_with("NO [UNAVAILABLE]"),
+            "round {round}: {}",
+            answer.tagged
+        );
+        let status = bob.ok("STATUS ~alice/Other (MESSAGES)").unwrap();
+        let lines: Vec<_> = status.lines().collect();
+        assert_eq!(lines, ["* STATUS ~alice/Other (MESSAGES 2)"]);
+    }
+    // No session of bob's has ended over it.
+    bob.ok("NOOP").unwrap();
+}
+
+#[test]
+fn virtual_users_of_one_uid_share_as_others_do() {
+    let names = ["alice", "bob", "carol"];
+    let (_dir, roost) = start(&Setup {
+        users: names.map(str::to_owned).to_vec(),
+        ..Setup::default()
+    });
+    let login = |user: &str| Client::login(roost.addr(), user, PASSWORD).unwrap();
+    let (mut alice, mut bob, mut carol) = (login("alice"), login("bob"), login("carol"));
+    share(&mut alice, "Team", 2);
+    let selected = bob.ok("SELECT ~alice/Team").unwrap();
+    assert!(selected.lines().any(|line| line == "* 2 EXISTS"));
+    assert_eq!(bob.ok("UID FETCH 1:* (FLAGS)").unwrap().untagged.len(), 2);
+    assert!(!bob.append("~alice/Team", "", &mail::small(9)).unwrap().ok());
+    assert!(!carol.command("SELECT ~alice/Team").unwrap().ok());
+    // Who has no mail gets no Maildir for being asked for it.
+    let (_none, fresh) = start(&Setup {
+        users: names.map(str::to_owned).to_vec(),
+        ..Setup::default()
+    });
+    let mut bob = Client::login(fresh.addr(), "bob", PASSWORD).unwrap();
+    assert!(!bob.command("SELECT ~carol/Team").unwrap().ok());
+    assert!(!fresh.dir().join("homes/carol/Maildir").exists());
+}
+
+#[test]
+fn a_client_that_does_not_read_fills_nobodys_memory() {
+    if !in_namespace("memory while a client does not read") {
+        return;
+    }
+    let (_dir, roost) = with_pam();
+    let mut alice = login(&roost, "alice");
+    alice.ok("CREATE Large").unwrap();
+    let mut message = mail::small(1);
+    message.extend(b"a line of some length, which stands there very often\r\n".repeat(80_000));
+    for _ in 0..16 {
+        assert!(alice.append("Large", "", &message).unwrap().ok());
+    }
+    alice.ok("SETACL Large bob lr").unwrap();
+    let mut bob = login(&roost, "bob");
+    bob.ok("EXAMINE ~alice/Large").unwrap();
+    bob.send(b"FETCH 1:* BODY.PEEK[]").unwrap();
+    let both = || [ALICE, BOB].map(|uid| peak(worker(&roost, uid).unwrap()));
+    let before = both();
+    // All that fits into sockets has gone when no processor time is used.
+    let still = eventually(PATIENCE, || {
+        let time = || [ALICE, BOB].map(|uid| ticks(worker(&roost, uid).unwrap()));
+        let then = time();
+        std::thread::sleep(Duration::from_millis(300));
+        (time() == then).then_some(())
+    });
+    assert!(still.is_some(), "the workers do not come to rest");
+    for (before, after) in before.into_iter().zip(both()) {
+        assert!(
+            after < before + (16 << 10),
+            "{before} KiB, then {after} KiB"
+        );
+    }
+    // And all of it comes to one who reads.
+    let mut got = 0;
+    while got < 16 * message.len() {
+        got += bob.response().unwrap().len();
+    }
+    bob.response().unwrap();
+    bob.ok("NOOP").unwrap();
+}
+
+/// KiB of memory that a process has had at most.
+fn peak(pid: Pid) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+    let number = line.unwrap().split_whitespace().nth(1);
+    number.unwrap().parse().unwrap()
+}
+
+/// Processor time used.
+fn ticks(pid: Pid) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let (_, rest) = stat.rsplit_once(')').unwrap();
+    let fields: Vec<_> = rest.split_whitespace().collect();
+    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+}

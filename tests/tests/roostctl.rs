@@ -13,9 +13,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const OK: i32 = 0;
+const USAGE: i32 = 64;
 const DATAERR: i32 = 65;
 const NOINPUT: i32 = 66;
 const NOUSER: i32 = 67;
+const IOERR: i32 = 74;
 const NOPERM: i32 = 77;
 
 struct Site {
@@ -378,4 +380,58 @@ fn an_index_is_mended_beside_a_session() {
     drop(client);
     roost.stop();
     assert_eq!(site.seen(), seen);
+}
+
+#[test]
+fn rights_are_told_and_changed() {
+    if !in_namespace("roostctl acl") {
+        return;
+    }
+    let site = Site::new();
+    drop(site.furnish());
+    // By itself, then through the server's worker.
+    assert_eq!(site.ctl(&["acl", "set", "Work", "v", "lrs"]).0, OK);
+    let roost = site.start();
+    let mut client = login(&roost);
+    client.ok("SELECT INBOX").unwrap();
+    assert_eq!(site.ctl(&["acl", "set", "Work", "-v", "s"]).0, OK);
+    assert_eq!(site.ctl(&["acl", "set", "Work", "#staff", "+lr"]).0, OK);
+    let answer = client.ok("GETACL Work").unwrap();
+    let lines: Vec<String> = answer.lines().collect();
+    assert_eq!(lines, ["* ACL Work u lrwstipekxacd #staff lr v lrs -v s"]);
+    let rows = |identifiers: &[(&str, &str)]| {
+        let row = |(id, rights)| {
+            format!("{{\"mailbox\": \"Work\", \"identifier\": \"{id}\", \"rights\": \"{rights}\"}}")
+        };
+        let rows: Vec<String> = identifiers.iter().copied().map(row).collect();
+        format!("[\n{}\n]\n", rows.join(",\n"))
+    };
+    let all = [
+        ("u", "lrwstipekxa"),
+        ("#staff", "lr"),
+        ("v", "lrs"),
+        ("-v", "s"),
+    ];
+    let listed = site.ctl(&["acl", "list", "Work", "--json"]);
+    assert_eq!(listed, (OK, rows(&all)));
+    let may = |args: &[&str]| site.ctl(&[&["acl", "rights", "Work"], args].concat());
+    assert_eq!(may(&["v"]), (OK, "Work: v lr\n".into()));
+    assert_eq!(may(&["u"]), (OK, "Work: u lrwstipekxa\n".into()));
+    let (code, text) = may(&["w", "--group", "staff", "--json"]);
+    assert_eq!((code, text), (OK, rows(&[("w", "lr")])));
+    assert_eq!(may(&["w"]), (OK, "Work: w \"\"\n".into()));
+    assert_eq!(site.ctl(&["acl", "delete", "Work", "-v"]).0, OK);
+    assert_eq!(may(&["v"]), (OK, "Work: v lrs\n".into()));
+    assert_eq!(site.ctl(&["acl", "set", "None", "v", "l"]).0, NOINPUT);
+    assert_eq!(site.ctl(&["acl", "set", "Work", "v", "lQ"]).0, USAGE);
+    assert_eq!(site.ctl(&["acl", "set", "Work", "a=b", "l"]).0, IOERR);
+    assert_eq!(site.ctl(&["acl", "shares"]).1, "#staff\nv\n");
+    // Who shares with whom, made anew.
+    assert_eq!(
+        told(site.roostctl().args(["acl", "rebuild"])),
+        (OK, String::new())
+    );
+    drop(client);
+    roost.stop();
+    assert_eq!(site.ctl(&["acl", "set", "Work", "a=b", "l"]).0, USAGE);
 }

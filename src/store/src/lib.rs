@@ -32,6 +32,7 @@ mod upkeep;
 mod watch;
 
 pub use account::Account;
+pub use account::acl_task::{AclError, AclRow, AclTask};
 pub use account::folders::{Folder, Folders};
 pub use account::status::{Sizes, Status};
 pub use check::{Finding, Indexed};

@@ -238,8 +238,9 @@ impl Worker {
         }
         self.maintaining += 1;
         let (store, reports) = (self.store.clone(), self.reports.clone());
+        let shares = self.hints.hook();
         tokio::spawn(async move {
-            let work = move || maintain::run(&store, &maintenance, fd);
+            let work = move || maintain::run(&store, &maintenance, &shares, fd);
             // A panic there is logged, and ends only this request.
             let _ = tokio::task::spawn_blocking(work).await;
             let _ = reports.send(Report::Maintained).await;

@@ -1,8 +1,12 @@
 //! Work on a user's mailboxes that a local program asks for. Sessions live on
 //! meanwhile; the program is answered on its own connection.
 
-use roost_ipc::{self as ipc, BlockingChannel, ControlReply, ControlRequest, Maintenance, Task};
-use roost_store::{Account, Error, Finding, Indexed, Store};
+use roost_ipc::{
+    self as ipc, AclAct, AclWork, BlockingChannel, ControlReply, ControlRequest, Maintenance, Task,
+};
+use roost_session::SharesHook;
+use roost_store::acl::Mode;
+use roost_store::{Account, AclError, AclRow, AclTask, Error, Finding, Indexed, Store};
 use roost_types::MailboxName;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -12,7 +16,12 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// To the end; blocks.
-pub fn run(store: &Arc<Store>, maintenance: &Maintenance, connection: OwnedFd) {
+pub fn run(
+    store: &Arc<Store>,
+    maintenance: &Maintenance,
+    shares: &SharesHook,
+    connection: OwnedFd,
+) {
     let mut asker = match Asker::new(connection) {
         Ok(asker) => asker,
         Err(error) => return log::error!("control connection: {error}"),
@@ -20,7 +29,7 @@ pub fn run(store: &Arc<Store>, maintenance: &Maintenance, connection: OwnedFd) {
     let last = match store.opened(&maintenance.maildir) {
         // Who asks can have the index alone, then.
         None => ControlReply::NotServed,
-        Some(account) => match work(&account, maintenance, &mut asker) {
+        Some(account) => match work(&account, maintenance, shares, &mut asker) {
             Ok(()) => ControlReply::Done,
             Err(last) => last,
         },
@@ -38,6 +47,7 @@ pub fn refuse(connection: OwnedFd) {
 fn work(
     account: &Arc<Account>,
     maintenance: &Maintenance,
+    shares: &SharesHook,
     asker: &mut Asker,
 ) -> Result<(), ControlReply> {
     let mut names = Vec::new();
@@ -45,15 +55,75 @@ fn work(
         let name = MailboxName::parse(text, '/');
         names.push(name.map_err(|e| ControlReply::Failed(format!("{text}: {e}")))?);
     }
+    if let Some(wanted) = &maintenance.acl {
+        return rights(account, &names, wanted, shares, asker);
+    }
     let mut check = |mend| account.check(&names, mend, &mut |found| asker.tell(&finding(found)));
     let done = match maintenance.task {
         Task::Check => check(false),
         Task::Fix => check(true),
         Task::Reindex => account.reindex(&names, &mut |done| asker.tell(&indexed(&done))),
+        Task::Acl => return Err(ControlReply::Failed("nothing to do with rights".into())),
     };
-    done.map_err(|error| match error {
+    done.map_err(failed)
+}
+
+fn failed(error: Error) -> ControlReply {
+    match error {
         Error::NoSuchMailbox | Error::NotSelectable => ControlReply::NoSuchMailbox,
         other => ControlReply::Failed(other.to_string()),
+    }
+}
+
+/// Sessions of others that have the mailboxes open are put out by it.
+fn rights(
+    account: &Arc<Account>,
+    names: &[MailboxName],
+    wanted: &AclWork,
+    shares: &SharesHook,
+    asker: &mut Asker,
+) -> Result<(), ControlReply> {
+    let task = acl_task(wanted)?;
+    let done = account.acl_task(names, &task, &mut |row| asker.tell(&entry(&row)));
+    let shown = done.map_err(|error| match error {
+        AclError::Store(error) => failed(error),
+        AclError::Entry(problem) => ControlReply::Failed(problem.to_string()),
+    })?;
+    if shown {
+        let all = account.shares().map_err(failed)?;
+        shares.changed(account.name(), all.into_iter().collect());
+    }
+    Ok(())
+}
+
+fn acl_task(wanted: &AclWork) -> Result<AclTask, ControlReply> {
+    Ok(match wanted.act {
+        AclAct::List => AclTask::List,
+        AclAct::Set => {
+            let (mode, rights) = Mode::parse(&wanted.rights)
+                .ok_or_else(|| ControlReply::Failed(format!("no rights: {}", wanted.rights)))?;
+            AclTask::Set {
+                entry: wanted.who.clone(),
+                mode,
+                rights,
+            }
+        }
+        AclAct::Delete => AclTask::Delete {
+            entry: wanted.who.clone(),
+        },
+        AclAct::Rights => AclTask::Rights {
+            account: wanted.who.clone(),
+            groups: wanted.groups.clone(),
+        },
+        AclAct::Shares => AclTask::Shares,
+    })
+}
+
+fn entry(row: &AclRow) -> ControlReply {
+    ControlReply::Acl(ipc::AclEntry {
+        mailbox: row.mailbox.as_ref().map(ToString::to_string),
+        identifier: row.identifier.clone(),
+        rights: row.rights.to_string(),
     })
 }
 

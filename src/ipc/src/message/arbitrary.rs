@@ -53,7 +53,8 @@ any_choice!(
     AuthFailure,
     EndReason,
     ForeignResult,
-    Task
+    Task,
+    AclAct
 );
 any_choice!(Fsync, DirectoryEncoding, SpecialUse);
 
@@ -168,7 +169,9 @@ any_struct! {
     SessionCounts { (bytes_in, bytes_out, deleted, expunged, header_count, header_bytes, body_count, body_bytes) }
     SessionEnd { (session, reason, counts) }
     SessionRefusal { (session, reason) }
-    Maintenance { (task, uid, maildir, mailboxes) }
+    Maintenance { (task, uid, maildir, mailboxes, acl) }
+    AclWork { (act, who, rights, groups) }
+    AclEntry { (mailbox, identifier, rights) }
     Finding { (mailbox, file, text, mended) }
     Indexed { (mailbox, messages) }
 }
@@ -267,6 +270,7 @@ any_enum! {
     ControlReply {
         any_of().prop_map(Self::Finding),
         any_of().prop_map(Self::Indexed),
+        any_of().prop_map(Self::Acl),
         Just(Self::Done),
         Just(Self::NotServed),
         Just(Self::Refused),

@@ -20,6 +20,8 @@ wire_choice! {
         Fix = 2,
         /// Build the index anew.
         Reindex = 3,
+        /// Tell or change rights.
+        Acl = 4,
     }
 }
 
@@ -31,6 +33,43 @@ wire_struct! {
         pub maildir: PathBuf,
         /// Names with `/` between the levels; all mailboxes if empty.
         pub mailboxes: Vec<String>,
+        /// With [`Task::Acl`]: what to do with their rights.
+        pub acl: Option<AclWork>,
+    }
+}
+
+wire_choice! {
+    pub enum AclAct {
+        List = 1,
+        Set = 2,
+        Delete = 3,
+        /// Tell what somebody may do.
+        Rights = 4,
+        /// Tell who is shown any mailbox of the account.
+        Shares = 5,
+    }
+}
+
+wire_struct! {
+    /// What to do with the rights to mailboxes.
+    pub struct AclWork {
+        pub act: AclAct,
+        /// Whose entry with its `-`, or which account may do something.
+        pub who: String,
+        /// Letters, to be added or removed where `+` or `-` stands before.
+        pub rights: String,
+        /// The groups of the account.
+        pub groups: Vec<String>,
+    }
+}
+
+wire_struct! {
+    /// An entry of a mailbox's list, or what somebody may do.
+    pub struct AclEntry {
+        /// None: of the account.
+        pub mailbox: Option<String>,
+        pub identifier: String,
+        pub rights: String,
     }
 }
 
@@ -80,5 +119,6 @@ wire_messages! {
         NoSuchMailbox = 7,
         /// Others have asked for as much as is done at once.
         Busy = 8,
+        Acl(AclEntry) = 9,
     }
 }

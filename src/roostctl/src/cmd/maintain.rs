@@ -4,8 +4,13 @@
 use std::sync::Arc;
 
 use roost_config::Config;
-use roost_ipc::{ControlReply, ControlRequest, Finding, Indexed, Maintenance, Task};
-use roost_store::{AccountOptions, Encoding, Error as StoreError, Fsync, Options, Store};
+use roost_ipc::{
+    AclAct, AclEntry, AclWork, ControlReply, ControlRequest, Finding, Indexed, Maintenance, Task,
+};
+use roost_store::acl::Mode;
+use roost_store::{
+    AccountOptions, AclError, AclTask, Encoding, Error as StoreError, Fsync, Options, Store,
+};
 use roost_types::{DirectoryEncoding, MailboxName};
 
 use crate::account::{self, Account};
@@ -16,23 +21,73 @@ use crate::{Failure, exit, server};
 pub enum News {
     Finding(Finding),
     Indexed(Indexed),
+    Acl(AclEntry),
+}
+
+/// What is to be done.
+pub struct Order {
+    task: Task,
+    acl: Option<(AclWork, AclTask)>,
+}
+
+impl From<Task> for Order {
+    fn from(task: Task) -> Self {
+        Self { task, acl: None }
+    }
+}
+
+impl Order {
+    pub fn of_rights(work: AclWork) -> Result<Self, Failure> {
+        let task = acl_task(&work)?;
+        Ok(Self {
+            task: Task::Acl,
+            acl: Some((work, task)),
+        })
+    }
+}
+
+fn acl_task(work: &AclWork) -> Result<AclTask, Failure> {
+    Ok(match work.act {
+        AclAct::List => AclTask::List,
+        AclAct::Set => {
+            let (mode, rights) = Mode::parse(&work.rights).ok_or_else(|| {
+                let text = format!("{}: rights are some of lrwstipekxa", work.rights);
+                Failure::new(exit::USAGE, text)
+            })?;
+            AclTask::Set {
+                entry: work.who.clone(),
+                mode,
+                rights,
+            }
+        }
+        AclAct::Delete => AclTask::Delete {
+            entry: work.who.clone(),
+        },
+        AclAct::Rights => AclTask::Rights {
+            account: work.who.clone(),
+            groups: work.groups.clone(),
+        },
+        AclAct::Shares => AclTask::Shares,
+    })
 }
 
 pub fn maintain(
     common: &Common,
     mailboxes: &[String],
-    task: Task,
+    order: impl Into<Order>,
     tell: &mut dyn FnMut(News),
 ) -> Result<(), Failure> {
+    let order = order.into();
     let names = names(mailboxes)?;
     let config = account::config(common)?;
     let account = account::chosen(common, &config)?;
     account.become_owner()?;
     let request = ControlRequest::Maintain(Maintenance {
-        task,
+        task: order.task,
         uid: account.owner.uid,
         maildir: account.maildir.clone(),
         mailboxes: mailboxes.to_vec(),
+        acl: order.acl.as_ref().map(|(work, _)| work.clone()),
     });
     let socket = config.server.control_socket.as_deref();
     if let Some(asked) = server::ask(socket, &request)?
@@ -40,7 +95,7 @@ pub fn maintain(
     {
         return Ok(());
     }
-    alone(&account, &config, task, &names, tell)
+    alone(&account, &config, &order, &names, tell)
 }
 
 fn names(texts: &[String]) -> Result<Vec<MailboxName>, Failure> {
@@ -61,6 +116,7 @@ fn served(
         match asked.reply()? {
             ControlReply::Finding(finding) => tell(News::Finding(finding)),
             ControlReply::Indexed(indexed) => tell(News::Indexed(indexed)),
+            ControlReply::Acl(entry) => tell(News::Acl(entry)),
             ControlReply::Done => return Ok(true),
             ControlReply::NotServed => return Ok(false),
             ControlReply::Refused => {
@@ -81,7 +137,7 @@ fn served(
 fn alone(
     account: &Account,
     config: &Config,
-    task: Task,
+    order: &Order,
     names: &[MailboxName],
     tell: &mut dyn FnMut(News),
 ) -> Result<(), Failure> {
@@ -100,7 +156,10 @@ fn alone(
         let text = "the index is in use by another process that cannot be asked";
         return Err(Failure::new(exit::TEMPFAIL, text));
     }
-    work(&open, task, names, tell).map_err(failed)
+    if let Some((_, task)) = &order.acl {
+        return rights(&open, task, names, tell);
+    }
+    work(&open, order.task, names, tell).map_err(failed)
 }
 
 fn work(
@@ -128,6 +187,27 @@ fn work(
                 messages: done.messages,
             }));
         }),
+        Task::Acl => Ok(()),
+    }
+}
+
+fn rights(
+    account: &Arc<roost_store::Account>,
+    task: &AclTask,
+    names: &[MailboxName],
+    tell: &mut dyn FnMut(News),
+) -> Result<(), Failure> {
+    let done = account.acl_task(names, task, &mut |row| {
+        tell(News::Acl(AclEntry {
+            mailbox: row.mailbox.map(|name| name.to_string()),
+            identifier: row.identifier,
+            rights: row.rights.to_string(),
+        }));
+    });
+    match done {
+        Ok(_) => Ok(()),
+        Err(AclError::Store(error)) => Err(failed(error)),
+        Err(AclError::Entry(problem)) => Err(Failure::new(exit::USAGE, problem)),
     }
 }
 

@@ -1,7 +1,9 @@
 //! The commands, one file each.
 
+mod acl;
 mod check;
 mod maintain;
+mod rebuild;
 mod reindex;
 
 use clap::Subcommand;
@@ -27,6 +29,9 @@ pub enum Command {
         #[arg(value_name = "MAILBOX")]
         mailboxes: Vec<String>,
     },
+    /// Shows and changes who may do what with mailboxes
+    #[command(subcommand)]
+    Acl(acl::Acl),
 }
 
 impl Command {
@@ -34,6 +39,7 @@ impl Command {
     pub fn run(&self, common: &Common) -> Result<u8, Failure> {
         match self {
             Self::Check { fix, mailboxes } => check::run(common, *fix, mailboxes),
+            Self::Acl(acl) => acl::run(common, acl),
             Self::Reindex { mailboxes } => reindex::run(common, mailboxes),
         }
     }

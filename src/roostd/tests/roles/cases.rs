@@ -72,6 +72,7 @@ fn control(host: &mut Host) {
             uid,
             maildir: "/nowhere".into(),
             mailboxes: vec![],
+            acl: None,
         });
         channel.send(&request, &[]).unwrap();
         channel.recv().unwrap().map(|(reply, _)| reply)

@@ -5,6 +5,7 @@
 //! locks.
 
 mod acl;
+pub mod acl_task;
 mod cache;
 mod delete;
 pub mod folders;

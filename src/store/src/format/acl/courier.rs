@@ -6,6 +6,7 @@
 //! serves the mailbox with the same rights, narrower entries get what
 //! everybody has. Courier's own files stay as they are.
 
+use super::super::courier::UID_DB;
 use super::super::lines::read_small;
 use super::super::{Dir, FormatError};
 use super::{Acl, Identifier, MAX_FILE};
@@ -24,9 +25,14 @@ pub(crate) enum Taken {
     Above,
 }
 
-/// Whether Courier has ever kept lists in this account.
+/// Whether Courier has served this account, and so may have kept lists.
 pub(crate) fn present(root: &Dir) -> Result<bool, FormatError> {
-    Ok(root.stat(FILE)?.is_some() || root.stat(FOLDER)?.is_some())
+    for name in [FILE, FOLDER, UID_DB] {
+        if root.stat(name)?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The list of the mailbox (or mere name) that is stored, or would be, in

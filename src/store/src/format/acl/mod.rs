@@ -16,11 +16,13 @@
 //!   roost-acl(5) says where that differs.
 
 mod courier;
+mod entry;
 mod identifier;
 mod line;
 mod list_file;
 mod subject;
 
+pub use entry::{BadEntry, Entry, Mode};
 pub use identifier::{BadIdentifier, Identifier, MAX_IDENTIFIER};
 pub use subject::Subject;
 

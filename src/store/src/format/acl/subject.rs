@@ -5,7 +5,7 @@ use super::{Acl, Identifier};
 use roost_types::Rights;
 
 /// What the owner has whatever his list says.
-const NEVER_LOST: [Rights; 2] = [Rights::LOOKUP, Rights::ADMIN];
+pub(super) const NEVER_LOST: [Rights; 2] = [Rights::LOOKUP, Rights::ADMIN];
 
 /// Somebody who wants to use a mailbox.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -1,0 +1,125 @@
+//! `roostctl acl`.
+
+use clap::Subcommand;
+use roost_ipc::{AclAct, AclWork};
+use roost_os::identity;
+
+use super::maintain::{News, Order, maintain};
+use super::rebuild;
+use crate::args::Common;
+use crate::table::{Cell, Table};
+use crate::{Failure, exit};
+
+const COLUMNS: &[&str] = &["mailbox", "identifier", "rights"];
+
+#[derive(Subcommand, Debug)]
+pub enum Acl {
+    /// Shows who has which rights
+    List {
+        /// The mailboxes (default: all)
+        #[arg(value_name = "MAILBOX")]
+        mailboxes: Vec<String>,
+    },
+    /// Gives rights
+    Set {
+        mailbox: String,
+        /// anyone, an account, #group, anyone@domain; with - before it, its
+        /// rights are taken away
+        #[arg(allow_hyphen_values = true)]
+        identifier: String,
+        /// Some of lrwstipekxa; behind + or - these are added or removed
+        #[arg(allow_hyphen_values = true)]
+        rights: String,
+    },
+    /// Removes an entry
+    Delete {
+        mailbox: String,
+        #[arg(allow_hyphen_values = true)]
+        identifier: String,
+    },
+    /// Shows what an account may do
+    Rights {
+        mailbox: String,
+        /// By its full name
+        account: String,
+        /// A group that it is in, besides those of its Unix account
+        #[arg(long = "group", value_name = "GROUP")]
+        groups: Vec<String>,
+    },
+    /// Has the server look at all accounts for who shares with whom
+    Rebuild,
+    /// Prints who is shown any mailbox
+    #[command(hide = true)]
+    Shares,
+}
+
+pub fn run(common: &Common, acl: &Acl) -> Result<u8, Failure> {
+    let work = |act, who: &str, rights: &str| AclWork {
+        act,
+        who: who.to_owned(),
+        rights: rights.to_owned(),
+        groups: Vec::new(),
+    };
+    let one = std::slice::from_ref;
+    let (mailboxes, work) = match acl {
+        Acl::List { mailboxes } => (mailboxes.as_slice(), work(AclAct::List, "", "")),
+        Acl::Set {
+            mailbox,
+            identifier,
+            rights,
+        } => (one(mailbox), work(AclAct::Set, identifier, rights)),
+        Acl::Delete {
+            mailbox,
+            identifier,
+        } => (one(mailbox), work(AclAct::Delete, identifier, "")),
+        Acl::Rights {
+            mailbox,
+            account,
+            groups,
+        } => {
+            let groups = all_groups(account, groups)?;
+            let work = work(AclAct::Rights, account, "");
+            (one(mailbox), AclWork { groups, ..work })
+        }
+        Acl::Rebuild => return rebuild::run(common),
+        Acl::Shares => (&[][..], work(AclAct::Shares, "", "")),
+    };
+    let shares = work.act == AclAct::Shares;
+    let shows = !matches!(work.act, AclAct::Set | AclAct::Delete);
+    let mut table = Table::new(common.json && shows, COLUMNS);
+    let done = maintain(common, mailboxes, Order::of_rights(work)?, &mut |news| {
+        let News::Acl(entry) = news else {
+            return;
+        };
+        let rights = if entry.rights.is_empty() {
+            "\"\""
+        } else {
+            &entry.rights
+        };
+        let line = match &entry.mailbox {
+            Some(mailbox) if !shares => format!("{mailbox}: {} {rights}", entry.identifier),
+            _ => entry.identifier.clone(),
+        };
+        let cells = [
+            entry.mailbox.clone().map_or(Cell::None, Cell::Text),
+            Cell::Text(entry.identifier),
+            Cell::Text(entry.rights.clone()),
+        ];
+        table.row(&line, &cells);
+    });
+    table.end();
+    done?;
+    Ok(exit::OK)
+}
+
+/// Those that the account has by the name service too.
+fn all_groups(account: &str, given: &[String]) -> Result<Vec<String>, Failure> {
+    let os = |e| Failure::new(exit::OSERR, e);
+    let mut groups = given.to_vec();
+    if let Some(user) = identity::user_by_name(account).map_err(os)? {
+        for gid in identity::groups_of(&user.name, user.gid).map_err(os)? {
+            groups.extend(identity::group_by_id(gid).map_err(os)?);
+        }
+    }
+    Ok(groups)
+}

@@ -117,6 +117,8 @@ pub enum Kind {
     MailboxName,
     /// A host or domain name, or nothing.
     Domain,
+    /// A URI such as `mailto:…`, or nothing.
+    Uri,
     /// One word.
     Word,
     Text,
@@ -201,6 +203,10 @@ pub const KEYS: &[Key] = &[
         "Whether the greeting tells the version."),
     key(Server, "greeting_host", Kind::Bool, "yes",
         "Whether the greeting tells the host's name."),
+    key(Server, "admin", Kind::Uri, "",
+        "How clients reach the administrator, as `mailto:postmaster@example.org` (METADATA /shared/admin)."),
+    key(Server, "comment", Kind::Text, "",
+        "A note that clients may show (METADATA /shared/comment)."),
 
     key(Listen, "imap", Kind::Addresses, "0.0.0.0:143, [::]:143",
         "Clear text, with STARTTLS."),
@@ -278,6 +284,8 @@ pub const KEYS: &[Key] = &[
         "The mailbox shown as \\Flagged."),
     key(Mail, "important", Kind::MailboxName, "",
         "The mailbox shown as \\Important."),
+    key(Mail, "imap_sees_non_mail", Kind::Bool, "no",
+        "Whether LIST shows mailboxes of a class other than mail, as for contacts."),
     key(Mail, "inotify", Kind::Bool, "yes",
         "Changes by other programs are told by the kernel. no: where it cannot, as on NFS."),
     key(Mail, "poll_interval", duration(1, 3600), "2s",
@@ -319,6 +327,8 @@ pub const KEYS: &[Key] = &[
         "Where ACCOUNT.pem is, for accounts without ~/.roost/smime.pem."),
 
     key(User, "maildir", Kind::Maildir, "",
+        "As in [mail]."),
+    key(User, "imap_sees_non_mail", Kind::Bool, "",
         "As in [mail]."),
     key(User, "max_message_size", Kind::Size { min: 1024, max: 4 * GIB - 1 }, "",
         "As in [limits]."),

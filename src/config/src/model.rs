@@ -81,6 +81,10 @@ pub struct Server {
     pub default_domain: Option<String>,
     pub greeting_version: bool,
     pub greeting_host: bool,
+    /// RFC 5464 §6.2; empty: none.
+    pub admin: String,
+    /// The same.
+    pub comment: String,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -178,6 +182,8 @@ pub struct Mail {
     pub initial_subscriptions: Vec<String>,
     /// Names as on the wire, without `prefix`; each use and each name once.
     pub special_use: Vec<(SpecialUse, String)>,
+    /// LIST shows mailboxes of other classes than mail.
+    pub imap_sees_non_mail: bool,
     pub inotify: bool,
     pub poll_interval: Duration,
 }
@@ -228,6 +234,7 @@ pub struct Quota {
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct UserOverrides {
     pub maildir: Option<MaildirTemplate>,
+    pub imap_sees_non_mail: Option<bool>,
     pub max_message_size: Option<u64>,
     pub max_mailboxes: Option<u32>,
     pub quota_storage: Option<u64>,

@@ -200,6 +200,20 @@ pub(crate) fn text(text: &str, _: Kind) -> Parsed<String> {
     Ok(text.to_owned())
 }
 
+pub(crate) fn uri(text: &str, _: Kind) -> Parsed<String> {
+    let scheme = |s: &str| {
+        s.starts_with(|c: char| c.is_ascii_alphabetic())
+            && s.bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))
+    };
+    let good = (text.split_once(':')).is_some_and(|(s, rest)| scheme(s) && !rest.is_empty())
+        && text.bytes().all(|b| b.is_ascii_graphic());
+    match good || text.is_empty() {
+        true => Ok(text.to_owned()),
+        false => Err("a URI expected, such as `mailto:postmaster@example.org`, or nothing".into()),
+    }
+}
+
 pub(crate) fn word(text: &str, _: Kind) -> Parsed<String> {
     if text.is_empty() || text.contains(|c: char| c.is_whitespace() || c == '/' || c == ':') {
         return Err("one word expected".into());

@@ -1,5 +1,5 @@
 //! Response codes: the machine-readable part of OK, NO, BAD and BYE
-//! (RFC 9051 §7.1, RFC 5530, RFC 4315, RFC 4469, RFC 6154, RFC 7162, RFC 9585,
+//! (RFC 9051 §7.1, RFC 5530, RFC 4315, RFC 4469, RFC 5464, RFC 6154, RFC 7162, RFC 9585,
 //! RFC 9586).
 
 use crate::command::Tag;
@@ -52,6 +52,8 @@ pub enum ResponseCode {
     Limit,
     /// RFC 8474 §4.1.
     MailboxId(ObjectId),
+    /// RFC 5464 §5.
+    Metadata(MetadataCode),
     /// Messages that a conditional STORE left as they are, never empty.
     Modified(Ids),
     NoModSeq,
@@ -93,6 +95,16 @@ pub enum Ids {
     Uids(UidSet),
 }
 
+/// What METADATA has to tell with an answer (RFC 5464 §5).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum MetadataCode {
+    /// The largest of the values left out, in octets.
+    LongEntries(u64),
+    /// The largest value taken, in octets.
+    MaxSize(u64),
+    TooMany,
+}
+
 impl ResponseCode {
     /// Appends the code without its brackets.
     pub fn write(&self, out: &mut Vec<u8>) {
@@ -127,6 +139,15 @@ impl ResponseCode {
                 out.push(b' ');
                 write::number64(out, modseq.0);
             }
+            Self::Metadata(MetadataCode::LongEntries(size)) => {
+                out.extend_from_slice(b" LONGENTRIES ");
+                write::number64(out, *size);
+            }
+            Self::Metadata(MetadataCode::MaxSize(size)) => {
+                out.extend_from_slice(b" MAXSIZE ");
+                write::number64(out, *size);
+            }
+            Self::Metadata(MetadataCode::TooMany) => out.extend_from_slice(b" TOOMANY"),
             Self::Modified(ids) => {
                 out.push(b' ');
                 match ids {
@@ -182,6 +203,7 @@ impl ResponseCode {
             Self::InUse => "INUSE",
             Self::Limit => "LIMIT",
             Self::MailboxId(_) => "MAILBOXID",
+            Self::Metadata(_) => "METADATA",
             Self::Modified(_) => "MODIFIED",
             Self::NoModSeq => "NOMODSEQ",
             Self::NonExistent => "NONEXISTENT",
@@ -324,6 +346,17 @@ mod tests {
             wire(&ResponseCode::Modified(Ids::Uids(uids))),
             "MODIFIED 3:4"
         );
+    }
+
+    #[test]
+    fn codes_of_metadata() {
+        let code = |code| wire(&ResponseCode::Metadata(code));
+        assert_eq!(
+            code(MetadataCode::LongEntries(2199)),
+            "METADATA LONGENTRIES 2199"
+        );
+        assert_eq!(code(MetadataCode::MaxSize(1024)), "METADATA MAXSIZE 1024");
+        assert_eq!(code(MetadataCode::TooMany), "METADATA TOOMANY");
     }
 
     #[test]

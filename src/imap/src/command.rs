@@ -8,6 +8,7 @@ mod acl;
 mod facts;
 mod fetch;
 mod list;
+mod metadata;
 mod notify;
 mod partial;
 mod qresync;
@@ -17,7 +18,8 @@ mod sort;
 pub use acl::{AclCommand, RightsMode};
 pub use facts::{CommandKind, Facts, State, States};
 pub use fetch::{FetchArgs, FetchItem, FetchModifiers, Partial, Section, SectionPart, SectionText};
-pub use list::{ListArgs, ListReturn, ListSelect, StatusItem, StatusItems};
+pub use list::{ListArgs, ListReturn, ListSelect, ListTell, StatusItem, StatusItems};
+pub use metadata::{Depth, EntryName, EntryPath, EntryScope, GetMetadataArgs, SetMetadataArgs};
 pub use notify::{Events, Filter, NotifyArgs, NotifyGroup, NotifySelected, NotifySet};
 pub use partial::PartialRange;
 pub use qresync::{KnownMessages, QResync};
@@ -140,6 +142,8 @@ pub enum Command {
         root: Vec<u8>,
         limits: Vec<(String, u64)>,
     },
+    GetMetadata(GetMetadataArgs),
+    SetMetadata(SetMetadataArgs),
     Idle,
     Notify(NotifyArgs),
     Check,
@@ -188,6 +192,8 @@ pub struct CreateArgs {
     pub mailbox: Vec<u8>,
     /// `USE (…)` (RFC 6154 §3).
     pub uses: Vec<UseAttribute>,
+    /// `CLASS "…"`: what the mailbox is for; empty for mail.
+    pub class: Option<Vec<u8>>,
 }
 
 /// A use a client wants for a new mailbox; one that the server does not know
@@ -296,6 +302,8 @@ impl Command {
             Self::GetQuota { .. } => K::GetQuota,
             Self::GetQuotaRoot { .. } => K::GetQuotaRoot,
             Self::SetQuota { .. } => K::SetQuota,
+            Self::GetMetadata(_) => K::GetMetadata,
+            Self::SetMetadata(_) => K::SetMetadata,
             Self::Idle => K::Idle,
             Self::Notify(_) => K::Notify,
             Self::Check => K::Check,

@@ -17,7 +17,7 @@ pub mod frame;
 pub mod parse;
 pub mod write;
 
-pub use code::{Ids, ResponseCode};
+pub use code::{Ids, MetadataCode, ResponseCode};
 pub use command::{Command, CommandKind, Request, State, Tag};
 pub use frame::{Frame, Framer, Limits};
 pub use parse::{ParseError, parse};

@@ -21,6 +21,7 @@ mod fetch;
 mod flags;
 mod id;
 mod list;
+mod metadata;
 mod modseq;
 mod notify;
 mod partial;
@@ -165,6 +166,8 @@ fn arguments(kind: CommandKind, c: &mut Cursor<'_>) -> Result<Command, Syntax> {
             mailbox: only_mailbox(c)?,
         },
         K::Notify => notify::notify(c)?,
+        K::GetMetadata => metadata::get_metadata(c)?,
+        K::SetMetadata => metadata::set_metadata(c)?,
         K::List => list::list(c)?,
         K::Lsub => list::lsub(c)?,
         K::Status => status::status(c)?,

@@ -11,6 +11,7 @@ mod date;
 mod fetch;
 mod flags;
 mod list;
+mod metadata;
 mod number;
 mod quota;
 mod search;
@@ -27,7 +28,8 @@ pub use fetch::{
     FetchLine, binary_name, binary_size_name, fetch_close, fetch_open, section, section_name,
 };
 pub use flags::{flag_list, flag_list_with_recent};
-pub use list::{ListLine, MailboxAttribute, StatusValues, list, status};
+pub use list::{ListLine, ListTold, MailboxAttribute, StatusValues, list, status};
+pub use metadata::metadata;
 pub use number::{number, number64, runs, set, space_number};
 pub use quota::{QuotaResource, quota, quota_root};
 pub use search::{Esearch, EsearchData, Numbers, Runs};

@@ -13,6 +13,9 @@ pub struct Enabled {
     pub qresync: bool,
     /// No message sequence numbers in either direction.
     pub uid_only: bool,
+    /// Mailboxes that are for something else than mail are shown, and
+    /// messages with `$Service`.
+    pub show_all: bool,
 }
 
 impl Enabled {

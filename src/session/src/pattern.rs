@@ -67,6 +67,14 @@ impl Pattern {
         })
     }
 
+    /// No wildcards: it is one name.
+    pub fn is_plain(&self) -> bool {
+        !self
+            .tokens
+            .iter()
+            .any(|t| matches!(t, Token::Star | Token::Percent))
+    }
+
     pub fn has_percent(&self) -> bool {
         self.tokens.contains(&Token::Percent)
     }

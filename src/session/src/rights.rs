@@ -159,6 +159,18 @@ impl Session {
         }
     }
 
+    /// Whether the client may read and write notes on a mailbox: with `l` and
+    /// any right to its messages (RFC 5464 §3.3).
+    pub(crate) fn permit_annotations(&self, name: &MailboxName) -> Result<(), Error> {
+        let rights = self.rights(name);
+        let any = Rights::READ | Rights::SEEN | Rights::WRITE | Rights::INSERT | Rights::POST;
+        match (rights.contains(Rights::LOOKUP), rights.intersects(any)) {
+            (true, true) => Ok(()),
+            (true, false) => Err(refused()),
+            (false, _) => Err(StoreError::NoSuchMailbox.into()),
+        }
+    }
+
     /// Whether the client may do with the selected mailbox what `kind` does.
     pub(crate) fn permit_here(&self, kind: CommandKind) -> Result<(), Error> {
         let needed = needs(kind).selected;

@@ -416,6 +416,7 @@ fn list_line<'a>(
         separator: Some(separator),
         name,
         child_info: &[],
+        told: write::ListTold::default(),
         old_name,
     }
 }

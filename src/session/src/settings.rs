@@ -25,6 +25,12 @@ pub struct Settings {
     pub max_bad_commands: u32,
     /// So many mailboxes at most are watched for one session (NOTIFY).
     pub max_notify: usize,
+    /// LIST shows mailboxes that are for something else than mail.
+    pub sees_non_mail: bool,
+    /// How to reach the administrator, as a URI (RFC 5464 §6.2.2).
+    pub admin: Option<String>,
+    /// A note about the server (RFC 5464 §6.2.1).
+    pub comment: Option<String>,
     /// A command that has had nothing to say for so long says how far it is;
     /// `None`: never.
     pub running_interval: Option<Duration>,
@@ -81,6 +87,9 @@ impl Default for Settings {
             max_message_size: 1 << 30,
             max_bad_commands: 20,
             max_notify: MAX_NOTIFY,
+            sees_non_mail: false,
+            admin: None,
+            comment: None,
             running_interval: Some(RUNNING_INTERVAL),
             certificate_dir: None,
             public: false,

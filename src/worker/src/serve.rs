@@ -61,7 +61,7 @@ pub async fn prepare(
             shown: asker.shown.clone(),
         }),
     };
-    let settings = setup.session_settings(message.max_message_size);
+    let settings = setup.session_settings(&message);
     let mut session = Session::new(identity, account, settings).with_home(message.home);
     session.begins_with(known);
     Ok(Ready {

@@ -24,6 +24,9 @@ impl Setup {
             prefix: setup.mail.prefix.clone(),
             max_message_size: unlimited(setup.limits.max_message_size),
             max_bad_commands: setup.limits.max_bad_commands,
+            sees_non_mail: setup.mail.sees_non_mail,
+            admin: setup.admin.clone(),
+            comment: setup.comment.clone(),
             running_interval: Some(setup.limits.running_interval).filter(|i| !i.is_zero()),
             public: setup.mail.public,
             shares: Some(shares),
@@ -57,15 +60,18 @@ impl Setup {
         }
     }
 
-    /// The session's settings, with an account's own limit.
-    pub fn session_settings(&self, max_message_size: Option<u64>) -> Arc<Settings> {
-        match max_message_size {
-            None => self.session.clone(),
-            Some(limit) => Arc::new(Settings {
-                max_message_size: unlimited(limit),
-                ..(*self.session).clone()
-            }),
+    /// The session's settings, with what is the account's own.
+    pub fn session_settings(&self, message: &ipc::Session) -> Arc<Settings> {
+        if message.max_message_size.is_none() && message.sees_non_mail.is_none() {
+            return self.session.clone();
         }
+        let general = &*self.session;
+        Arc::new(Settings {
+            max_message_size: (message.max_message_size)
+                .map_or(general.max_message_size, unlimited),
+            sees_non_mail: message.sees_non_mail.unwrap_or(general.sees_non_mail),
+            ..general.clone()
+        })
     }
 }
 

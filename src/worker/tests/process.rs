@@ -31,9 +31,12 @@ fn setup() -> WorkerSetup {
     WorkerSetup {
         log_level: LogLevel::LowLevel,
         hostname: "test.example".into(),
+        admin: None,
+        comment: None,
         mail: MailSetup {
             separator: '/',
             prefix: String::new(),
+            sees_non_mail: false,
             directory_encoding: DirectoryEncoding::Detect,
             fsync: Fsync::Never,
             special_use: Vec::new(),
@@ -103,6 +106,7 @@ impl Supervisor {
             tls: None,
             method: "PLAIN".into(),
             max_message_size: None,
+            sees_non_mail: None,
             quota: roost_ipc::Quota {
                 limits: None,
                 max_mailboxes: 0,

@@ -36,6 +36,8 @@ impl Values {
             default_domain: self.read(s, "default_domain", value::domain),
             greeting_version: self.read(s, "greeting_version", value::boolean),
             greeting_host: self.read(s, "greeting_host", value::boolean),
+            admin: self.read(s, "admin", value::uri),
+            comment: self.read(s, "comment", value::text),
         }
     }
 
@@ -160,6 +162,7 @@ impl Values {
             fsync: Fsync::by_name(fsync).unwrap_or(Fsync::Optimized),
             initial_subscriptions: self.initial_subscriptions(separator),
             special_use: self.special_use(separator),
+            imap_sees_non_mail: self.read(s, "imap_sees_non_mail", value::boolean),
             inotify: self.read(s, "inotify", value::boolean),
             poll_interval: self.read(s, "poll_interval", value::duration),
         }
@@ -267,6 +270,7 @@ impl Values {
         for (place, _) in self.names(Section::User) {
             let overrides = UserOverrides {
                 maildir: self.read_named(&place, "maildir", value::maildir),
+                imap_sees_non_mail: self.read_named(&place, "imap_sees_non_mail", value::boolean),
                 max_message_size: self.read_named(&place, "max_message_size", value::size),
                 max_mailboxes: self.read_named(&place, "max_mailboxes", value::integer),
                 quota_storage: self.read_named(&place, "quota_storage", value::size),

@@ -92,6 +92,8 @@ commands! {
     GetQuota     "GETQUOTA"     AFTER_LOGIN;
     GetQuotaRoot "GETQUOTAROOT" AFTER_LOGIN;
     SetQuota     "SETQUOTA"     AFTER_LOGIN;
+    GetMetadata  "GETMETADATA"  AFTER_LOGIN;
+    SetMetadata  "SETMETADATA"  AFTER_LOGIN;
     Append       "APPEND"       AFTER_LOGIN;
     GetAcl       "GETACL"       AFTER_LOGIN;
     SetAcl       "SETACL"       AFTER_LOGIN;

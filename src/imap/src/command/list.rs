@@ -20,6 +20,33 @@ pub struct ListSelect {
     /// Only together with `subscribed` or `special_use`.
     pub recursive_match: bool,
     pub special_use: bool,
+    /// Told among the attributes, as CommuniGate Pro has it.
+    pub tell: ListTell,
+}
+
+/// What else LIST may tell of a mailbox, beyond the RFCs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct ListTell {
+    /// What the mailbox is for, where that is not mail.
+    pub class: bool,
+    pub unseen: bool,
+    pub internal_size: bool,
+}
+
+impl ListTell {
+    pub fn any(self) -> bool {
+        self.class || self.unseen || self.internal_size
+    }
+
+    /// What is in either.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            class: self.class || other.class,
+            unseen: self.unseen || other.unseen,
+            internal_size: self.internal_size || other.internal_size,
+        }
+    }
 }
 
 /// Return options.
@@ -30,6 +57,8 @@ pub struct ListReturn {
     pub special_use: bool,
     /// RFC 8440.
     pub my_rights: bool,
+    /// Told as extended items (RFC 5258 §6).
+    pub tell: ListTell,
     /// RFC 5819.
     pub status: Option<StatusItems>,
 }
@@ -52,11 +81,17 @@ pub enum StatusItem {
     MailboxId,
     /// RFC 7162 §3.1.7.
     HighestModSeq,
+    /// What the mailbox takes as it is stored, in octets.
+    InternalSize,
+    /// INTERNALDATE of the oldest message.
+    Oldest,
+    /// Messages with `$Media` that have not been seen.
+    UnseenMedia,
 }
 
 impl StatusItem {
     /// In the order in which they are answered.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 14] = [
         Self::Messages,
         Self::Recent,
         Self::UidNext,
@@ -68,6 +103,9 @@ impl StatusItem {
         Self::AppendLimit,
         Self::MailboxId,
         Self::HighestModSeq,
+        Self::Oldest,
+        Self::InternalSize,
+        Self::UnseenMedia,
     ];
 
     pub const fn name(self) -> &'static str {
@@ -83,6 +121,9 @@ impl StatusItem {
             Self::AppendLimit => "APPENDLIMIT",
             Self::MailboxId => "MAILBOXID",
             Self::HighestModSeq => "HIGHESTMODSEQ",
+            Self::InternalSize => "INTERNALSIZE",
+            Self::Oldest => "OLDEST",
+            Self::UnseenMedia => "UNSEENMEDIA",
         }
     }
 

@@ -7,22 +7,30 @@ use roost_types::SpecialUse;
 /// `SP mailbox [SP "(" create-param *(SP create-param) ")"]`
 pub(super) fn create(c: &mut Cursor<'_>) -> Result<Command> {
     c.sp()?;
-    let mailbox = c.mailbox()?;
-    let mut uses = Vec::new();
+    let mut args = CreateArgs {
+        mailbox: c.mailbox()?,
+        uses: Vec::new(),
+        class: None,
+    };
     if c.more() {
-        c.list(MAX_LIST_ITEMS, |c| create_param(c, &mut uses))?;
+        c.list(MAX_LIST_ITEMS, |c| create_param(c, &mut args))?;
     }
-    Ok(Command::Create(CreateArgs { mailbox, uses }))
+    Ok(Command::Create(args))
 }
 
-/// `"USE" SP "(" [use-attr *(SP use-attr)] ")"`
-fn create_param(c: &mut Cursor<'_>, uses: &mut Vec<UseAttribute>) -> Result<()> {
+/// `"USE" SP "(" [use-attr *(SP use-attr)] ")"`, or `"CLASS" SP string`
+fn create_param(c: &mut Cursor<'_>, args: &mut CreateArgs) -> Result<()> {
+    if c.eat_word("CLASS") {
+        c.sp()?;
+        args.class = Some(c.string()?.into_owned());
+        return Ok(());
+    }
     if !c.eat_word("USE") {
         return Err(Syntax("Unknown CREATE parameter"));
     }
     c.sp()?;
     c.list(MAX_LIST_ITEMS, |c| {
-        uses.push(use_attr(c)?);
+        args.uses.push(use_attr(c)?);
         Ok(())
     })
 }

@@ -220,8 +220,25 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// `nstring / literal8` (RFC 5464 §5 `value`).
+    pub fn value(&mut self) -> Result<Option<Vec<u8>>> {
+        if self.eat(b'~') {
+            return self.octets().map(|octets| Some(octets.to_vec()));
+        }
+        Ok(self.nstring()?.map(Cow::into_owned))
+    }
+
     /// `literal`, its octets in place as the framer leaves them.
     fn literal(&mut self) -> Result<&'a [u8]> {
+        let octets = self.octets()?;
+        match octets.contains(&0) {
+            true => Err(Syntax("NUL in a literal")),
+            false => Ok(octets),
+        }
+    }
+
+    /// A literal with any octets at all.
+    fn octets(&mut self) -> Result<&'a [u8]> {
         const BAD: Syntax = Syntax("Invalid literal");
         self.expect(b'{', BAD.0)?;
         let size = self.number64().map_err(|_| BAD)?;
@@ -232,9 +249,6 @@ impl<'a> Cursor<'a> {
         let size = usize::try_from(size).map_err(|_| BAD)?;
         let (octets, rest) = self.rest.split_at_checked(size).ok_or(BAD)?;
         self.rest = rest;
-        if octets.contains(&0) {
-            return Err(Syntax("NUL in a literal"));
-        }
         Ok(octets)
     }
 

@@ -67,6 +67,9 @@ fn list_select_opts(c: &mut Cursor<'_>) -> Result<ListSelect> {
             "REMOTE" => &mut select.remote,
             "RECURSIVEMATCH" => &mut select.recursive_match,
             "SPECIAL-USE" => &mut select.special_use,
+            "CLASS" => &mut select.tell.class,
+            "UNSEEN" => &mut select.tell.unseen,
+            "INTERNALSIZE" => &mut select.tell.internal_size,
             _ => return Err(Syntax("Unknown LIST selection option")),
         };
         *option = true;
@@ -92,6 +95,9 @@ fn list_return_opts(c: &mut Cursor<'_>) -> Result<ListReturn> {
             "CHILDREN" => returns.children = true,
             "SPECIAL-USE" => returns.special_use = true,
             "MYRIGHTS" => returns.my_rights = true,
+            "CLASS" => returns.tell.class = true,
+            "UNSEEN" => returns.tell.unseen = true,
+            "INTERNALSIZE" => returns.tell.internal_size = true,
             "STATUS" => {
                 c.sp()?;
                 returns.status = Some(status_atts(c)?);

@@ -4,6 +4,7 @@ mod acl;
 mod any;
 mod fetch;
 mod list;
+mod metadata;
 mod notify;
 mod search;
 mod sort;

@@ -2,10 +2,12 @@
 
 use super::crlf;
 use super::data::named_number;
+use super::date::internal_date;
+use super::number::number64;
 use super::string::string;
 use super::string::{Dialect, mailbox, quoted};
 use crate::command::{StatusItem, StatusItems};
-use roost_types::{ModSeq, ObjectId, SpecialUse, Uid, UidValidity};
+use roost_types::{ModSeq, ObjectId, SpecialUse, Uid, UidValidity, UnixTime};
 
 /// A mailbox attribute other than the special uses.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -54,8 +56,68 @@ pub struct ListLine<'a> {
     /// RECURSIVEMATCH: something below matches the selection options, which
     /// are named here (`SUBSCRIBED`); empty for no CHILDINFO.
     pub child_info: &'a [&'a str],
+    /// What CommuniGate Pro's LIST tells.
+    pub told: ListTold<'a>,
     /// The name before a rename or before it was made canonical (`OLDNAME`).
     pub old_name: Option<&'a str>,
+}
+
+/// The answers to [`crate::command::ListTell`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ListTold<'a> {
+    /// Among the attributes, instead of behind the name.
+    pub as_attributes: bool,
+    pub class: Option<&'a str>,
+    pub unseen: Option<u32>,
+    pub internal_size: Option<u64>,
+}
+
+impl ListTold<'_> {
+    /// Appends each, with what stands between it and the one before: `first`
+    /// says whether there is none.
+    fn write(&self, out: &mut Vec<u8>, mut first: bool) {
+        let unseen = self.unseen.map(u64::from);
+        let class = self.class.map(Value::Text);
+        let values = [
+            ("CLASS", class),
+            ("UNSEEN", unseen.map(Value::Number)),
+            ("INTERNALSIZE", self.internal_size.map(Value::Number)),
+        ];
+        for (name, value) in values {
+            let Some(value) = value else {
+                continue;
+            };
+            if !std::mem::take(&mut first) {
+                out.push(b' ');
+            }
+            match (self.as_attributes, &value) {
+                (true, Value::Text(_)) => out.extend_from_slice(name.as_bytes()),
+                (true, Value::Number(_)) => {
+                    out.push(b'\\');
+                    out.extend_from_slice(name.as_bytes());
+                }
+                (false, _) => {
+                    quoted(out, name.as_bytes());
+                    out.push(b' ');
+                }
+            }
+            out.push(b'(');
+            match value {
+                Value::Text(text) => quoted(out, text.as_bytes()),
+                Value::Number(n) => number64(out, n),
+            }
+            out.push(b')');
+        }
+    }
+
+    fn any(&self) -> bool {
+        self.class.is_some() || self.unseen.is_some() || self.internal_size.is_some()
+    }
+}
+
+enum Value<'a> {
+    Text(&'a str),
+    Number(u64),
 }
 
 /// Appends a LIST or LSUB response.
@@ -67,6 +129,9 @@ pub fn list(out: &mut Vec<u8>, line: &ListLine<'_>, dialect: Dialect) {
         }
         out.extend_from_slice(attribute.name().as_bytes());
     }
+    if line.told.as_attributes {
+        line.told.write(out, line.attributes.is_empty());
+    }
     out.extend_from_slice(b") ");
     separator(out, line.separator);
     out.push(b' ');
@@ -77,7 +142,8 @@ pub fn list(out: &mut Vec<u8>, line: &ListLine<'_>, dialect: Dialect) {
 
 /// `[SP mbox-list-extended]`
 fn extended_items(out: &mut Vec<u8>, line: &ListLine<'_>, dialect: Dialect) {
-    if line.child_info.is_empty() && line.old_name.is_none() {
+    let told = line.told.any() && !line.told.as_attributes;
+    if line.child_info.is_empty() && line.old_name.is_none() && !told {
         return;
     }
     out.extend_from_slice(b" (");
@@ -95,6 +161,10 @@ fn extended_items(out: &mut Vec<u8>, line: &ListLine<'_>, dialect: Dialect) {
         out.extend_from_slice(b"\"OLDNAME\" (");
         mailbox(out, old, dialect);
         out.push(b')');
+    }
+    if told {
+        let first = line.child_info.is_empty() && line.old_name.is_none();
+        line.told.write(out, first);
     }
     out.push(b')');
 }
@@ -125,6 +195,11 @@ pub struct StatusValues {
     pub mailbox_id: ObjectId,
     /// 0 where MODSEQs are not kept.
     pub highest_modseq: ModSeq,
+    /// As stored, in octets.
+    pub internal_size: u64,
+    /// `None` where there is no message: the item is left out.
+    pub oldest: Option<UnixTime>,
+    pub unseen_media: u32,
 }
 
 /// Appends `* STATUS name (…)`.
@@ -163,6 +238,15 @@ pub fn status(
                 continue;
             }
             StatusItem::HighestModSeq => values.highest_modseq.0,
+            StatusItem::InternalSize => values.internal_size,
+            StatusItem::UnseenMedia => u64::from(values.unseen_media),
+            StatusItem::Oldest => {
+                if let Some(date) = values.oldest {
+                    named(out, item.name(), b"");
+                    internal_date(out, date);
+                }
+                continue;
+            }
         };
         named_number(out, item.name(), value);
     }
@@ -192,6 +276,7 @@ mod tests {
             separator: Some('/'),
             name,
             child_info: &[],
+            told: ListTold::default(),
             old_name: None,
         }
     }
@@ -230,6 +315,29 @@ mod tests {
     }
 
     #[test]
+    fn what_communigate_tells() {
+        use MailboxAttribute::*;
+        let mut people = line("People", &[HasNoChildren]);
+        people.told = ListTold {
+            as_attributes: true,
+            class: Some("IPF.Contact"),
+            unseen: Some(14),
+            internal_size: Some(2_345_678),
+        };
+        assert_eq!(
+            wire(&people),
+            "* LIST (\\HasNoChildren CLASS(\"IPF.Contact\") \\UNSEEN(14) \
+             \\INTERNALSIZE(2345678)) \"/\" People\r\n"
+        );
+        people.told.as_attributes = false;
+        assert_eq!(
+            wire(&people),
+            "* LIST (\\HasNoChildren) \"/\" People (\"CLASS\" (\"IPF.Contact\") \
+             \"UNSEEN\" (14) \"INTERNALSIZE\" (2345678))\r\n"
+        );
+    }
+
+    #[test]
     fn status_line() {
         let values = StatusValues {
             messages: 231,
@@ -243,6 +351,9 @@ mod tests {
             append_limit: None,
             mailbox_id: ObjectId([0xab; 16]),
             highest_modseq: ModSeq(7_011_231_777),
+            internal_size: 2_345_678,
+            oldest: Some(UnixTime(1_014_451_182)),
+            unseen_media: 1,
         };
         let text = |items: &[StatusItem]| {
             let mut out = Vec::new();
@@ -258,7 +369,8 @@ mod tests {
             text(&StatusItem::ALL),
             "* STATUS blurdybloop (MESSAGES 231 RECENT 1 UIDNEXT 44292 UIDVALIDITY 9 \
              UNSEEN 2 DELETED 3 DELETED-STORAGE 2048 SIZE 5000000000 APPENDLIMIT NIL \
-             MAILBOXID (abababababababababababababababab) HIGHESTMODSEQ 7011231777)\r\n"
+             MAILBOXID (abababababababababababababababab) HIGHESTMODSEQ 7011231777 \
+             OLDEST \"23-Feb-2002 07:59:42 +0000\" INTERNALSIZE 2345678 UNSEENMEDIA 1)\r\n"
         );
         assert_eq!(text(&[]), "* STATUS blurdybloop ()\r\n");
     }

@@ -148,15 +148,16 @@ any_struct! {
     }
     MailSetup {
         (separator, prefix, directory_encoding, fsync),
-        (special_use, initial_subscriptions, inotify, public, poll_interval, certificate_dir)
+        (special_use, initial_subscriptions, sees_non_mail, inotify, public, poll_interval),
+        (certificate_dir)
     }
     WorkerLimits {
         (max_message_size, idle_timeout, max_bad_commands, running_interval, worker_idle)
     }
-    WorkerSetup { (log_level, hostname, mail, limits) }
+    WorkerSetup { (log_level, hostname, admin, comment, mail, limits) }
     Session {
         (session, account, home, maildir, index_dir, tag, leftover),
-        (endpoints, tls, method, max_message_size, quota, asker)
+        (endpoints, tls, method, max_message_size, sees_non_mail, quota, asker)
     }
     Asker { (account, groups, shown) }
     OpenForeign { (request, session, shown) }

@@ -28,6 +28,8 @@ wire_struct! {
         pub special_use: Vec<(SpecialUse, String)>,
         /// Wire names, for accounts that have no subscriptions yet.
         pub initial_subscriptions: Vec<String>,
+        /// LIST shows mailboxes of other classes than mail.
+        pub sees_non_mail: bool,
         pub inotify: bool,
         /// There is an account `public`.
         pub public: bool,
@@ -58,6 +60,10 @@ wire_struct! {
     pub struct WorkerSetup {
         pub log_level: LogLevel,
         pub hostname: String,
+        /// How clients reach the administrator, a URI.
+        pub admin: Option<String>,
+        /// A note for clients.
+        pub comment: Option<String>,
         pub mail: MailSetup,
         pub limits: WorkerLimits,
     }
@@ -111,6 +117,8 @@ wire_struct! {
         pub method: String,
         /// This account's own limit instead of the setup's.
         pub max_message_size: Option<u64>,
+        /// The same.
+        pub sees_non_mail: Option<bool>,
         pub quota: Quota,
         /// Of a link; it is not greeted, and `tag` and `leftover` are empty.
         pub asker: Option<Asker>,

@@ -38,6 +38,7 @@ pub struct Place {
     pub maildir: PathBuf,
     pub index_dir: Option<PathBuf>,
     pub max_message_size: Option<u64>,
+    pub sees_non_mail: Option<bool>,
     pub quota: ipc::Quota,
 }
 
@@ -92,6 +93,7 @@ impl Settings {
             index_dir: self.config.index_dir_of(account, home)?,
             maildir: self.config.maildir_of(account, home, told)?,
             max_message_size: own.and_then(|own| own.max_message_size),
+            sees_non_mail: own.and_then(|own| own.imap_sees_non_mail),
             quota: ipc::Quota {
                 limits: self.config.quota_of(account, grant.quota),
                 max_mailboxes: self.config.max_mailboxes_of(account),
@@ -257,6 +259,8 @@ fn worker(config: &Config, hostname: String) -> ipc::WorkerSetup {
     ipc::WorkerSetup {
         log_level: config.server.log_level,
         hostname,
+        admin: told(&config.server.admin),
+        comment: told(&config.server.comment),
         mail: ipc::MailSetup {
             separator: mail.separator,
             prefix: mail.prefix.clone(),
@@ -264,6 +268,7 @@ fn worker(config: &Config, hostname: String) -> ipc::WorkerSetup {
             fsync: mail.fsync,
             special_use: mail.special_use.clone(),
             initial_subscriptions: mail.initial_subscriptions.clone(),
+            sees_non_mail: mail.imap_sees_non_mail,
             inotify: mail.inotify,
             // Auth says it when it is up.
             public: false,
@@ -278,6 +283,10 @@ fn worker(config: &Config, hostname: String) -> ipc::WorkerSetup {
             worker_idle: limits.worker_idle,
         },
     }
+}
+
+fn told(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
 }
 
 /// One for each address; an address in both lists is an error of the

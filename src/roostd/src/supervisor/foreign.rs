@@ -283,6 +283,7 @@ impl Supervisor {
             tls: tls.clone(),
             method: owner.method.clone(),
             max_message_size: place.max_message_size,
+            sees_non_mail: place.sees_non_mail,
             quota: place.quota,
             asker: Some(Asker {
                 account: asker.clone(),

@@ -204,6 +204,7 @@ impl Supervisor {
             tls: handover.tls.clone(),
             method: grant.method.clone(),
             max_message_size: place.max_message_size,
+            sees_non_mail: place.sees_non_mail,
             quota: place.quota,
             asker: None,
         };

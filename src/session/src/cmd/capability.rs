@@ -44,6 +44,7 @@ pub const CAPABILITIES: &[&str] = &[
     "THREAD=REFERENCES",
     "THREAD=REFS",
     "INPROGRESS",
+    "METADATA",
     "SAVEDATE",
     "PREVIEW",
     "OBJECTID",

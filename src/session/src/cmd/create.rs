@@ -6,7 +6,8 @@ use crate::object_id;
 use crate::session::Session;
 use roost_imap::ResponseCode;
 use roost_imap::command::{CreateArgs, UseAttribute};
-use roost_store::Error as StoreError;
+use roost_store::format::folders::is_class;
+use roost_store::{Details, Error as StoreError};
 use roost_types::SpecialUse;
 
 /// A separator behind the name asks for a directory without storage.
@@ -23,6 +24,7 @@ pub(super) fn run(
             "Another's mailbox has no special use",
         ));
     }
+    let class = args.class.as_deref().map(class).transpose()?.flatten();
     let named = session.new_name(&args.mailbox)?;
     let given = &named.given;
     if given.name.is_inbox() {
@@ -36,18 +38,31 @@ pub(super) fn run(
     }
     session.own_change(&given.name, |session| {
         let account = &session.account;
-        Ok(account.create(&given.name, given.directory, special_use)?)
+        account.create(&given.name, given.directory, special_use)?;
+        match class {
+            Some(class) => Ok(account.set_class(&given.name, Some(class))?),
+            None => Ok(()),
+        }
     })?;
     session.tell_normalized(&named, false, out);
     if given.directory {
         return Ok(Reply::ok("Create completed"));
     }
-    let status = session.account.status(&given.name, false)?;
+    let status = session.account.status(&given.name, Details::Counts)?;
     let id = object_id::mailbox(status.mailbox_id, &given.name, status.uid_validity);
     Ok(Reply::ok_code(
         ResponseCode::MailboxId(id),
         "Create completed",
     ))
+}
+
+/// An empty one says that the mailbox is for mail.
+fn class(text: &[u8]) -> Result<Option<&str>, Error> {
+    match std::str::from_utf8(text) {
+        Ok("") => Ok(None),
+        Ok(class) if is_class(class) => Ok(Some(class)),
+        Ok(_) | Err(_) => Err(Error::refused(ResponseCode::Cannot, "Not a possible class")),
+    }
 }
 
 /// One use at most is kept for a mailbox; ALL and FLAGGED are views of other

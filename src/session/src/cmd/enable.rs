@@ -7,12 +7,18 @@ use roost_imap::write;
 /// What can be enabled.
 const NAMES: [&str; 4] = ["IMAP4rev2", "CONDSTORE", "QRESYNC", "UIDONLY"];
 
+/// Two names of one extension, which is to be enabled before a mailbox is
+/// selected.
+const SHOW_ALL: [&str; 2] = ["X-ROOST-SHOWALL", "EXTENSIONS"];
+
 /// Names that are not known, or need not be enabled, are passed over: mutt
 /// sends `ENABLE UTF8=ACCEPT` wherever there is ENABLE.
 pub(super) fn run(session: &mut Session, names: &[String], out: &mut Vec<u8>) -> Reply {
     let asked = |name: &str| names.iter().any(|n| n.eq_ignore_ascii_case(name));
-    let enabled = NAMES.into_iter().filter(|name| asked(name));
-    write::enabled(out, enabled);
+    let show_all = session.selected().is_err() && SHOW_ALL.into_iter().any(asked);
+    let (known, here) = (NAMES.into_iter(), SHOW_ALL.into_iter().filter(|_| show_all));
+    write::enabled(out, known.chain(here).filter(|name| asked(name)));
+    session.enabled.show_all |= show_all;
     session.enabled.rev2 |= asked("IMAP4rev2");
     session.enabled.uid_only |= asked("UIDONLY");
     session.enabled.qresync |= asked("QRESYNC");

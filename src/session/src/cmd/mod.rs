@@ -20,10 +20,12 @@ pub mod enable;
 mod encrypted;
 pub mod expunge;
 pub mod fetch;
+pub mod getmetadata;
 pub mod id;
 pub mod list;
 pub mod logout;
 pub mod lsub;
+mod metadata;
 pub mod namespace;
 pub mod noop;
 mod notify;
@@ -32,6 +34,7 @@ pub mod rename;
 pub(crate) mod replace;
 pub mod search;
 pub mod select;
+pub mod setmetadata;
 pub mod sort;
 pub mod status;
 pub mod store;
@@ -86,6 +89,8 @@ pub(crate) fn start(
         Command::GetQuota { root } => return quota::get(session, &root, out),
         Command::GetQuotaRoot { mailbox } => return quota::get_root(session, &mailbox, out),
         Command::SetQuota { root, .. } => quota::set(session, &root)?,
+        Command::GetMetadata(args) => return getmetadata::start(session, &args),
+        Command::SetMetadata(args) => setmetadata::run(session, args)?,
         Command::Idle => return Ok(Started::Idle),
         Command::Notify(args) => return notify::start(session, args),
         Command::Check => check::run(),

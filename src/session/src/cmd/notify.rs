@@ -245,6 +245,7 @@ fn no_access(session: &Session, name: &MailboxName, out: &mut Vec<u8>) -> Result
         separator: Some(session.names.separator()),
         name: &session.show(name)?,
         child_info: &[],
+        told: write::ListTold::default(),
         old_name: None,
     };
     write::list(out, &line, session.dialect());

@@ -44,6 +44,7 @@ fn tell(session: &Session, name: &MailboxName, old: &str, out: &mut Vec<u8>) -> 
         separator: Some(session.names.separator()),
         name: &session.show(name)?,
         child_info: &[],
+        told: write::ListTold::default(),
         old_name: Some(old),
     };
     write::list(out, &line, session.dialect());

@@ -172,6 +172,7 @@ fn list(session: &Session, named: &Named, out: &mut Vec<u8>) -> Result<(), Error
         separator: Some(session.names.separator()),
         name: &name,
         child_info: &[],
+        told: write::ListTold::default(),
         old_name: named.old.as_deref(),
     };
     write::list(out, &line, session.dialect());

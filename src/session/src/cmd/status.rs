@@ -6,6 +6,7 @@ use crate::object_id;
 use crate::session::Session;
 use roost_imap::command::{StatusItem, StatusItems};
 use roost_imap::write::{self, StatusValues};
+use roost_store::Details;
 use roost_types::MailboxName;
 
 pub(super) fn run(
@@ -27,8 +28,9 @@ pub(super) fn values(
     name: &MailboxName,
     items: StatusItems,
 ) -> Result<StatusValues, Error> {
-    let sizes = items.contains(StatusItem::Size) || items.contains(StatusItem::DeletedStorage);
-    let status = session.account.status(name, sizes)?;
+    let status = session.account.status(name, details(items))?;
+    let sizes = status.sizes.unwrap_or_default();
+    let more = status.more.unwrap_or_default();
     Ok(StatusValues {
         messages: status.messages,
         recent: status.recent,
@@ -36,10 +38,29 @@ pub(super) fn values(
         uid_validity: status.uid_validity,
         unseen: status.unseen,
         deleted: status.deleted,
-        deleted_storage: status.sizes.map_or(0, |s| s.deleted),
-        size: status.sizes.map_or(0, |s| s.all),
+        deleted_storage: sizes.deleted,
+        size: sizes.all,
         append_limit: session.settings.append_limit(),
         mailbox_id: object_id::mailbox(status.mailbox_id, name, status.uid_validity),
         highest_modseq: status.highest_modseq,
+        internal_size: sizes.stored,
+        oldest: more.oldest,
+        unseen_media: more.unseen_media,
     })
+}
+
+/// How much the store has to find out.
+fn details(items: StatusItems) -> Details {
+    let any = |some: &[StatusItem]| some.iter().any(|&item| items.contains(item));
+    if any(&[StatusItem::Oldest, StatusItem::UnseenMedia]) {
+        Details::All
+    } else if any(&[
+        StatusItem::Size,
+        StatusItem::DeletedStorage,
+        StatusItem::InternalSize,
+    ]) {
+        Details::Sizes
+    } else {
+        Details::Counts
+    }
 }

@@ -44,6 +44,11 @@ pub(crate) fn uses(command: &Command) -> Uses<'_> {
         Command::Acl(command) => Uses::Name(command.mailbox()),
         Command::GetQuotaRoot { mailbox } => Uses::Name(mailbox),
         Command::GetQuota { root } | Command::SetQuota { root, .. } => Uses::Name(root),
+        // Without a name, of the server.
+        Command::GetMetadata(args) if args.mailbox.is_empty() => Uses::Nothing,
+        Command::SetMetadata(args) if args.mailbox.is_empty() => Uses::Nothing,
+        Command::GetMetadata(args) => Uses::Name(&args.mailbox),
+        Command::SetMetadata(args) => Uses::Name(&args.mailbox),
         Command::Rename { from, to } => Uses::Names(from, to),
         Command::Noop
         | Command::Idle

@@ -292,6 +292,9 @@ impl Session {
             size: 0,
             append_limit: None,
             mailbox_id: ObjectId([0; 16]),
+            internal_size: 0,
+            oldest: None,
+            unseen_media: 0,
         };
         write::status(out, &text, items, &values, self.dialect());
     }
@@ -332,6 +335,7 @@ impl Session {
             separator: Some(self.names.separator()),
             name: &text,
             child_info: &[],
+            told: write::ListTold::default(),
             old_name: old.as_deref(),
         };
         write::list(out, &line, self.dialect());

@@ -9,6 +9,7 @@ mod encrypted;
 mod folders;
 mod listing;
 mod messages;
+mod metadata;
 mod notify;
 mod object_id;
 mod quota;

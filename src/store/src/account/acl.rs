@@ -139,8 +139,22 @@ impl Account {
     }
 
     /// What `subject` may do with a mailbox. Where the list cannot be read,
-    /// nobody but the owner may do anything.
+    /// nobody but the owner may do anything; a locked one can only be read.
     pub fn rights(&self, name: &MailboxName, subject: &Subject<'_>) -> Rights {
+        let listed = self.listed_rights(name, subject);
+        let locked = self
+            .tree()
+            .is_ok_and(|tree| tree.file.locked.contains(name));
+        match locked {
+            true => {
+                let flags = Rights::SEEN | Rights::WRITE | Rights::MARK_DELETED;
+                listed - (flags | Rights::INSERT | Rights::EXPUNGE | Rights::DELETE)
+            }
+            false => listed,
+        }
+    }
+
+    fn listed_rights(&self, name: &MailboxName, subject: &Subject<'_>) -> Rights {
         match self.acl(name) {
             Ok(acl) => acl.rights(subject),
             Err(e) => {
@@ -196,7 +210,7 @@ impl Account {
 
     /// Wakes those who have the mailbox open, so that they look what they may
     /// still do.
-    fn rights_changed(&self, name: &MailboxName) {
+    pub(super) fn rights_changed(&self, name: &MailboxName) {
         self.acl_changes.0.fetch_add(1, Ordering::AcqRel);
         let slot = lock(&self.open).get(name).map(Arc::clone);
         if let Some(mailbox) = slot.and_then(|slot| lock(&slot).upgrade()) {

@@ -1,6 +1,6 @@
 //! What an account remembers of mailboxes that nobody has open.
 
-use super::status::Status;
+use super::status::{Details, Status};
 use crate::mailbox::Mailbox;
 use roost_os::dir::DirStamp;
 use roost_types::MailboxName;
@@ -68,10 +68,10 @@ type Stamps = [DirStamp; 2];
 pub(super) struct StatusCache(HashMap<MailboxName, (Stamps, Status)>);
 
 impl StatusCache {
-    pub fn get(&self, name: &MailboxName, directory: &Path, sizes: bool) -> Option<Status> {
+    pub fn get(&self, name: &MailboxName, directory: &Path, details: Details) -> Option<Status> {
         let (stamps, status) = self.0.get(name)?;
         let now = stamps_of(&directory.join("new"), &directory.join("cur"))?;
-        (now == *stamps && (!sizes || status.sizes.is_some())).then_some(*status)
+        (now == *stamps && status.has(details)).then_some(*status)
     }
 
     /// To be taken before the counts.

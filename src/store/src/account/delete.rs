@@ -31,6 +31,9 @@ impl Account {
         }
         let tree = self.tree()?;
         let folder = tree.folders.get(name).ok_or(Error::NoSuchMailbox)?;
+        if folder.alias.is_some() {
+            return self.change_folders(|file| drop(file.aliases.remove(name)));
+        }
         if !folder.selectable {
             if folder.has_children {
                 return Err(Error::HasChildren);
@@ -58,7 +61,7 @@ impl Account {
         lock(&self.tree).forget();
         self.sync_root()?;
         acl::forget_list(&self.root)?;
-        let known = tree.file.special.contains_key(name) || tree.file.directories.contains(name);
+        let known = tree.file.names().any(|known| known == name);
         if folder.has_children || known {
             self.change_folders(|file| {
                 file.remove(name);

@@ -1,6 +1,7 @@
 //! The tree of mailboxes as LIST shows it.
 
 use roost_types::{MailboxName, SpecialUse};
+use std::sync::Arc;
 
 /// One name of the tree.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -11,6 +12,13 @@ pub struct Folder {
     pub selectable: bool,
     pub has_children: bool,
     pub special_use: Option<SpecialUse>,
+    /// What it is for, where that is not mail (`IPF.Contact`).
+    pub class: Option<Arc<str>>,
+    /// An administrator has locked it.
+    pub locked: bool,
+    /// The name stands for this mailbox and has no storage of its own:
+    /// levels with `/` between them, `~account` before those of another.
+    pub alias: Option<Arc<str>>,
 }
 
 /// All names of an account, sorted so that children stand behind their

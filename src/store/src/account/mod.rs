@@ -6,10 +6,12 @@
 
 mod acl;
 pub mod acl_task;
+mod annotations;
 mod cache;
 mod delete;
 pub mod folders;
 pub(crate) mod news;
+mod properties;
 mod quota;
 mod rename;
 pub mod status;
@@ -20,16 +22,16 @@ use crate::events::News;
 use crate::format::{
     Dir, FolderFile, UidListLock, dirname, open, perm, subscriptions, uidvalidity,
 };
-use crate::index::{Folder, IndexFolder};
+use crate::index::{self, IndexFolder};
 use crate::mailbox::{Mailbox, Opening, lock};
 use crate::options::{AccountOptions, Options};
 use crate::quota::Quota;
 use crate::store::Store;
 use acl::{AclCache, AclChanges};
 use cache::{Kept, StatusCache};
-use folders::Folders;
+use folders::{Folder, Folders};
 use roost_types::{MailboxName, SpecialUse};
-use status::Status;
+use status::{Details, Status};
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
@@ -55,8 +57,8 @@ pub struct Account {
     acls: Mutex<AclCache>,
     acl_changes: AclChanges,
     validities: Mutex<uidvalidity::Reserve>,
-    index: Folder,
     quota: Arc<Quota>,
+    index: index::Folder,
     /// Those who listen to changes.
     news: Arc<News>,
     /// Held while the first of them comes.
@@ -77,7 +79,7 @@ impl Account {
             name: name.into(),
             store: Arc::clone(store),
             quota: Quota::new(&root, options.quota, store.watcher().upkeep()),
-            index: Folder::new(&root, options.index_dir.as_deref(), store.index_folders()),
+            index: index::Folder::new(&root, options.index_dir.as_deref(), store.index_folders()),
             root,
             options,
             tree: Mutex::default(),
@@ -133,7 +135,10 @@ impl Account {
             return Err(Error::AlreadyExists);
         }
         let known = tree.folders.get(name);
-        if known.is_some_and(|f| f.selectable || directory_only && tree.is_explicit(name)) {
+        let taken = |f: &Folder| {
+            f.selectable || f.alias.is_some() || directory_only && tree.is_explicit(name)
+        };
+        if known.is_some_and(taken) {
             return Err(Error::AlreadyExists);
         }
         if !tree.is_explicit(name) {
@@ -148,10 +153,7 @@ impl Account {
         self.make_mailbox(directory.as_bytes())?;
         self.inherit_acl(&tree, name, directory.as_bytes());
         // A mailbox that was here before may have left its uses.
-        if special_use.is_some()
-            || tree.file.directories.contains(name)
-            || tree.file.special.contains_key(name)
-        {
+        if special_use.is_some() || tree.file.names().any(|known| known == name) {
             self.change_folders(|file| {
                 file.remove(name);
                 if let Some(special_use) = special_use {
@@ -201,15 +203,14 @@ impl Account {
         Ok(mailbox)
     }
 
-    /// Counts of a mailbox, open or not. With `sizes`, [`Status::sizes`] is
-    /// filled, which may have to read messages whose names tell no size.
-    pub fn status(self: &Arc<Self>, name: &MailboxName, sizes: bool) -> Result<Status, Error> {
+    /// Counts of a mailbox, open or not.
+    pub fn status(self: &Arc<Self>, name: &MailboxName, details: Details) -> Result<Status, Error> {
         let index = self.index.open();
         if !self.is_open(name) {
             let directory = self.directory_of(name)?;
             let known = match &index {
-                Some(index) => status::told(index, &directory, sizes),
-                None => lock(&self.statuses).get(name, &directory, sizes),
+                Some(index) => status::told(index, &directory, details),
+                None => lock(&self.statuses).get(name, &directory, details),
             };
             if let Some(status) = known {
                 return Ok(status);
@@ -217,10 +218,10 @@ impl Account {
         }
         let mailbox = self.open_unlisted(name)?;
         if index.is_some() {
-            return mailbox.status(sizes);
+            return mailbox.status(details);
         }
         let before = StatusCache::stamp(&mailbox);
-        let status = mailbox.status(sizes)?;
+        let status = mailbox.status(details)?;
         lock(&self.statuses).put(&mailbox, before, status);
         Ok(status)
     }

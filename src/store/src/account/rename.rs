@@ -72,13 +72,7 @@ impl Account {
         self.sync_root()?;
         acl::forget_list(&self.root)?;
         let below = |name: &MailboxName| name == from || from.is_ancestor_of(name);
-        if tree
-            .file
-            .directories
-            .iter()
-            .chain(tree.file.special.keys())
-            .any(below)
-        {
+        if tree.file.names().any(below) {
             self.change_folders(|file| file.rename(from, to))?;
         }
         Ok(())
@@ -88,6 +82,7 @@ impl Account {
         self.create_storage(to, false, None)?;
         let target = self.open(to)?;
         let inbox = self.open(&MailboxName::inbox())?;
+        self.copy_annotations(to)?;
         let all: UidSet = inbox.snapshot().iter().map(|(_, row)| row.uid).collect();
         for first in (0..all.len()).step_by(MOVED_AT_ONCE) {
             let some = all.at_places(first..first + MOVED_AT_ONCE as u64);

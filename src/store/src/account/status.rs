@@ -7,7 +7,7 @@ use crate::index::IndexFolder;
 use crate::mailbox::{Mailbox, lock};
 use crate::snapshot::Snapshot;
 use roost_os::dir::DirStamp;
-use roost_types::{ModSeq, SystemFlags, Uid, UidValidity};
+use roost_types::{Keyword, ModSeq, SystemFlags, Uid, UidValidity, UnixTime};
 use std::path::Path;
 
 /// Counts of one mailbox at one moment.
@@ -25,25 +25,70 @@ pub struct Status {
     pub mailbox_id: Option<Guid>,
     /// Filled where asked for.
     pub sizes: Option<Sizes>,
+    /// Filled where asked for.
+    pub more: Option<More>,
 }
 
-/// Sums of RFC822.SIZE (CRLF sizes), in octets.
+impl Status {
+    pub(super) fn has(&self, details: Details) -> bool {
+        match details {
+            Details::Counts => true,
+            Details::Sizes => self.sizes.is_some(),
+            Details::All => self.sizes.is_some() && self.more.is_some(),
+        }
+    }
+}
+
+/// How much is to be found out; more takes longer.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Details {
+    Counts,
+    /// [`Status::sizes`] too: messages whose names tell no size are read, each
+    /// once.
+    Sizes,
+    /// [`Status::more`] too: files whose dates are not known are looked at,
+    /// each once.
+    All,
+}
+
+/// Sums of sizes, in octets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Sizes {
+    /// Of RFC822.SIZE (CRLF sizes).
     pub all: u64,
-    /// Of the messages with `\Deleted`.
+    /// The same of the messages with `\Deleted`.
     pub deleted: u64,
+    /// Of the files.
+    pub stored: u64,
 }
 
+/// What is seldom asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct More {
+    /// The earliest INTERNALDATE.
+    pub oldest: Option<UnixTime>,
+    /// Messages with `$Media` and without `\Seen`.
+    pub unseen_media: u32,
+}
+
+/// What was found out of one picture.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Found {
+    /// Its generation.
+    pub of: u64,
+    pub sizes: Sizes,
+    pub more: Option<More>,
+}
+
+const MEDIA: &str = "$Media";
+
 impl Mailbox {
-    /// Counts of the newest picture. With `sizes`, messages whose names tell
-    /// no size are read, each once while the mailbox is open.
-    pub fn status(&self, sizes: bool) -> Result<Status, Error> {
+    /// Counts of the newest picture.
+    pub fn status(&self, details: Details) -> Result<Status, Error> {
         let picture = self.snapshot();
-        let sizes = if sizes {
-            Some(self.sizes(&picture)?)
-        } else {
-            None
+        let found = match details {
+            Details::Counts => None,
+            Details::Sizes | Details::All => Some(self.found(&picture, details)?),
         };
         Ok(Status {
             messages: picture.len(),
@@ -57,20 +102,33 @@ impl Mailbox {
                 false => ModSeq(0),
             },
             mailbox_id: self.guid(),
-            sizes,
+            sizes: found.map(|found| found.sizes),
+            more: found.and_then(|found| found.more),
         })
     }
 
-    /// Sums that were made before of the same picture.
-    pub(crate) fn known_sizes(&self, picture: &Snapshot) -> Option<Sizes> {
-        let known = lock(&self.sizes).filter(|(of, _)| *of == picture.generation());
-        known.map(|(_, sizes)| sizes)
+    /// What was found out before of the same picture.
+    pub(crate) fn known_details(&self, picture: &Snapshot) -> Option<Found> {
+        lock(&self.details).filter(|found| found.of == picture.generation())
+    }
+
+    fn found(&self, picture: &Snapshot, details: Details) -> Result<Found, Error> {
+        let known = self.known_details(picture);
+        let sizes = match known {
+            Some(found) => found.sizes,
+            None => self.sizes(picture)?,
+        };
+        let more = match known.and_then(|found| found.more) {
+            None if details == Details::All => Some(self.more(picture)?),
+            known => known,
+        };
+        let of = picture.generation();
+        let found = Found { of, sizes, more };
+        *lock(&self.details) = Some(found);
+        Ok(found)
     }
 
     fn sizes(&self, picture: &Snapshot) -> Result<Sizes, Error> {
-        if let Some(sizes) = self.known_sizes(picture) {
-            return Ok(sizes);
-        }
         let mut sizes = Sizes::default();
         for (_, row) in picture.iter() {
             let size = match picture.known_size(row.uid) {
@@ -83,19 +141,46 @@ impl Mailbox {
                 },
             };
             sizes.all += size;
+            let stored = picture.cold(row.uid.get()).and_then(|cold| cold.stored());
+            sizes.stored += stored.unwrap_or(size);
             if row.flags.contains(SystemFlags::DELETED) {
                 sizes.deleted += size;
             }
         }
-        *lock(&self.sizes) = Some((picture.generation(), sizes));
         Ok(sizes)
+    }
+
+    fn more(&self, picture: &Snapshot) -> Result<More, Error> {
+        let mut more = More::default();
+        let media = |keyword: &Keyword| keyword.as_str().eq_ignore_ascii_case(MEDIA);
+        let any = picture.keywords().iter().any(media);
+        for (_, row) in picture.iter() {
+            let date = match picture.known_internal_date(row.uid) {
+                Some(date) => Some(date),
+                None => match self.internal_date(row.uid) {
+                    Ok(date) => Some(date),
+                    Err(Error::Expunged | Error::Corrupt { .. }) => None,
+                    Err(e) => return Err(e),
+                },
+            };
+            more.oldest = match (more.oldest, date) {
+                (Some(oldest), Some(date)) if oldest < date => Some(oldest),
+                (oldest, date) => date.or(oldest),
+            };
+            if any
+                && !row.flags.contains(SystemFlags::SEEN)
+                && picture.keyword_names(row.keywords).iter().any(media)
+            {
+                more.unseen_media += 1;
+            }
+        }
+        Ok(more)
     }
 }
 
 /// What the index says of the mailbox in `directory`, where opening it would
-/// come to the same; `None` where that is not known. With `sizes`, they have
-/// to be known as well.
-pub(super) fn told(index: &IndexFolder, directory: &Path, sizes: bool) -> Option<Status> {
+/// come to the same; `None` where that, or a detail of it, is not known.
+pub(super) fn told(index: &IndexFolder, directory: &Path, details: Details) -> Option<Status> {
     let dir = Dir::open(directory).ok()?;
     let head = Head::read(&dir).ok()??;
     let settled = index.told(head.guid)?;
@@ -106,7 +191,7 @@ pub(super) fn told(index: &IndexFolder, directory: &Path, sizes: bool) -> Option
         && KeywordFile::stamp_in(&dir).ok()? == settled.letters
         && ExtraKeywords::stamp_in(&dir).ok()? == settled.extra;
     let told = settled.told;
-    (same && (!sizes || told.sizes.is_some())).then_some(Status {
+    let status = Status {
         messages: told.messages,
         recent: told.recent,
         unseen: told.unseen,
@@ -115,6 +200,8 @@ pub(super) fn told(index: &IndexFolder, directory: &Path, sizes: bool) -> Option
         uid_validity: head.uid_validity,
         highest_modseq: ModSeq(told.modseq),
         mailbox_id: Some(head.guid),
-        sizes: told.sizes.map(|(all, deleted)| Sizes { all, deleted }),
-    })
+        sizes: told.sizes,
+        more: told.more,
+    };
+    (same && status.has(details)).then_some(status)
 }

@@ -120,7 +120,7 @@ fn build<'a>(
     for name in stored {
         names.insert(name.clone(), true);
     }
-    for name in &file.directories {
+    for name in file.directories.iter().chain(file.aliases.keys()) {
         names.entry(name.clone()).or_insert(false);
     }
     let all: Vec<MailboxName> = names.keys().cloned().collect();
@@ -144,6 +144,12 @@ fn build<'a>(
                 .get(at + 1)
                 .is_some_and(|(next, _)| name.is_ancestor_of(next)),
             special_use: uses.get(name).copied(),
+            class: file.classes.get(name).map(|class| Arc::from(&**class)),
+            locked: file.locked.contains(name),
+            // Storage that another program has made goes before.
+            alias: (file.aliases.get(name))
+                .filter(|_| !selectable)
+                .map(|target| Arc::from(&**target)),
         });
     Folders {
         list: list.collect(),

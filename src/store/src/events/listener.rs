@@ -6,7 +6,7 @@ use super::state::{Baseline, State};
 use super::tree::TreeEvent;
 use super::{Changed, Counts};
 use crate::account::Account;
-use crate::account::status::Status;
+use crate::account::status::{Details, Status};
 use crate::error::Error;
 use crate::mailbox::Mailbox;
 use roost_types::{MailboxName, UidSet};
@@ -103,7 +103,7 @@ impl Listener {
     /// Blocks on the disk.
     pub fn status(&self, name: &MailboxName) -> Result<Status, Error> {
         let before = self.hub.stamps_of(name);
-        let status = self.account.status(name, false)?;
+        let status = self.account.status(name, Details::Counts)?;
         self.hub.found(name, Counts::from(&status), before);
         Ok(status)
     }

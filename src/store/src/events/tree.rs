@@ -180,6 +180,9 @@ mod tests {
                     selectable,
                     has_children: false,
                     special_use: None,
+                    class: None,
+                    locked: false,
+                    alias: None,
                 }),
             };
         for text in names {

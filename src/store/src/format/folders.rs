@@ -1,10 +1,13 @@
 //! `roost-folders`: what an account's tree has that directories cannot tell,
-//! special uses and names without storage.
+//! special uses, names without storage, classes, aliases and locks.
 //!
 //! ```text
 //! roost-folders 1
 //! special<TAB>\Sent<TAB>Work<TAB>Sent items
 //! directory<TAB>Archive
+//! class<TAB>IPF.Contact<TAB>People
+//! locked<TAB>Minutes
+//! alias<TAB>~alice/Team<TAB>Team
 //! ```
 //! Levels stand in UTF-8 whatever the encoding of directory names. Lines that
 //! are not understood stay in the file.
@@ -12,6 +15,7 @@
 use super::lines::{number, read_small};
 use super::{Dir, DotLock, FormatError, sync_control};
 use crate::options::Fsync;
+use roost_types::mailbox::MAX_NAME_LEN;
 use roost_types::{MailboxName, SpecialUse};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
@@ -21,6 +25,9 @@ pub const FILE: &str = "roost-folders";
 
 /// Largest file read, in octets.
 pub const MAX_FILE: u64 = 16 << 20;
+
+/// The longest class, in octets.
+pub const MAX_CLASS: usize = 255;
 
 const TEMPORARY: &str = "roost-folders.tmp";
 const MAGIC: &[u8] = b"roost-folders ";
@@ -33,6 +40,13 @@ pub struct FolderFile {
     pub special: BTreeMap<MailboxName, SpecialUse>,
     /// Names created as directories without storage.
     pub directories: BTreeSet<MailboxName>,
+    /// What a mailbox is for, where that is not mail.
+    pub classes: BTreeMap<MailboxName, Box<str>>,
+    /// Mailboxes that an administrator has locked.
+    pub locked: BTreeSet<MailboxName>,
+    /// Names that stand for another mailbox: its name with `/` between the
+    /// levels, that of another account with `~account` before it.
+    pub aliases: BTreeMap<MailboxName, Box<str>>,
     unknown: Vec<Vec<u8>>,
     damaged: bool,
 }
@@ -78,6 +92,19 @@ impl FolderFile {
                 self.directories
                     .insert(MailboxName::from_levels(fields).ok()?);
             }
+            "class" => {
+                let class = fields.next().filter(|class| is_class(class))?;
+                let name = MailboxName::from_levels(fields).ok()?;
+                self.classes.insert(name, class.into());
+            }
+            "locked" => {
+                self.locked.insert(MailboxName::from_levels(fields).ok()?);
+            }
+            "alias" => {
+                let target = fields.next().filter(|target| is_target(target))?;
+                let name = MailboxName::from_levels(fields).ok()?;
+                self.aliases.insert(name, target.into());
+            }
             _ => return None,
         }
         Some(())
@@ -121,6 +148,15 @@ impl FolderFile {
         for name in &self.directories {
             writeln!(out, "directory\t{}", name.join('\t'))?;
         }
+        for (name, class) in &self.classes {
+            writeln!(out, "class\t{class}\t{}", name.join('\t'))?;
+        }
+        for name in &self.locked {
+            writeln!(out, "locked\t{}", name.join('\t'))?;
+        }
+        for (name, target) in &self.aliases {
+            writeln!(out, "alias\t{target}\t{}", name.join('\t'))?;
+        }
         for line in &self.unknown {
             out.write_all(line)?;
             out.write_all(b"\n")?;
@@ -135,19 +171,53 @@ impl FolderFile {
             None => Some(name),
             Some(moved) => moved.ok(),
         };
+        let values = |map: &mut BTreeMap<MailboxName, Box<str>>| {
+            let all = std::mem::take(map).into_iter();
+            *map = all
+                .filter_map(|(name, value)| Some((moved(name)?, value)))
+                .collect();
+        };
         let special = std::mem::take(&mut self.special).into_iter();
         self.special = special
             .filter_map(|(name, usage)| Some((moved(name)?, usage)))
             .collect();
-        let directories = std::mem::take(&mut self.directories).into_iter();
-        self.directories = directories.filter_map(moved).collect();
+        values(&mut self.classes);
+        values(&mut self.aliases);
+        for names in [&mut self.directories, &mut self.locked] {
+            *names = std::mem::take(names)
+                .into_iter()
+                .filter_map(moved)
+                .collect();
+        }
     }
 
     /// Forgets what is known of `name` (not of what is below it).
     pub fn remove(&mut self, name: &MailboxName) {
         self.special.remove(name);
         self.directories.remove(name);
+        self.classes.remove(name);
+        self.locked.remove(name);
+        self.aliases.remove(name);
     }
+
+    /// Every name that the file says something of.
+    pub fn names(&self) -> impl Iterator<Item = &MailboxName> {
+        (self.special.keys())
+            .chain(&self.directories)
+            .chain(self.classes.keys())
+            .chain(&self.locked)
+            .chain(self.aliases.keys())
+    }
+}
+
+/// Whether `text` can be a mailbox class.
+pub fn is_class(text: &str) -> bool {
+    (1..=MAX_CLASS).contains(&text.len()) && text.bytes().all(|b| (b' '..=b'~').contains(&b))
+}
+
+/// Whether `text` can be what an alias stands for.
+pub fn is_target(text: &str) -> bool {
+    (1..=MAX_NAME_LEN).contains(&text.len()) && !text.chars().any(char::is_control)
 }
 
 #[cfg(test)]
@@ -206,6 +276,26 @@ mod tests {
         let now = change(&root, |f| f.remove(&name("x/y")));
         assert!(!now.directories.contains(&name("x/y")));
         assert!(now.special.contains_key(&name("x/y/Sent")));
+    }
+
+    #[test]
+    fn classes_locks_and_aliases() {
+        let text = "roost-folders 1\nclass\tIPF.Contact\tPeople\nlocked\ta\tMinutes\n\
+                    alias\t~alice/Team\ta\tTeam\n";
+        let (_temp, root, file) = place(text);
+        let now = change(&root, |f| f.rename(&name("a"), &name("b")));
+        assert_eq!(&*now.classes[&name("People")], "IPF.Contact");
+        assert!(now.locked.contains(&name("b/Minutes")));
+        assert_eq!(&*now.aliases[&name("b/Team")], "~alice/Team");
+        assert_eq!(now.names().count(), 3);
+        let expected = text
+            .replace("a\tMinutes", "b\tMinutes")
+            .replace("a\tTeam", "b\tTeam");
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), expected);
+        for gone in ["People", "b/Minutes", "b/Team"] {
+            change(&root, |f| f.remove(&name(gone)));
+        }
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "roost-folders 1\n");
     }
 
     #[test]

@@ -11,6 +11,7 @@
 //!   made it returns.
 
 pub mod acl;
+pub mod annotations;
 pub mod courier;
 pub mod dir;
 pub mod dirname;
@@ -29,6 +30,7 @@ pub mod tmpclean;
 pub mod uidlist;
 pub mod uidvalidity;
 
+pub use annotations::Annotations;
 pub use dir::Dir;
 pub use dotlock::DotLock;
 pub use error::FormatError;

@@ -13,9 +13,11 @@
 use super::bytes::{Put, Take};
 use super::folder::{BootId, FILE_MODE, IndexPlace};
 use super::told::{Settled, Told};
+use crate::account::status::{More, Sizes};
 use crate::format::uidlist::{Guid, Stamp};
 use roost_os::dir::DirStamp;
 use roost_os::file;
+use roost_types::UnixTime;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
@@ -28,7 +30,7 @@ pub(super) const HEAD: usize = 8 + 4 + 4 + 8 + 16;
 const RECORD: usize = 4 + 4 + 4 + 1;
 /// A record `Closed` that tells everything.
 pub(super) const TAIL: usize =
-    RECORD + 1 + 2 * 6 * 8 + 6 * 8 + (4 + 2 + 2) * 8 + 5 * 4 + 8 + 1 + 16;
+    RECORD + 1 + 2 * 6 * 8 + 6 * 8 + (4 + 2 + 2) * 8 + 5 * 4 + 8 + 1 + 3 * 8 + 2 + 8 + 4;
 /// What most logs are smaller than, in octets.
 const USUAL_LOG: usize = 4096;
 /// Largest log read, in octets.
@@ -348,9 +350,15 @@ fn put_told(out: &mut Vec<u8>, told: &Told) {
     }
     out.u64(told.modseq);
     out.u8(u8::from(told.sizes.is_some()));
-    let (all, deleted) = told.sizes.unwrap_or_default();
-    out.u64(all);
-    out.u64(deleted);
+    let sizes = told.sizes.unwrap_or_default();
+    for n in [sizes.all, sizes.deleted, sizes.stored] {
+        out.u64(n);
+    }
+    out.u8(u8::from(told.more.is_some()));
+    let more = told.more.unwrap_or_default();
+    out.u8(u8::from(more.oldest.is_some()));
+    out.bytes(&more.oldest.map_or(0, |date| date.0).to_le_bytes());
+    out.u32(more.unseen_media);
 }
 
 fn take_told(take: &mut Take<'_>) -> Option<Told> {
@@ -363,8 +371,22 @@ fn take_told(take: &mut Take<'_>) -> Option<Told> {
         modseq: take.u64()?,
         sizes: {
             let known = take.u8()? != 0;
-            let sizes = (take.u64()?, take.u64()?);
+            let sizes = Sizes {
+                all: take.u64()?,
+                deleted: take.u64()?,
+                stored: take.u64()?,
+            };
             known.then_some(sizes)
+        },
+        more: {
+            let known = take.u8()? != 0;
+            let dated = take.u8()? != 0;
+            let oldest = UnixTime(take.i64()?);
+            let unseen_media = take.u32()?;
+            known.then_some(More {
+                oldest: dated.then_some(oldest),
+                unseen_media,
+            })
         },
     })
 }

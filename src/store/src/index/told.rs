@@ -10,6 +10,7 @@
 
 use super::folder::IndexFolder;
 use super::log::{self, Closed, HEAD, TAIL};
+use crate::account::status::{More, Sizes};
 use crate::format::uidlist::{Guid, Stamp};
 use roost_os::dir::DirStamp;
 use roost_os::file;
@@ -40,9 +41,10 @@ pub(crate) struct Told {
     pub deleted: u32,
     pub uid_next: u32,
     pub modseq: u64,
-    /// Octets of all messages and of those with `\Deleted`, if somebody has
-    /// ever asked.
-    pub sizes: Option<(u64, u64)>,
+    /// If somebody has ever asked.
+    pub sizes: Option<Sizes>,
+    /// The same.
+    pub more: Option<More>,
 }
 
 impl IndexFolder {

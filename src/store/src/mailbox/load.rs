@@ -4,7 +4,7 @@
 use super::core::{Core, Stamps};
 use super::tick::Tick;
 use super::{Mailbox, Marks, Place, lock};
-use crate::account::status::Sizes;
+use crate::account::status::Found;
 use crate::error::Error;
 use crate::events::News;
 use crate::format::perm::Perm;
@@ -136,7 +136,7 @@ impl Mailbox {
         let has_index = begin.kept.is_some();
         let settled = begin.kept.as_ref().and_then(|kept| kept.settled);
         let has_extras = settled.is_some_and(|settled| settled.extra == extra.stamp());
-        let sizes = settled.and_then(|settled| settled.told.sizes);
+        let told = settled.map(|settled| settled.told);
         let (picture, history, odd) = match begin.kept {
             Some(kept) => (kept.picture, kept.history, kept.odd),
             None => {
@@ -168,9 +168,13 @@ impl Mailbox {
             index: begin.place,
             pieces: OnceLock::new(),
             saving: Mutex::new(()),
-            sizes: Mutex::new(
-                sizes.map(|(all, deleted)| (snapshot.generation(), Sizes { all, deleted })),
-            ),
+            details: Mutex::new(told.and_then(|told| {
+                Some(Found {
+                    of: snapshot.generation(),
+                    sizes: told.sizes?,
+                    more: told.more,
+                })
+            })),
             core: Mutex::new(Core {
                 settled: [begin.known.is_some(); 2],
                 list: begin.list,

@@ -34,7 +34,7 @@ mod scan;
 mod tick;
 mod weigh;
 
-use crate::account::status::Sizes;
+use crate::account::status::Found;
 use crate::cache::Pieces;
 use crate::error::Error;
 use crate::events::News;
@@ -104,7 +104,7 @@ pub struct Mailbox {
     /// One thread at a time writes a snapshot of the index.
     saving: Mutex<()>,
     /// Of the picture of that generation.
-    pub(crate) sizes: Mutex<Option<(u64, Sizes)>>,
+    pub(crate) details: Mutex<Option<Found>>,
 }
 
 /// Where the mailbox is; RENAME changes it.

@@ -224,6 +224,7 @@ impl Mailbox {
     }
 
     fn told(&self, picture: &Snapshot) -> Told {
+        let details = self.known_details(picture);
         Told {
             messages: picture.len(),
             recent: picture.recent(),
@@ -231,7 +232,8 @@ impl Mailbox {
             deleted: picture.deleted(),
             uid_next: picture.uid_next().get(),
             modseq: picture.highest_modseq().0,
-            sizes: self.known_sizes(picture).map(|s| (s.all, s.deleted)),
+            sizes: details.map(|details| details.sizes),
+            more: details.and_then(|details| details.more),
         }
     }
 

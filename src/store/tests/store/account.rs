@@ -1,4 +1,5 @@
 use crate::support::*;
+use roost_store::Details;
 use roost_store::{AccountOptions, Error, Folders, Store};
 use roost_types::{SpecialUse, SystemFlags};
 use std::fs;
@@ -232,20 +233,20 @@ fn status_counts_without_opening_twice() {
     let validity = work.snapshot().uid_validity();
     drop(work);
     for _ in 0..3 {
-        let status = site.account.status(&name("Work"), true).unwrap();
+        let status = site.account.status(&name("Work"), Details::Sizes).unwrap();
         assert_eq!((status.messages, status.unseen, status.deleted), (2, 1, 1));
         assert_eq!((status.uid_next, status.uid_validity), (uid(3), validity));
         let sizes = status.sizes.unwrap();
         assert_eq!((sizes.all, sizes.deleted), (10, 5));
     }
     deliver(&site.root().join(".Work"), "1.M1P1.h", "x");
-    let status = site.account.status(&name("Work"), false).unwrap();
+    let status = site.account.status(&name("Work"), Details::Counts).unwrap();
     assert_eq!(
         (status.messages, status.recent, status.uid_next),
         (3, 3, uid(4))
     );
     assert!(matches!(
-        site.account.status(&name("none"), false),
+        site.account.status(&name("none"), Details::Counts),
         Err(Error::NoSuchMailbox)
     ));
 }

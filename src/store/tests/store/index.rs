@@ -1,6 +1,7 @@
 //! Change numbers, history of expunged messages, identities.
 
 use crate::support::*;
+use roost_store::Details;
 use roost_store::{CopyMode, FlagChange, FlagMode};
 use roost_types::{ModSeq, SystemFlags};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -74,7 +75,7 @@ fn identities_survive_rename_and_copy() {
     assert_ne!(Some(id), inbox.guid());
     drop(other);
     site.account.rename(&name("Other"), &name("New")).unwrap();
-    let status = site.account.status(&name("New"), false).unwrap();
+    let status = site.account.status(&name("New"), Details::Counts).unwrap();
     assert_eq!(status.mailbox_id, Some(id));
 }
 

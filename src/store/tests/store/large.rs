@@ -1,6 +1,7 @@
 //! A hundred thousand messages. Times are printed, for machines differ.
 
 use crate::support::*;
+use roost_store::Details;
 use roost_store::{FlagChange, FlagMode};
 use roost_types::{SystemFlags, Uid, UidSet};
 use std::time::Instant;
@@ -49,7 +50,7 @@ fn a_hundred_thousand_messages_open_and_work() {
     timed("1000 refreshes without changes", start);
     let start = Instant::now();
     assert_eq!(
-        inbox.status(true).unwrap().sizes.unwrap().all,
+        inbox.status(Details::Sizes).unwrap().sizes.unwrap().all,
         3 * MESSAGES as u64
     );
     timed("STATUS SIZE", start);

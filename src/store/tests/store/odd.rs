@@ -1,6 +1,7 @@
 //! What may be found in `cur` and `new` besides messages with usual names.
 
 use crate::support::*;
+use roost_store::Details;
 use roost_store::FlagMode;
 use roost_types::SystemFlags;
 use std::fs;
@@ -111,6 +112,6 @@ fn sizes_that_names_do_not_tell_are_counted() {
     assert_eq!(inbox.snapshot().known_size(uid(1)), None);
     assert_eq!(inbox.size(uid(1)).unwrap(), 7);
     assert_eq!(inbox.snapshot().known_size(uid(1)), Some(7));
-    let sizes = inbox.status(true).unwrap().sizes.unwrap();
+    let sizes = inbox.status(Details::Sizes).unwrap().sizes.unwrap();
     assert_eq!((sizes.all, sizes.deleted), (13, 6));
 }

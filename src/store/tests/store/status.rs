@@ -2,6 +2,7 @@
 //! comes to, and without opening where nothing has happened.
 
 use crate::support::*;
+use roost_store::Details;
 use roost_store::{FlagMode, Status};
 use roost_types::{ModSeq, SystemFlags};
 use std::os::unix::fs::FileExt;
@@ -22,7 +23,7 @@ fn filled() -> (Site, Status) {
     tick();
     drop(work);
     site.restart();
-    let status = site.account.status(&name("Work"), true).unwrap();
+    let status = site.account.status(&name("Work"), Details::Sizes).unwrap();
     assert_eq!((status.messages, status.recent), (3, 1));
     assert_eq!((status.unseen, status.deleted), (2, 1));
     assert!(
@@ -41,18 +42,18 @@ fn place(site: &Site) -> PathBuf {
 
 fn index_file(site: &Site, kind: &str) -> PathBuf {
     let dir = site.root().join("roost-index");
-    let guid = site.account.status(&name("Work"), false).unwrap();
+    let guid = site.account.status(&name("Work"), Details::Counts).unwrap();
     dir.join(format!("{}.{kind}", guid.mailbox_id.unwrap()))
 }
 
 fn status(site: &Site) -> Status {
-    site.account.status(&name("Work"), true).unwrap()
+    site.account.status(&name("Work"), Details::Sizes).unwrap()
 }
 
 /// What STATUS says, which is what opening comes to.
 fn agreed(site: &Site) -> Status {
     let told = status(site);
-    assert_eq!(site.open("Work").status(true).unwrap(), told);
+    assert_eq!(site.open("Work").status(Details::Sizes).unwrap(), told);
     told
 }
 
@@ -74,7 +75,7 @@ fn select_and_status_tell_the_same_in_a_new_process() {
     let (mut site, before) = filled();
     assert_eq!(agreed(&site), before);
     site.restart();
-    assert_eq!(site.open("Work").status(true).unwrap(), before);
+    assert_eq!(site.open("Work").status(Details::Sizes).unwrap(), before);
     for file in files(&site.root().join("roost-index")) {
         site.restart();
         std::fs::remove_file(site.root().join("roost-index").join(&file)).unwrap();
@@ -158,7 +159,9 @@ fn a_log_that_cannot_be_used_is_not_believed() {
         }),
         ("of another mailbox", |site, log| {
             drop(site.create("Other"));
-            site.account.status(&name("Other"), false).unwrap();
+            site.account
+                .status(&name("Other"), Details::Counts)
+                .unwrap();
             let guid = site.open("Other").guid().unwrap();
             let path = site.root().join(format!("roost-index/{guid}.log"));
             *log = std::fs::read(path).unwrap();
@@ -189,7 +192,7 @@ fn a_process_without_the_index_numbers_nothing() {
         .unwrap();
     let log = std::fs::read(index_file(&site, "log")).unwrap();
     for _ in 0..2 {
-        let now = account.status(&name("Work"), true).unwrap();
+        let now = account.status(&name("Work"), Details::Sizes).unwrap();
         assert_eq!(now.highest_modseq, ModSeq(0));
         assert_eq!((now.messages, now.sizes), (before.messages, before.sizes));
     }
@@ -233,10 +236,13 @@ fn own_changes_are_told_with_the_mailbox_closed_and_open() {
 fn renaming_a_mailbox_changes_nothing() {
     let (site, before) = filled();
     site.account.rename(&name("Work"), &name("Play")).unwrap();
-    assert_eq!(site.account.status(&name("Play"), true).unwrap(), before);
-    assert!(site.account.status(&name("Work"), true).is_err());
+    assert_eq!(
+        site.account.status(&name("Play"), Details::Sizes).unwrap(),
+        before
+    );
+    assert!(site.account.status(&name("Work"), Details::Sizes).is_err());
     let again = site.create("Work");
-    let (old, new) = (before.mailbox_id, again.status(true).unwrap());
+    let (old, new) = (before.mailbox_id, again.status(Details::Sizes).unwrap());
     assert!(new.mailbox_id != old && new.messages == 0);
 }
 

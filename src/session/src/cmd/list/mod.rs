@@ -1,6 +1,7 @@
 //! LIST (RFC 9051 §6.3.9, RFC 5258, RFC 5819, RFC 6154, RFC 8440), and LSUB,
 //! which is its older sister (RFC 3501 §6.3.9).
 
+mod told;
 mod tree;
 
 use super::status;
@@ -10,7 +11,7 @@ use crate::names::{Names, normalized};
 use crate::pattern::Pattern;
 use crate::session::Session;
 use roost_imap::command::{ListArgs, ListReturn, ListSelect};
-use roost_imap::write::{self, ListLine, MailboxAttribute, StatusValues};
+use roost_imap::write::{self, ListLine, ListTold, MailboxAttribute, StatusValues};
 use roost_store::{Error as StoreError, Folder};
 use roost_types::{MailboxName, Rights};
 use std::time::{Duration, Instant};
@@ -52,7 +53,7 @@ pub(crate) fn attributes(
 ) -> Vec<MailboxAttribute> {
     let below_inbox = folder.name.is_inbox() && session.names.prefix_is_inbox() && others;
     let mut attributes = Vec::with_capacity(3);
-    if !folder.selectable {
+    if !folder.selectable && folder.alias.is_none() {
         attributes.push(MailboxAttribute::NoSelect);
     }
     attributes.push(match folder.has_children || below_inbox {
@@ -152,7 +153,9 @@ impl Job for Listing {
                 self.stage = Stage::Tell(0);
                 break;
             };
-            node.matches = self.patterns.iter_mut().any(|p| p.matches(&node.text));
+            let shown = told::is_shown(session, node, &self.kind);
+            let matches = |p: &mut Pattern| (shown || p.is_plain()) && p.matches(&node.text);
+            node.matches = self.patterns.iter_mut().any(matches);
             self.stage = Stage::Match(at + 1);
             if full(out) {
                 return Ok(Step::More);
@@ -244,7 +247,8 @@ impl Listing {
             (false, true) => &[MailboxAttribute::NoSelect],
             (false, false) => return,
         };
-        line(session, true, attributes, node, &[], out);
+        let line = line_of(session, node, attributes);
+        write::list(out, &ListLine { lsub: true, ..line }, session.dialect());
     }
 
     fn tell_list(
@@ -270,12 +274,18 @@ impl Listing {
             }
             _ => None,
         };
+        let told = told::of(session, node, select.tell, returns.tell)?;
         let mut child_info = Vec::new();
         if select.recursive_match && node.below.wanted {
             child_info.extend(select.subscribed.then_some("SUBSCRIBED"));
             child_info.extend(select.special_use.then_some("SPECIAL-USE"));
         }
-        line(session, false, &attributes, node, &child_info, out);
+        let line = ListLine {
+            child_info: &child_info,
+            told,
+            ..line_of(session, node, &attributes)
+        };
+        write::list(out, &line, session.dialect());
         if returns.my_rights && wanted && node.selectable() {
             tell_rights(session, node, out);
         }
@@ -296,7 +306,9 @@ fn node_attributes(
     match &node.folder {
         None if extended => attributes.push(MailboxAttribute::NonExistent),
         None => attributes.push(MailboxAttribute::NoSelect),
-        Some(folder) if !folder.selectable => attributes.push(MailboxAttribute::NoSelect),
+        Some(folder) if !folder.selectable && folder.alias.is_none() => {
+            attributes.push(MailboxAttribute::NoSelect);
+        }
         Some(_) => {}
     }
     if node.below.exists {
@@ -346,23 +358,20 @@ fn status_of(
     }
 }
 
-fn line(
+fn line_of<'a>(
     session: &Session,
-    lsub: bool,
-    attributes: &[MailboxAttribute],
-    node: &Node,
-    child_info: &[&str],
-    out: &mut Vec<u8>,
-) {
-    let line = ListLine {
-        lsub,
+    node: &'a Node,
+    attributes: &'a [MailboxAttribute],
+) -> ListLine<'a> {
+    ListLine {
+        lsub: false,
         attributes,
         separator: Some(session.names.separator()),
         name: &node.text,
-        child_info,
+        child_info: &[],
+        told: ListTold::default(),
         old_name: None,
-    };
-    write::list(out, &line, session.dialect());
+    }
 }
 
 /// `LIST reference ""`: the separator, and the namespace that the reference is
@@ -379,6 +388,7 @@ fn tell_root(session: &Session, reference: &str, out: &mut Vec<u8>) {
         separator: Some(session.names.separator()),
         name,
         child_info: &[],
+        told: ListTold::default(),
         old_name: None,
     };
     write::list(out, &line, session.dialect());

@@ -16,7 +16,7 @@ const SHARE: f64 = 0.7;
 
 pub fn run(b: &mut Bench) -> Result<()> {
     b.account("ten", b.messages())?;
-    b.account("guest", 1)?;
+    b.account("u0", 1)?;
     let n = count(b.messages());
     let of = |id, what| {
         let title = format!("{what} of {n} in a mailbox of another account");
@@ -31,8 +31,8 @@ pub fn run(b: &mut Bench) -> Result<()> {
             return Ok(());
         }
         let mut own = server.selected("ten", "INBOX")?;
-        own.run("SETACL INBOX guest lr")?;
-        let mut foreign = server.selected("guest", "~ten/INBOX")?;
+        own.run("SETACL INBOX u0 lr")?;
+        let mut foreign = server.selected("u0", "~ten/INBOX")?;
         for (id, command) in [("foreign.envelope", ENVELOPE), ("foreign.body", BODIES)] {
             own.run(command)?;
             let start = Instant::now();

@@ -142,9 +142,9 @@ impl Account {
     /// nobody but the owner may do anything; a locked one can only be read.
     pub fn rights(&self, name: &MailboxName, subject: &Subject<'_>) -> Rights {
         let listed = self.listed_rights(name, subject);
-        let locked = self
-            .tree()
-            .is_ok_and(|tree| tree.file.locked.contains(name));
+        // INBOX cannot be locked: SELECT of it need not know the tree.
+        let locked =
+            !name.is_inbox() && (self.tree()).is_ok_and(|tree| tree.file.locked.contains(name));
         match locked {
             true => {
                 let flags = Rights::SEEN | Rights::WRITE | Rights::MARK_DELETED;

@@ -31,8 +31,11 @@ impl Account {
         })
     }
 
-    /// Locks a mailbox against changes, or opens it again.
+    /// Locks a mailbox other than INBOX against changes, or opens it again.
     pub fn set_locked(&self, name: &MailboxName, locked: bool) -> Result<(), Error> {
+        if name.is_inbox() {
+            return Err(Error::InboxImmutable);
+        }
         self.change_known(name, |file| match locked {
             true => drop(file.locked.insert(name.clone())),
             false => drop(file.locked.remove(name)),

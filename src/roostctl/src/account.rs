@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use roost_config::Config;
 use roost_os::identity::{self, Credentials};
 use roost_os::{GroupId, UserId};
+use roost_types::QuotaLimits;
 
 use find::Found;
 
@@ -21,6 +22,8 @@ pub struct Account {
     pub owner: Credentials,
     pub maildir: PathBuf,
     pub index_dir: Option<PathBuf>,
+    /// None: what the Maildir's own file says.
+    pub quota: Option<QuotaLimits>,
 }
 
 /// The configuration; that of an empty file where there is none and none was
@@ -90,6 +93,8 @@ fn of_maildir(maildir: &Path, config: &Config) -> Result<Account, Failure> {
         owner,
         maildir,
         index_dir: None,
+        // Whose it is does not say which account it is.
+        quota: None,
     })
 }
 
@@ -99,6 +104,7 @@ fn placed(found: Found, config: &Config) -> Result<Account, Failure> {
         owner,
         home,
         mail,
+        quota,
     } = found;
     let wrong = |e| Failure::new(exit::CONFIG, format!("mail of {name}: {e}"));
     let maildir = config.maildir_of(&name, &home, mail.as_deref());
@@ -106,6 +112,7 @@ fn placed(found: Found, config: &Config) -> Result<Account, Failure> {
     Ok(Account {
         maildir: maildir.map_err(wrong)?,
         index_dir: index_dir.map_err(wrong)?,
+        quota: config.quota_of(&name, quota),
         owner,
         name,
     })

@@ -25,7 +25,7 @@ pub struct Args {
 }
 
 /// What every command takes.
-#[derive(ClapArgs, Debug)]
+#[derive(ClapArgs, Clone, Debug)]
 pub struct Common {
     /// Read FILE instead of /etc/roost/roost.conf
     #[arg(short, long, value_name = "FILE", global = true)]

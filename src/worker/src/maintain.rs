@@ -6,7 +6,7 @@ use roost_ipc::{
 };
 use roost_session::SharesHook;
 use roost_store::acl::Mode;
-use roost_store::{Account, AclError, AclRow, AclTask, Error, Finding, Indexed, Store};
+use roost_store::{Account, AclError, AclRow, AclTask, Error, Finding, Indexed, Store, Usage};
 use roost_types::MailboxName;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -62,6 +62,14 @@ fn work(
     let done = match maintenance.task {
         Task::Check => check(false),
         Task::Fix => check(true),
+        Task::Quota | Task::Recount => {
+            let used = account.quota_counted(maintenance.task == Task::Recount);
+            used.map(|used| {
+                if let Some(used) = used {
+                    asker.tell(&quota(&used));
+                }
+            })
+        }
         Task::Reindex => account.reindex(&names, &mut |done| asker.tell(&indexed(&done))),
         Task::Acl => return Err(ControlReply::Failed("nothing to do with rights".into())),
     };
@@ -133,6 +141,14 @@ fn finding(finding: Finding) -> ControlReply {
         file: finding.file,
         text: finding.text,
         mended: finding.mended,
+    })
+}
+
+fn quota(used: &Usage) -> ControlReply {
+    ControlReply::Quota(ipc::QuotaUsed {
+        limits: used.limits,
+        octets: used.octets,
+        messages: used.messages,
     })
 }
 

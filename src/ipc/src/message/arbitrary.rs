@@ -175,6 +175,7 @@ any_struct! {
     AclEntry { (mailbox, identifier, rights) }
     Finding { (mailbox, file, text, mended) }
     Indexed { (mailbox, messages) }
+    QuotaUsed { (limits, octets, messages) }
 }
 
 /// Variants that hold one value or none, from constructors.
@@ -277,6 +278,7 @@ any_enum! {
         Just(Self::Refused),
         any_of().prop_map(Self::Failed),
         Just(Self::NoSuchMailbox),
+        any_of().prop_map(Self::Quota),
     }
     WorkerToSupervisor {
         Just(Self::Ready),

@@ -7,6 +7,7 @@
 use std::path::PathBuf;
 
 use roost_os::UserId;
+use roost_types::QuotaLimits;
 
 use super::worker::Shares;
 use crate::wire::{wire_choice, wire_messages, wire_struct};
@@ -22,6 +23,10 @@ wire_choice! {
         Reindex = 3,
         /// Tell or change rights.
         Acl = 4,
+        /// Say what is used of the quota.
+        Quota = 5,
+        /// The same, counted anew.
+        Recount = 6,
     }
 }
 
@@ -93,6 +98,15 @@ wire_struct! {
     }
 }
 
+wire_struct! {
+    /// What an account with limits holds.
+    pub struct QuotaUsed {
+        pub limits: QuotaLimits,
+        pub octets: u64,
+        pub messages: u64,
+    }
+}
+
 wire_messages! {
     pub enum ControlRequest {
         Maintain(Maintenance) = 1,
@@ -120,5 +134,7 @@ wire_messages! {
         /// Others have asked for as much as is done at once.
         Busy = 8,
         Acl(AclEntry) = 9,
+        /// Nothing comes where nothing is limited.
+        Quota(QuotaUsed) = 10,
     }
 }

@@ -9,6 +9,7 @@ use roost_accounts::{Domains, Entry, Id, Lines, LoginName};
 use roost_config::{Backend, Config};
 use roost_os::identity::{self, Credentials, User};
 use roost_os::{GroupId, UserId};
+use roost_types::QuotaLimits;
 
 use super::os;
 use crate::{Failure, exit};
@@ -22,6 +23,8 @@ pub struct Found {
     pub home: PathBuf,
     /// Where the account file says that its mail is.
     pub mail: Option<String>,
+    /// What it says of quotas.
+    pub quota: Option<QuotaLimits>,
 }
 
 pub fn by_name(raw: &str, config: &Config) -> Result<Found, Failure> {
@@ -59,6 +62,7 @@ fn found_unix(user: User) -> Result<Found, Failure> {
         name: user.name,
         home: user.home,
         mail: None,
+        quota: None,
     })
 }
 
@@ -150,6 +154,7 @@ fn of_entry(entry: Entry<()>, unix: Option<&str>) -> Result<Found, Failure> {
         owner: Credentials { uid, gid, groups },
         name: entry.name,
         mail: entry.mail,
+        quota: entry.quota,
     })
 }
 

@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use roost_config::Config;
 use roost_ipc::{
-    AclAct, AclEntry, AclWork, ControlReply, ControlRequest, Finding, Indexed, Maintenance, Task,
+    AclAct, AclEntry, AclWork, ControlReply, ControlRequest, Finding, Indexed, Maintenance,
+    QuotaUsed, Task,
 };
 use roost_store::acl::Mode;
 use roost_store::{
-    AccountOptions, AclError, AclTask, Encoding, Error as StoreError, Fsync, Options, Store,
+    AccountOptions, AclError, AclTask, Encoding, Error as StoreError, Fsync, Options, QuotaOptions,
+    Store,
 };
 use roost_types::{DirectoryEncoding, MailboxName};
 
@@ -22,6 +24,7 @@ pub enum News {
     Finding(Finding),
     Indexed(Indexed),
     Acl(AclEntry),
+    Quota(QuotaUsed),
 }
 
 /// What is to be done.
@@ -117,6 +120,7 @@ fn served(
             ControlReply::Finding(finding) => tell(News::Finding(finding)),
             ControlReply::Indexed(indexed) => tell(News::Indexed(indexed)),
             ControlReply::Acl(entry) => tell(News::Acl(entry)),
+            ControlReply::Quota(used) => tell(News::Quota(used)),
             ControlReply::Done => return Ok(true),
             ControlReply::NotServed => return Ok(false),
             ControlReply::Refused => {
@@ -147,6 +151,12 @@ fn alone(
     let own = AccountOptions {
         directory_encoding: encoding(config.mail.directory_encoding),
         index_dir: account.index_dir.clone(),
+        quota: QuotaOptions {
+            limits: account.quota,
+            max_mailboxes: config.max_mailboxes_of(&account.name),
+            count_trash: config.quota.count_trash,
+            alert_percent: config.quota.alert_percent,
+        },
         ..AccountOptions::default()
     };
     let open = store
@@ -181,6 +191,16 @@ fn work(
     match task {
         Task::Check => check(false),
         Task::Fix => check(true),
+        Task::Quota | Task::Recount => {
+            if let Some(used) = account.quota_counted(task == Task::Recount)? {
+                tell(News::Quota(QuotaUsed {
+                    limits: used.limits,
+                    octets: used.octets,
+                    messages: used.messages,
+                }));
+            }
+            Ok(())
+        }
         Task::Reindex => account.reindex(names, &mut |done| {
             tell(News::Indexed(Indexed {
                 mailbox: done.mailbox.to_string(),

@@ -3,6 +3,7 @@
 mod acl;
 mod check;
 mod maintain;
+mod quota;
 mod rebuild;
 mod reindex;
 
@@ -23,6 +24,11 @@ pub enum Command {
         #[arg(value_name = "MAILBOX")]
         mailboxes: Vec<String>,
     },
+    /// What an account holds of what it may
+    Quota {
+        #[command(subcommand)]
+        action: quota::Action,
+    },
     /// Throws Roost's index away and builds it anew
     Reindex {
         /// The mailboxes (default: all)
@@ -40,6 +46,7 @@ impl Command {
         match self {
             Self::Check { fix, mailboxes } => check::run(common, *fix, mailboxes),
             Self::Acl(acl) => acl::run(common, acl),
+            Self::Quota { action } => quota::run(common, action),
             Self::Reindex { mailboxes } => reindex::run(common, mailboxes),
         }
     }

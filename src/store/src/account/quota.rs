@@ -7,13 +7,27 @@ use crate::format::Dir;
 use crate::format::maildirsize::Sum;
 use crate::options::QuotaOptions;
 use crate::quota::count::{self, Count};
-use crate::quota::{Change, Known};
+use crate::quota::{Change, Known, Usage};
 use roost_types::MailboxName;
 
 impl Account {
     /// What is known without counting; does not take long.
     pub fn quota(&self) -> Result<Known, Error> {
         self.quota.known()
+    }
+
+    /// What is used; `None` where nothing is limited. With `anew`, or where
+    /// it is not known, all messages are counted, which may take long.
+    pub fn quota_counted(&self, anew: bool) -> Result<Option<Usage>, Error> {
+        let known = match self.quota.known()? {
+            Known::Unlimited => return Ok(None),
+            Known::Used(usage) if !anew => return Ok(Some(usage)),
+            _ => self.quota.count()?.finish()?,
+        };
+        Ok(match known {
+            Known::Used(usage) => Some(usage),
+            Known::Unlimited | Known::Unknown(_) => None,
+        })
     }
 
     /// Begins to count all messages.

@@ -31,6 +31,7 @@ impl Enabled {
             (self.condstore, "CONDSTORE"),
             (self.qresync, "QRESYNC"),
             (self.uid_only, "UIDONLY"),
+            (self.show_all, "X-ROOST-SHOWALL"),
         ]
         .into_iter()
         .filter_map(|(on, name)| on.then_some(name))

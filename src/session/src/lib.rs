@@ -29,7 +29,6 @@ mod crew;
 pub mod enabled;
 pub mod error;
 pub mod facts;
-#[allow(dead_code)]
 mod foreign;
 pub mod job;
 pub mod link;

@@ -76,6 +76,11 @@ impl Names {
         self.separator
     }
 
+    /// The names are those that somebody else sees.
+    pub fn is_foreign(&self) -> bool {
+        self.foreign
+    }
+
     /// What stands before every own name but INBOX.
     pub fn prefix(&self) -> &str {
         &self.prefix
@@ -136,6 +141,15 @@ impl Names {
     pub fn prefix_is_inbox(&self) -> bool {
         self.prefix.len() == "INBOX".len() + self.separator.len_utf8()
             && starts_with_inbox(&self.prefix)
+    }
+
+    /// A subscription, which may be for a mailbox of another account.
+    pub fn show_subscription(&self, name: &MailboxName) -> Option<String> {
+        let remote = is_foreign(name) && !self.foreign;
+        match remote && !name.levels().any(|level| level.contains(self.separator)) {
+            true => Some(name.join(self.separator)),
+            false => self.show(name),
+        }
     }
 
     /// `name` as Unicode with prefix and separator in place; `None` where a

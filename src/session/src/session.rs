@@ -169,7 +169,7 @@ pub struct Session {
     /// The client knows that its account is nearly full.
     told_fullness: bool,
     /// BAD answers in a row.
-    bad_commands: u32,
+    pub(crate) bad_commands: u32,
     /// Let go of last: the next session finds mailboxes by it.
     pub(crate) account: Arc<Account>,
 }

@@ -46,7 +46,7 @@ struct Open {
 }
 
 /// The mailbox that APPEND, COPY or MOVE put messages into.
-pub(super) fn destination(session: &Session, raw: &[u8]) -> Result<Arc<Mailbox>, Error> {
+pub(crate) fn destination(session: &Session, raw: &[u8]) -> Result<Arc<Mailbox>, Error> {
     let named = session.name(raw)?;
     open(session, &named)
 }
@@ -56,13 +56,14 @@ fn open(session: &Session, named: &Named) -> Result<Arc<Mailbox>, Error> {
     account.open(&named.given.name).map_err(Error::Destination)
 }
 
-/// Begins with the first message.
+/// Begins with the first message, if it is `allowed` at all.
 pub(crate) fn begin(
     session: &Session,
     start: AppendStart,
+    allowed: Result<(), Error>,
     out: &mut Vec<u8>,
 ) -> (Appending, Progress) {
-    let state = match prepare(session, &start) {
+    let state = match allowed.and_then(|()| prepare(session, &start)) {
         Ok(open) => State::Open(Box::new(open)),
         Err(error) => State::Failed(error),
     };
@@ -76,7 +77,8 @@ pub(crate) fn begin(
     (appending, progress)
 }
 
-fn kind_of(start: &AppendStart) -> CommandKind {
+/// The command that a message comes with.
+pub(crate) fn kind_of(start: &AppendStart) -> CommandKind {
     match &start.replaced {
         None => CommandKind::Append,
         Some(old) if old.uid => CommandKind::UidReplace,

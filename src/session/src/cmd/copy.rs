@@ -28,25 +28,15 @@ const STEP_COPIED: u64 = if cfg!(test) { 2 } else { 10_000 };
 const TRIES: u32 = 5;
 
 pub(super) fn start(session: &Session, args: &CopyArgs, mode: CopyMode) -> Result<Started, Error> {
-    let selected = session.selected()?;
-    let seqs = selected.resolve(&args.set, args.uid)?;
-    if mode == CopyMode::Move && selected.read_only() {
-        return Err(Error::refused(ResponseCode::ReadOnly, READ_ONLY));
-    }
+    let live = chosen(session, args, mode)?;
     let to = destination(session, &args.mailbox)?;
     let within = rights::flags(session.rights(&to.name()));
-    let uids = selected.view().uids_of(&seqs);
-    // By its number the client means a message; nothing is copied if that is
-    // not there any more (RFC 2180 §4.4).
-    if !args.uid && !uids.ghosts.is_empty() {
-        return Err(StoreError::Expunged.into());
-    }
     if let Some(data) = &args.encrypted {
         let order = encrypted::copy::Order {
             recipient: encrypted::recipient(session, data)?,
             to,
             within,
-            uids: uids.live,
+            uids: live,
             by_uid: args.uid,
             mode,
         };
@@ -62,19 +52,35 @@ pub(super) fn start(session: &Session, args: &CopyArgs, mode: CopyMode) -> Resul
     Ok(Started::Job(match mode {
         CopyMode::Copy => Box::new(Copy {
             bringing,
-            total: uids.live.len(),
+            total: live.len(),
             done: 0,
-            pieces: UidPieces::new(&uids.live),
+            pieces: UidPieces::new(&live),
             piece: UidSet::new(),
             tries: TRIES,
         }),
         CopyMode::Move => Box::new(Move {
             bringing,
-            total: uids.live.len(),
+            total: live.len(),
             done: 0,
-            pieces: UidPieces::new(&uids.live),
+            pieces: UidPieces::new(&live),
         }),
     }))
+}
+
+/// The messages that are to be copied or moved.
+pub(crate) fn chosen(session: &Session, args: &CopyArgs, mode: CopyMode) -> Result<UidSet, Error> {
+    let selected = session.selected()?;
+    let seqs = selected.resolve(&args.set, args.uid)?;
+    if mode == CopyMode::Move && selected.read_only() {
+        return Err(Error::refused(ResponseCode::ReadOnly, READ_ONLY));
+    }
+    let uids = selected.view().uids_of(&seqs);
+    // By its number the client means a message; nothing is copied if that is
+    // not there any more (RFC 2180 §4.4).
+    match args.uid || uids.ghosts.is_empty() {
+        true => Ok(uids.live),
+        false => Err(StoreError::Expunged.into()),
+    }
 }
 
 /// What COPY and MOVE have in common.

@@ -19,11 +19,19 @@ pub(super) fn run(session: &mut Session, names: &[String], out: &mut Vec<u8>) ->
     let (known, here) = (NAMES.into_iter(), SHOW_ALL.into_iter().filter(|_| show_all));
     write::enabled(out, known.chain(here).filter(|name| asked(name)));
     session.enabled.show_all |= show_all;
-    session.enabled.rev2 |= asked("IMAP4rev2");
-    session.enabled.uid_only |= asked("UIDONLY");
-    session.enabled.qresync |= asked("QRESYNC");
     if asked("CONDSTORE") || asked("QRESYNC") {
         session.enable_condstore(out);
     }
+    note(session, names);
     Reply::ok("Enabled")
+}
+
+/// Takes note of what is enabled from now on.
+pub(crate) fn note(session: &mut Session, names: &[String]) {
+    let asked = |name: &str| names.iter().any(|n| n.eq_ignore_ascii_case(name));
+    let enabled = &mut session.enabled;
+    enabled.rev2 |= asked("IMAP4rev2");
+    enabled.uid_only |= asked("UIDONLY");
+    enabled.qresync |= asked("QRESYNC");
+    enabled.condstore |= asked("CONDSTORE") || asked("QRESYNC");
 }

@@ -30,6 +30,10 @@ pub(super) fn start(session: &mut Session, args: NotifyArgs) -> Result<Started, 
             ResponseCode::BadEvent(Events::NAMES),
             "Some of the events are not supported",
         )),
+        NotifyArgs::Set(set) if watches_others(session, &set) => Err(Error::refused(
+            ResponseCode::NotificationOverflow,
+            "Mailboxes of other accounts are not watched",
+        )),
         NotifyArgs::Set(set) => Ok(Started::Job(Box::new(Setting::new(session, set)?))),
     }
 }
@@ -250,4 +254,17 @@ fn no_access(session: &Session, name: &MailboxName, out: &mut Vec<u8>) -> Result
     };
     write::list(out, &line, session.dialect());
     Ok(())
+}
+
+/// What is asked for cannot be had of mailboxes of other accounts: they are
+/// heard of in IDLE and with other commands alone.
+fn watches_others(session: &Session, set: &NotifySet) -> bool {
+    let foreign = |raw: &Vec<u8>| raw.first() == Some(&b'~') && !session.is_foreign();
+    let selected =
+        matches!(session.state, crate::session::State::Foreign(_)) && set.selected.is_some();
+    selected
+        || set.groups.iter().any(|group| match &group.filter {
+            Filter::Subtree(names) | Filter::Mailboxes(names) => names.iter().any(foreign),
+            Filter::Inboxes | Filter::Personal | Filter::Subscribed => false,
+        })
 }

@@ -21,7 +21,7 @@ pub(super) fn start(
 ) -> Result<Started, Error> {
     let wanted = Wanted::of(session, args.params)?;
     // The mailbox before is closed even if the new one cannot be opened.
-    if let State::Selected(_) = session.state {
+    if let State::Selected(_) | State::Foreign(_) = session.state {
         session.leave();
         let text = "Previous mailbox is closed";
         write::untagged(out, Status::Ok, Some(&ResponseCode::Closed), text);

@@ -1,15 +1,26 @@
 //! Where a command of the client's goes.
 
-use super::place::Place;
+use super::across::Across;
+use super::append::Append;
+use super::fetching;
+use super::incoming::Incoming;
+use super::listing::Listing;
+use super::out::Out;
+use super::place::{Place, Uses, account, uses};
 use super::relay::{Idle, Relay};
+use super::resume::Resume;
 use super::select::Select;
 use super::{Remote, Task};
 use crate::cmd;
 use crate::error::Error;
 use crate::names::Names;
-use crate::session::{Phase, Progress, Session};
-use roost_imap::command::SelectArgs;
-use roost_imap::{Command, Request};
+use crate::rights;
+use crate::session::{Phase, Progress, Session, State};
+use roost_imap::command::{CopyArgs, SelectArgs};
+use roost_imap::frame::AppendStart;
+use roost_imap::{Command, CommandKind, Request, ResponseCode};
+use roost_store::CopyMode;
+use std::sync::Arc;
 
 impl Session {
     /// Begins a command that is not carried out here; `bytes` is the command as
@@ -35,7 +46,20 @@ impl Session {
         bytes: Vec<u8>,
     ) -> Result<Box<dyn Task>, Error> {
         cmd::prepare_foreign(self, command)?;
-        Ok(match (place, command) {
+        if let Command::Enable(names) = command {
+            cmd::enable::note(self, names);
+        }
+        let resumes = matches!(uses(command), Uses::Selected | Uses::SelectedAnd(_))
+            && matches!(&self.state, State::Foreign(remote) if remote.link.is_none());
+        if let (Command::Search(args), State::Foreign(remote)) = (command, &mut self.state) {
+            remote.saved |= args.returns.is_some_and(|returns| returns.save);
+        }
+        let task: Box<dyn Task> = match (place, command) {
+            (Place::Everywhere(patterns), Command::List(args)) => {
+                let own = cmd::list::start(self, args)?;
+                let separator = self.names.separator();
+                Box::new(Listing::new(bytes, own, &patterns, separator))
+            }
             (Place::There(shown), Command::Select(args)) => {
                 Box::new(Select::new(self.remote(shown, args)?, bytes))
             }
@@ -44,7 +68,13 @@ impl Session {
                 let leaves = matches!(command, Command::Close | Command::Unselect);
                 Box::new(Relay::new(shown, bytes, leaves))
             }
-            _ => return Err(Error::Bad("Not yet")),
+            (place, Command::Copy(args)) => self.copying(place, args, CopyMode::Copy)?,
+            (place, Command::Move(args)) => self.copying(place, args, CopyMode::Move)?,
+            _ => return Err(Error::Bad("Command cannot be relayed")),
+        };
+        Ok(match resumes {
+            true => Box::new(Resume::new(task)),
+            false => task,
         })
     }
 
@@ -58,5 +88,91 @@ impl Session {
     /// Whether a command is relayed now.
     pub(crate) fn relays(&self) -> bool {
         matches!(self.phase, Phase::Foreign(_))
+    }
+
+    /// COPY and MOVE between two accounts.
+    fn copying(
+        &self,
+        place: Place,
+        args: &CopyArgs,
+        mode: CopyMode,
+    ) -> Result<Box<dyn Task>, Error> {
+        let from = match &self.state {
+            State::Foreign(remote) => remote.shown.clone(),
+            _ => String::new(),
+        };
+        if args.encrypted.is_some() {
+            return Err(Error::refused(
+                ResponseCode::Cannot,
+                "Messages are not encrypted on their way to another account",
+            ));
+        }
+        let kind = match mode {
+            CopyMode::Copy => CommandKind::Copy,
+            CopyMode::Move => CommandKind::Move,
+        };
+        if mode == CopyMode::Move {
+            fetching::may_move(&self.state)?;
+        }
+        let args = args.clone();
+        Ok(match place {
+            Place::In => {
+                let name = self.name(&args.mailbox)?.given.name;
+                let needed = rights::needs(kind).named;
+                self.permit(&name, needed).map_err(rights::destination)?;
+                let to = cmd::append::destination(self, &args.mailbox)?;
+                Box::new(Incoming::new(from, args, mode, to))
+            }
+            Place::Across(to) => Box::new(Across::new(from, to, args, mode)),
+            Place::Out(shown) => {
+                self.permit_here(kind)?;
+                let uids = cmd::copy::chosen(self, &args, mode)?;
+                let mailbox = Arc::clone(self.selected()?.mailbox());
+                let CopyArgs {
+                    mailbox: name, uid, ..
+                } = args;
+                Box::new(Out::new(shown, name, mailbox, &uids, mode, uid)?)
+            }
+            Place::Here | Place::There(_) | Place::Everywhere(_) => {
+                return Err(Error::Bad("Not between accounts"));
+            }
+        })
+    }
+
+    /// Where an APPEND or REPLACE has to be carried out.
+    pub(crate) fn append_place(&self, start: &AppendStart) -> Result<Place, Error> {
+        let to = account(self, &start.mailbox)?;
+        if to.is_some() && start.encrypted.is_some() {
+            return Err(Error::refused(
+                ResponseCode::Cannot,
+                "Messages are not encrypted on their way to another account",
+            ));
+        }
+        let from = match (&self.state, &start.replaced) {
+            (_, None) => return Ok(to.map_or(Place::Here, Place::There)),
+            (State::Foreign(remote), _) => Some(remote.shown.clone()),
+            _ => None,
+        };
+        match (from, to) {
+            (None, None) => Ok(Place::Here),
+            (Some(from), Some(to)) if from == to => Ok(Place::There(to)),
+            _ => Err(Error::refused(
+                ResponseCode::Cannot,
+                "A message is replaced within its account",
+            )),
+        }
+    }
+
+    /// Begins an APPEND or REPLACE there.
+    pub(crate) fn relay_append(
+        &mut self,
+        shown: String,
+        start: AppendStart,
+        out: &mut Vec<u8>,
+    ) -> Progress {
+        self.bad_commands = 0;
+        let kind = cmd::append::kind_of(&start);
+        let tag = start.tag.clone();
+        self.relay(tag, kind, Box::new(Append::new(shown, start)), out)
     }
 }

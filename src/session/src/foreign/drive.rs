@@ -203,6 +203,15 @@ impl Session {
         }
     }
 
+    /// Selects nothing: the mailbox is closed there as soon as may be.
+    pub(crate) fn leave_remote(&mut self, link: Option<LinkId>) {
+        self.state = State::Authenticated;
+        if let Some(link) = link.and_then(|id| self.links_mut().get(id)) {
+            link.selected = false;
+            link.send_silently(b"UNSELECT");
+        }
+    }
+
     /// What the driver has to wait for.
     pub(crate) fn waits(&mut self) -> Progress {
         match &self.phase {
@@ -468,16 +477,32 @@ impl Turn<'_> {
         Ok(Next::Read(id))
     }
 
+    /// Sends the beginning of a command whose rest goes into the output.
+    pub fn begin(&mut self, id: LinkId, head: &[u8]) -> Result<(), Error> {
+        self.prepare(id)?;
+        let tag = self.tag.as_str();
+        let link = self.session.links_mut().get(id).ok_or_else(lost)?;
+        link.begin(tag);
+        link.output.extend_from_slice(head);
+        Ok(())
+    }
+
+    /// What is to be sent on a link.
+    pub fn output(&mut self, id: LinkId) -> Result<&mut Vec<u8>, Error> {
+        let link = self.session.links_mut().get(id).ok_or_else(lost)?;
+        Ok(&mut link.output)
+    }
+
     /// Has the session there close the mailbox that the client has left, and
     /// enable what the client has enabled.
     pub fn prepare(&mut self, id: LinkId) -> Result<(), Error> {
         let enabled = self.session.enabled;
         let selected =
             matches!(&self.session.state, State::Foreign(remote) if remote.link == Some(id));
-        let holds_expunge = self.kind.facts().holds_expunge;
         let link = self.session.links_mut().get(id).ok_or_else(lost)?;
-        // Expunges may be told with the answer to ENABLE, though not now.
-        if selected && holds_expunge {
+        // Expunges are told with the answer to ENABLE, and numbers in the
+        // command behind it would mean other messages.
+        if selected && !may_tell_expunges(self.kind) {
             return Ok(());
         }
         if !selected && mem::take(&mut link.selected) {
@@ -494,4 +519,13 @@ impl Turn<'_> {
         }
         Ok(())
     }
+}
+
+/// Commands without message numbers.
+fn may_tell_expunges(kind: CommandKind) -> bool {
+    use CommandKind as K;
+    matches!(
+        kind,
+        K::Noop | K::Check | K::Idle | K::Select | K::Examine | K::Enable | K::Notify
+    )
 }

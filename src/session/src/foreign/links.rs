@@ -32,8 +32,6 @@ pub(crate) struct Link {
     pub enabled: Enabled,
     /// It has a mailbox selected.
     pub selected: bool,
-    /// Which of the client's NOTIFY commands has been told it.
-    pub notified: u32,
     used: Instant,
 }
 
@@ -50,7 +48,6 @@ impl Link {
             swallows: false,
             enabled: Enabled::default(),
             selected: false,
-            notified: 0,
             used: Instant::now(),
         }
     }

@@ -17,18 +17,25 @@
 
 mod drive;
 
+mod across;
+mod append;
 mod begin;
+mod fetching;
+mod incoming;
 mod links;
+mod listing;
+mod out;
 mod place;
 mod reader;
 mod relay;
 mod remote;
+mod resume;
 mod select;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use links::Links;
-pub(crate) use place::Place;
+pub(crate) use place::{Place, subscription};
 pub(crate) use remote::Remote;
 
 use crate::error::Error;
@@ -37,8 +44,9 @@ use crate::link::{Ask, LinkError, LinkId};
 use crate::session::Session;
 use reader::Text;
 use roost_imap::command::AppendMessage;
-use roost_imap::write::Status;
+use roost_imap::write::{self, Status};
 use roost_imap::{CommandKind, ResponseCode, Tag};
+use roost_types::{Keyword, SystemFlags, UnixTime};
 
 /// A command that is relayed, as far as it is.
 pub(crate) struct Relaying {
@@ -133,6 +141,22 @@ pub(crate) struct Turn<'a> {
     partial: &'a mut bool,
 }
 
+/// Appends what stands before the literal of a message in an APPEND.
+fn announce(
+    output: &mut Vec<u8>,
+    flags: SystemFlags,
+    keywords: &[Keyword],
+    date: Option<UnixTime>,
+) {
+    output.push(b' ');
+    write::flag_list(output, flags, keywords, None);
+    output.push(b' ');
+    if let Some(date) = date {
+        write::internal_date(output, date);
+        output.push(b' ');
+    }
+}
+
 /// The link went in the middle of a command.
 fn lost() -> Error {
     Error::refused(
@@ -142,9 +166,22 @@ fn lost() -> Error {
 }
 
 /// Why there is no link, in words that do not tell whether there is an account.
-fn no_link(error: LinkError) -> Error {
+fn no_link(kind: CommandKind, error: LinkError) -> Error {
+    use CommandKind as K;
+    use roost_store::Error as StoreError;
     match error {
-        LinkError::NoSuchAccount => roost_store::Error::NoSuchMailbox.into(),
+        // Above the top level there is the owner alone.
+        LinkError::NoSuchAccount if kind == K::Create => crate::rights::refused(),
+        LinkError::NoSuchAccount => match kind {
+            K::Append
+            | K::Replace
+            | K::UidReplace
+            | K::Copy
+            | K::UidCopy
+            | K::Move
+            | K::UidMove => Error::Destination(StoreError::NoSuchMailbox),
+            _ => StoreError::NoSuchMailbox.into(),
+        },
         LinkError::Unavailable => Error::refused(
             ResponseCode::Unavailable,
             "Mailboxes of this account cannot be reached now",

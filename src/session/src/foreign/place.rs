@@ -1,9 +1,11 @@
 //! Which mailboxes a command is about, and so where it is carried out.
 
+use crate::cmd::list::foreign_patterns;
 use crate::error::Error;
-use crate::names::Names;
+use crate::names::{NameProblem, Names};
 use crate::session::{Session, State};
 use roost_imap::{Command, ResponseCode};
+use roost_types::MailboxName;
 
 /// The mailboxes that a command is about. A new command has to say so here.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -31,7 +33,6 @@ pub(crate) fn uses(command: &Command) -> Uses<'_> {
         | Command::Authenticate(_)
         | Command::Login { .. }
         | Command::Compress(_)
-        | Command::Enable(_)
         | Command::Namespace
         | Command::Subscribe { .. }
         | Command::Unsubscribe { .. }
@@ -51,6 +52,7 @@ pub(crate) fn uses(command: &Command) -> Uses<'_> {
         Command::SetMetadata(args) => Uses::Name(&args.mailbox),
         Command::Rename { from, to } => Uses::Names(from, to),
         Command::Noop
+        | Command::Enable(_)
         | Command::Idle
         | Command::Check
         | Command::Close
@@ -70,6 +72,8 @@ pub(crate) fn uses(command: &Command) -> Uses<'_> {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Place {
     Here,
+    /// At several accounts: LIST.
+    Everywhere(Vec<String>),
     /// At this account.
     There(String),
     /// Messages go from here to this account.
@@ -83,6 +87,12 @@ pub(crate) enum Place {
 impl Session {
     /// Where `command` has to be carried out.
     pub(crate) fn place(&self, command: &Command) -> Result<Place, Error> {
+        if let Command::List(args) = command {
+            let patterns = foreign_patterns(self, args);
+            if !patterns.is_empty() {
+                return Ok(Place::Everywhere(patterns));
+            }
+        }
         let selected = match &self.state {
             State::Foreign(remote) => Some(&remote.shown),
             _ => None,
@@ -112,15 +122,27 @@ impl Session {
     }
 }
 
-/// The account that a mailbox name is in, as the client writes it; `None` for
-/// the session's own. A name that cannot be is refused here, in the same words
-/// whether there is such an account or not.
-pub(super) fn account(session: &Session, raw: &[u8]) -> Result<Option<String>, Error> {
-    if raw.first() != Some(&b'~') || session.identity.asker.is_some() {
+/// How a mailbox of another account stands among the subscriptions; `None` for
+/// an own one.
+pub(crate) fn subscription(session: &Session, raw: &[u8]) -> Result<Option<MailboxName>, Error> {
+    if raw.first() != Some(&b'~') {
         return Ok(None);
     }
     let text = Names::decode(raw, session.dialect())?;
     let (shown, mailbox) = session.names.foreign(&text)?;
-    drop(mailbox);
+    let levels = mailbox.iter().flat_map(MailboxName::levels);
+    let name = MailboxName::from_levels(std::iter::once(shown).chain(levels));
+    Ok(Some(name.map_err(NameProblem::Name)?))
+}
+
+/// The account that a mailbox name is in, as the client writes it; `None` for
+/// the session's own. A name that cannot be is refused here, in the same words
+/// whether there is such an account or not.
+pub(super) fn account(session: &Session, raw: &[u8]) -> Result<Option<String>, Error> {
+    if raw.first() != Some(&b'~') || session.is_foreign() {
+        return Ok(None);
+    }
+    let text = Names::decode(raw, session.dialect())?;
+    let (shown, _) = session.names.foreign(&text)?;
     Ok(Some(shown.to_owned()))
 }

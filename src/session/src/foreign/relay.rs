@@ -49,7 +49,7 @@ impl Task for Relay {
                 }
                 Ok(Next::Passed)
             }
-            Event::NoLink(error) => Err(no_link(error)),
+            Event::NoLink(error) => Err(no_link(turn.kind, error)),
             Event::Lost(_) | Event::Shares(_) | Event::Frame(_) => Err(lost()),
         }
     }
@@ -122,7 +122,7 @@ impl Task for Idle {
             }
             // The client hears of it when it is done.
             Event::Lost(_) if self.idling => Ok(Next::Idle(None)),
-            Event::NoLink(error) => Err(no_link(error)),
+            Event::NoLink(error) => Err(no_link(turn.kind, error)),
             Event::Lost(_) | Event::Shares(_) | Event::Frame(_) => Err(lost()),
         }
     }

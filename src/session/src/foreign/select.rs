@@ -43,7 +43,7 @@ fn close(turn: &mut Turn<'_>, shown: &str) {
     match &turn.session.state {
         State::Selected(_) => turn.session.leave(),
         State::Foreign(remote) if remote.link.is_none() || remote.link != same => {
-            turn.session.state = State::Authenticated;
+            turn.session.leave();
         }
         State::Foreign(_) | State::Authenticated | State::LoggedOut => return,
     }
@@ -90,7 +90,7 @@ impl Task for Select {
                 }
                 Ok(Next::Passed)
             }
-            Event::NoLink(error) => Err(no_link(error)),
+            Event::NoLink(error) => Err(no_link(turn.kind, error)),
             Event::Lost(_) | Event::Shares(_) | Event::Frame(_) => Err(lost()),
         }
     }

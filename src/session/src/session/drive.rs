@@ -23,7 +23,12 @@ impl Session {
                 Progress::Next
             }
             Frame::AppendStart(start) => {
-                let (appending, progress) = cmd::append::begin(self, *start, out);
+                let place = self.append_place(&start);
+                if let Ok(Place::There(shown)) = place {
+                    return self.relay_append(shown, *start, out);
+                }
+                let place = place.map(drop);
+                let (appending, progress) = cmd::append::begin(self, *start, place, out);
                 self.phase = Phase::Append(Box::new(appending));
                 progress
             }

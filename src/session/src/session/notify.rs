@@ -112,6 +112,10 @@ impl Session {
     /// Selects nothing. What the client has not heard of the mailbox it had
     /// is told as of any other mailbox from now on.
     pub(crate) fn leave(&mut self) {
+        if let State::Foreign(remote) = &self.state {
+            let link = remote.link;
+            return self.leave_remote(link);
+        }
         let State::Selected(selected) = std::mem::replace(&mut self.state, State::Authenticated)
         else {
             return;

@@ -29,20 +29,20 @@ use std::sync::Arc;
 use tempfile::TempDir;
 
 /// A Maildir and the worker's half of its sessions.
-struct Site {
-    account: Arc<Account>,
-    settings: Arc<Settings>,
+pub(crate) struct Site {
+    pub account: Arc<Account>,
+    pub settings: Arc<Settings>,
     /// Before the account, which uses them.
     _store: Arc<Store>,
-    dir: TempDir,
+    pub dir: TempDir,
 }
 
 impl Site {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self::with(Settings::default())
     }
 
-    fn with(settings: Settings) -> Self {
+    pub fn with(settings: Settings) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::new(Options::default()).unwrap();
         let account = store
@@ -61,7 +61,7 @@ impl Site {
     }
 
     /// Another process's half of the same Maildir: it does not have the index.
-    fn second(&self) -> Self {
+    pub fn second(&self) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::new(Options::default()).unwrap();
         let maildir = self.dir.path().join("Maildir");
@@ -77,7 +77,7 @@ impl Site {
     }
 
     /// A Courier site.
-    fn courier() -> Self {
+    pub fn courier() -> Self {
         Self::with(Settings {
             separator: '.',
             prefix: "INBOX.".into(),
@@ -85,7 +85,7 @@ impl Site {
         })
     }
 
-    fn client(&self) -> Client {
+    pub fn client(&self) -> Client {
         let identity = Identity {
             session: SessionId(1),
             user: "alice".into(),
@@ -99,7 +99,7 @@ impl Site {
     }
 
     /// A client that has enabled IMAP4rev2.
-    fn client_rev2(&self) -> Client {
+    pub fn client_rev2(&self) -> Client {
         let mut client = self.client();
         assert_eq!(
             client.say("e ENABLE IMAP4rev2"),
@@ -109,7 +109,7 @@ impl Site {
     }
 
     /// Removes a message of INBOX as another program does, by its text.
-    fn remove(&self, text: &str) {
+    pub fn remove(&self, text: &str) {
         let maildir = self.dir.path().join("Maildir");
         for sub in ["new", "cur"] {
             for entry in std::fs::read_dir(maildir.join(sub)).unwrap() {
@@ -122,7 +122,7 @@ impl Site {
     }
 
     /// Delivers as another program does: a file in `new/`.
-    fn deliver(&self, text: &str) {
+    pub fn deliver(&self, text: &str) {
         use std::sync::atomic::{AtomicU32, Ordering};
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("17000000.M{}.test", COUNT.fetch_add(1, Ordering::Relaxed));
@@ -136,16 +136,16 @@ impl Site {
     }
 }
 
-struct Client {
-    session: Session,
-    framer: Framer,
-    progress: Progress,
+pub(crate) struct Client {
+    pub session: Session,
+    pub framer: Framer,
+    pub progress: Progress,
 }
 
 impl Client {
     /// Sends a line, and returns all that the session says until it waits for
     /// more.
-    fn say(&mut self, line: &str) -> String {
+    pub fn say(&mut self, line: &str) -> String {
         self.send(format!("{line}\r\n").as_bytes())
     }
 
@@ -184,7 +184,7 @@ impl Client {
     }
 
     /// Sends octets as they are.
-    fn send(&mut self, bytes: &[u8]) -> String {
+    pub fn send(&mut self, bytes: &[u8]) -> String {
         let mut out = Vec::new();
         self.framer.push(bytes);
         loop {
@@ -216,7 +216,7 @@ impl Client {
     }
 
     /// What the session says in IDLE when it is told of a change.
-    fn wake(&mut self) -> String {
+    pub fn wake(&mut self) -> String {
         assert_eq!(self.progress, Progress::Idle);
         let mut out = Vec::new();
         self.progress = self.session.changed(&mut out);
@@ -227,7 +227,7 @@ impl Client {
     }
 
     /// What the session says between commands when it is told of a change.
-    fn push(&mut self) -> String {
+    pub fn push(&mut self) -> String {
         assert_eq!(self.progress, Progress::Next);
         let mut out = Vec::new();
         self.progress = self.session.changed(&mut out);
@@ -239,13 +239,13 @@ impl Client {
 
     /// Sends a command and compares every line of the answer, in order. A
     /// line that ends in `...` stands for all that begin so.
-    fn expect(&mut self, command: &str, answer: &[&str]) {
+    pub fn expect(&mut self, command: &str, answer: &[&str]) {
         let got = self.say(command);
         compare(command, &got, answer);
     }
 
     /// Adds small messages to a mailbox.
-    fn fill(&mut self, mailbox: &str, count: u32) {
+    pub fn fill(&mut self, mailbox: &str, count: u32) {
         for i in 1..=count {
             let text = format!("Subject: m{i}\r\n\r\nbody {i}\r\n");
             let answer = self.say(&format!("f APPEND {mailbox} {{{}+}}\r\n{text}", text.len()));
@@ -254,7 +254,7 @@ impl Client {
     }
 }
 
-fn compare(what: &str, got: &str, expected: &[&str]) {
+pub(crate) fn compare(what: &str, got: &str, expected: &[&str]) {
     let lines: Vec<&str> = got.split_terminator("\r\n").collect();
     let same = lines.len() == expected.len()
         && lines

@@ -7,7 +7,7 @@ mod tree;
 use super::status;
 use crate::error::Error;
 use crate::job::{Job, Reply, STEP_OCTETS, Step};
-use crate::names::{Names, normalized};
+use crate::names::{FOREIGN, Names, normalized};
 use crate::pattern::Pattern;
 use crate::session::Session;
 use roost_imap::command::{ListArgs, ListReturn, ListSelect};
@@ -21,7 +21,7 @@ use tree::{Node, Tree};
 /// opens mailboxes.
 const STEP_TIME: Duration = Duration::from_millis(10);
 
-pub(super) fn start(session: &Session, args: &ListArgs) -> Result<Box<dyn Job>, Error> {
+pub(crate) fn start(session: &Session, args: &ListArgs) -> Result<Box<dyn Job>, Error> {
     let root = !args.extended && args.patterns.iter().all(Vec::is_empty);
     begin(
         session,
@@ -34,6 +34,23 @@ pub(super) fn start(session: &Session, args: &ListArgs) -> Result<Box<dyn Job>, 
             root,
         },
     )
+}
+
+/// The patterns that ask for mailboxes of other accounts: only by `~` at the
+/// beginning.
+pub(crate) fn foreign_patterns(session: &Session, args: &ListArgs) -> Vec<String> {
+    if session.is_foreign() || args.select.subscribed {
+        return Vec::new();
+    }
+    let decode = |raw: &[u8]| Names::decode(raw, session.dialect()).ok();
+    let Some(reference) = decode(&args.reference) else {
+        return Vec::new();
+    };
+    let patterns = args.patterns.iter().filter(|pattern| !pattern.is_empty());
+    patterns
+        .filter_map(|pattern| Some(format!("{reference}{}", decode(pattern)?)))
+        .filter(|pattern| pattern.starts_with(FOREIGN))
+        .collect()
 }
 
 /// LSUB.
@@ -95,6 +112,9 @@ fn begin(
             continue;
         }
         let pattern = format!("{reference}{pattern}");
+        if session.names.is_foreign() && !pattern.starts_with(FOREIGN) {
+            continue;
+        }
         let normal = normalized(&pattern);
         let separator = session.names.separator();
         all.extend(Pattern::new(&pattern, separator));
@@ -303,7 +323,11 @@ fn node_attributes(
     extended: bool,
 ) -> Vec<MailboxAttribute> {
     let mut attributes = Vec::with_capacity(4);
+    if node.is_remote() {
+        return vec![MailboxAttribute::Subscribed];
+    }
     match &node.folder {
+        None if node.text.starts_with(FOREIGN) => attributes.push(MailboxAttribute::NoSelect),
         None if extended => attributes.push(MailboxAttribute::NonExistent),
         None => attributes.push(MailboxAttribute::NoSelect),
         Some(folder) if !folder.selectable && folder.alias.is_none() => {
@@ -378,8 +402,10 @@ fn line_of<'a>(
 /// in.
 fn tell_root(session: &Session, reference: &str, out: &mut Vec<u8>) {
     let prefix = session.names.prefix();
+    let others = FOREIGN.to_string();
     let name = match !prefix.is_empty() && reference.starts_with(prefix) {
         true => prefix,
+        false if reference.starts_with(FOREIGN) => &others,
         false => "",
     };
     let line = ListLine {

@@ -2,6 +2,7 @@
 //! levels above them, as a client sees them.
 
 use crate::error::Error;
+use crate::names::FOREIGN;
 use crate::session::Session;
 use roost_store::Folder;
 use roost_types::{MailboxName, SpecialUse};
@@ -43,6 +44,11 @@ impl Node {
         self.folder.as_ref().is_some_and(|f| f.selectable)
     }
 
+    /// A subscription to a mailbox of another account, which need not exist.
+    pub fn is_remote(&self) -> bool {
+        self.subscribed && self.folder.is_none() && self.text.starts_with(FOREIGN)
+    }
+
     pub fn special_use(&self) -> Option<SpecialUse> {
         self.folder.as_ref().and_then(|f| f.special_use)
     }
@@ -65,6 +71,7 @@ impl Tree {
             }
             tree.add(session, &folder.name, Some(folder));
         }
+        // Subscriptions are the asker's, who looks them up itself.
         if subscribed && !session.is_foreign() {
             for name in session.account().subscriptions()? {
                 tree.add(session, &name, None);
@@ -76,7 +83,11 @@ impl Tree {
 
     /// Adds a mailbox, or a subscription where `folder` is `None`.
     fn add(&mut self, session: &Session, name: &MailboxName, folder: Option<&Folder>) {
-        let Some(text) = session.names.show(name) else {
+        let text = match folder {
+            Some(_) => session.names.show(name),
+            None => session.names.show_subscription(name),
+        };
+        let Some(text) = text else {
             return;
         };
         let Ok(path) = MailboxName::parse(&text, session.names.separator()) else {

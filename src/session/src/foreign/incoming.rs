@@ -1,0 +1,259 @@
+//! COPY and MOVE out of a mailbox of another account into an own one. All
+//! messages are copied or none; those of a MOVE are expunged there when all
+//! are safe here.
+
+use super::fetching::{self, Removed, Removing};
+use super::{Event, Next, Task, Turn, lost, no_link};
+use crate::error::Error;
+use crate::job::Reply;
+use crate::link::LinkId;
+use crate::rights;
+use roost_imap::ResponseCode;
+use roost_imap::command::CopyArgs;
+use roost_imap::parse::fetched;
+use roost_imap::write::{self, Status};
+use roost_store::{Append, CopyMode, Mailbox};
+use roost_types::{Keyword, Uid, UidSet, UidValidity};
+use std::sync::Arc;
+
+/// Messages that become visible together: each takes some memory until then.
+const STEP: usize = if cfg!(test) { 2 } else { 1000 };
+
+pub(super) struct Incoming {
+    shown: String,
+    args: CopyArgs,
+    mode: CopyMode,
+    to: Arc<Mailbox>,
+    append: Option<Append>,
+    /// The message whose octets come.
+    current: Option<Uid>,
+    /// Those in `append`.
+    waiting: Vec<Uid>,
+    /// Old and new UIDs of those that are here.
+    pairs: Vec<(Uid, Uid)>,
+    validity: Option<UidValidity>,
+    removing: Option<Removing>,
+    refusal: Option<Vec<u8>>,
+    told: bool,
+    /// The client has been told, or nothing can be undone any more.
+    kept: bool,
+}
+
+impl Incoming {
+    pub fn new(shown: String, args: CopyArgs, mode: CopyMode, to: Arc<Mailbox>) -> Self {
+        Self {
+            shown,
+            args,
+            mode,
+            to,
+            append: None,
+            current: None,
+            waiting: Vec::new(),
+            pairs: Vec::new(),
+            validity: None,
+            removing: None,
+            refusal: None,
+            told: false,
+            kept: false,
+        }
+    }
+
+    fn append(&mut self) -> Result<&mut Append, Error> {
+        if self.append.is_none() {
+            self.append = Some(self.to.append().map_err(Error::Destination)?);
+        }
+        self.append.as_mut().ok_or_else(lost)
+    }
+
+    /// A message begins, or it is something else, which is passed on.
+    fn begins(&mut self, turn: &mut Turn<'_>, text: super::reader::Text<'_>) -> Result<(), Error> {
+        if self
+            .removing
+            .as_ref()
+            .is_some_and(|r| r.may_be_told(text.bytes))
+        {
+            self.tell(turn);
+        }
+        let message = match self.removing.is_none() && text.literal.is_some() {
+            true => fetched(text.bytes),
+            false => None,
+        };
+        let Some(message) = message else {
+            turn.pass(text);
+            return Ok(());
+        };
+        let within = rights::flags(turn.session.rights(&self.to.name()));
+        let keywords: &[Keyword] = match within.keywords {
+            true => &message.flags.keywords,
+            false => &[],
+        };
+        self.append()?
+            .begin_message(message.flags.system & within.system, keywords, message.date)
+            .map_err(Error::Destination)?;
+        self.current = Some(message.uid);
+        Ok(())
+    }
+
+    /// A message is complete.
+    fn ends(&mut self, turn: &mut Turn<'_>, uid: Uid) -> Result<(), Error> {
+        self.append()?
+            .finish_message()
+            .map_err(Error::Destination)?;
+        self.waiting.push(uid);
+        match self.waiting.len() < STEP {
+            true => Ok(()),
+            false => self.commit(turn),
+        }
+    }
+
+    /// Makes what has come visible.
+    fn commit(&mut self, turn: &mut Turn<'_>) -> Result<(), Error> {
+        let Some(append) = self.append.take() else {
+            return Ok(());
+        };
+        let before = turn.session.before_adding(&self.to);
+        let outcome = append.commit().map_err(Error::Destination)?;
+        turn.session.after_adding(&self.to, &before, &outcome.uids);
+        if self.validity.replace(outcome.uid_validity) != Some(outcome.uid_validity) {
+            // UIDs from before mean nothing any more.
+            self.pairs.clear();
+        }
+        let waiting = std::mem::take(&mut self.waiting);
+        self.pairs
+            .extend(waiting.into_iter().zip(outcome.uids.iter()));
+        Ok(())
+    }
+
+    fn code(&self) -> Option<ResponseCode> {
+        let pairs = self.pairs.clone();
+        let validity = self.validity.filter(|_| !pairs.is_empty())?;
+        Some(ResponseCode::CopyUid { validity, pairs })
+    }
+
+    /// The client needs the new UIDs before it hears that the old ones are
+    /// gone (RFC 6851 §4.3).
+    fn tell(&mut self, turn: &mut Turn<'_>) {
+        if !std::mem::replace(&mut self.told, true)
+            && let Some(code) = self.code()
+        {
+            write::untagged(turn.out, Status::Ok, Some(&code), "Moved");
+        }
+    }
+
+    /// All have come.
+    fn complete(&mut self, turn: &mut Turn<'_>, id: LinkId) -> Result<Next, Error> {
+        self.commit(turn)?;
+        let code = self.code();
+        if self.mode == CopyMode::Copy || code.is_none() {
+            self.kept = true;
+            return Ok(Next::Done(Reply {
+                status: Status::Ok,
+                text: match (&code, self.mode) {
+                    (Some(_), _) => "Copy completed",
+                    (None, CopyMode::Copy) => "No messages to copy",
+                    (None, CopyMode::Move) => "No messages to move",
+                }
+                .into(),
+                code,
+            }));
+        }
+        let uids: UidSet = self.pairs.iter().map(|&(old, _)| old).collect();
+        let mut removing = Removing::new(&uids);
+        let removed = removing.go(turn, id)?;
+        self.removing = Some(removing);
+        self.goes_on(turn, removed)
+    }
+
+    fn goes_on(&mut self, turn: &mut Turn<'_>, removed: Removed) -> Result<Next, Error> {
+        match removed {
+            Removed::Go(next) => Ok(next),
+            Removed::All => Ok(Next::Done(Reply::ok("Move completed"))),
+            Removed::Refused => {
+                let line = self.refusal.take().ok_or_else(lost)?;
+                turn.out.extend_from_slice(&line);
+                Ok(Next::Passed)
+            }
+        }
+    }
+
+    fn answered(
+        &mut self,
+        turn: &mut Turn<'_>,
+        id: LinkId,
+        status: Status,
+        line: &[u8],
+    ) -> Result<Next, Error> {
+        if let Some(mut removing) = self.removing.take() {
+            if status != Status::Ok && self.refusal.is_none() {
+                self.refusal = Some(line.to_vec());
+            }
+            if removing.is_expunging() && status == Status::Ok {
+                self.tell(turn);
+            }
+            let removed = removing.answered(turn, id, status)?;
+            self.kept = removing.some || removing.is_expunging();
+            self.removing = Some(removing);
+            return self.goes_on(turn, removed);
+        }
+        if status == Status::Ok {
+            return self.complete(turn, id);
+        }
+        turn.out.extend_from_slice(line);
+        Ok(Next::Passed)
+    }
+
+    /// The client has not been told of the copies: they go again. Not if it is
+    /// not sure that the messages are still where they were.
+    fn undo(&mut self) {
+        let copies: UidSet = self.pairs.drain(..).map(|(_, uid)| uid).collect();
+        if self.kept || copies.is_empty() {
+            return;
+        }
+        if let Err(e) = self.to.remove(&copies) {
+            log::error!("{} copies stay of a COPY that failed: {e}", copies.len());
+        }
+    }
+}
+
+/// Its client may be gone before it is done.
+impl Drop for Incoming {
+    fn drop(&mut self) {
+        self.undo();
+    }
+}
+
+impl Task for Incoming {
+    fn on(&mut self, turn: &mut Turn<'_>, event: Event<'_>) -> Result<Next, Error> {
+        match event {
+            Event::Go => match turn.link(&self.shown) {
+                Ok(id) => {
+                    let command = fetching::command(turn, &self.args);
+                    turn.send(id, &command)
+                }
+                Err(ask) => Ok(ask),
+            },
+            Event::Text(id, text) => {
+                match self.current {
+                    _ if text.begins => self.begins(turn, text)?,
+                    None => turn.pass(text),
+                    Some(uid) => {
+                        self.current = None;
+                        self.ends(turn, uid)?;
+                    }
+                }
+                Ok(Next::Read(id))
+            }
+            Event::Literal(id, octets) => {
+                match self.current {
+                    Some(_) => self.append()?.write(octets).map_err(Error::Destination)?,
+                    None => turn.pass_octets(octets),
+                }
+                Ok(Next::Read(id))
+            }
+            Event::Continue(id) => Ok(Next::Read(id)),
+            Event::Tagged(id, status, line) => self.answered(turn, id, status, line),
+            Event::NoLink(error) => Err(no_link(turn.kind, error)),
+            Event::Lost(_) | Event::Shares(_) | Event::Frame(_) => Err(lost()),
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! COPY and MOVE of own messages into a mailbox of another account: an APPEND
+//! there, which takes all or none.
+
+use super::append::write_name;
+use super::{Event, Next, Task, Turn, announce, lost, no_link};
+use crate::error::Error;
+use crate::job::{Reply, STEP_OCTETS};
+use crate::link::LinkId;
+use roost_imap::ResponseCode;
+use roost_imap::parse::appended;
+use roost_imap::write::{self, Status};
+use roost_message::crlf::{CrlfReader, Nul};
+use roost_store::{CopyMode, Error as StoreError, Mailbox, Message};
+use roost_types::{Uid, UidSet};
+use std::sync::Arc;
+
+/// Messages of one APPEND; of a MOVE, so many are moved at once.
+const MOST_COPIED: u64 = 10_000;
+const STEP_MOVED: usize = 1000;
+
+pub(super) struct Out {
+    shown: String,
+    mailbox: Vec<u8>,
+    from: Arc<Mailbox>,
+    mode: CopyMode,
+    by_uid: bool,
+    /// Messages that are still to go.
+    left: std::vec::IntoIter<Uid>,
+    /// Those of the APPEND under way.
+    sent: Vec<Uid>,
+    body: Option<Body>,
+    stage: Stage,
+    moved: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Begins,
+    Asks,
+    Sends(LinkId),
+    Ends,
+}
+
+/// A message on its way.
+struct Body {
+    reader: CrlfReader<Message>,
+    left: u64,
+}
+
+impl Out {
+    /// Messages by number are there, or none is copied.
+    pub fn new(
+        shown: String,
+        mailbox: Vec<u8>,
+        from: Arc<Mailbox>,
+        uids: &UidSet,
+        mode: CopyMode,
+        by_uid: bool,
+    ) -> Result<Self, Error> {
+        if mode == CopyMode::Copy && uids.len() > MOST_COPIED {
+            return Err(Error::refused(
+                ResponseCode::Limit,
+                "Too many messages to be copied at once to another account",
+            ));
+        }
+        Ok(Self {
+            shown,
+            mailbox,
+            from,
+            mode,
+            by_uid,
+            left: uids.iter().collect::<Vec<_>>().into_iter(),
+            sent: Vec::new(),
+            body: None,
+            stage: Stage::Begins,
+            moved: false,
+        })
+    }
+
+    /// Opens the next message and announces it; false when there is none.
+    fn announce(&mut self, output: &mut Vec<u8>, sync: bool) -> Result<bool, Error> {
+        for uid in self.left.by_ref() {
+            match self.from.size(uid).and_then(|size| {
+                let message = self.from.open_message(uid)?;
+                Ok((size, message, self.from.internal_date(uid)?))
+            }) {
+                Ok((size, message, date)) => {
+                    let picture = self.from.snapshot();
+                    let Some((_, row)) = picture.row_of(uid) else {
+                        continue;
+                    };
+                    let keywords = picture.keyword_names(row.keywords);
+                    announce(output, row.flags, keywords, Some(date));
+                    output.push(b'{');
+                    write::number64(output, size);
+                    output.extend_from_slice(if sync { b"}\r\n" } else { b"+}\r\n" });
+                    self.sent.push(uid);
+                    self.body = Some(Body {
+                        reader: CrlfReader::new(message, Nul::Replace),
+                        left: size,
+                    });
+                    return Ok(true);
+                }
+                // Others have taken it away.
+                Err(StoreError::Expunged) if self.by_uid || self.mode == CopyMode::Move => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(false)
+    }
+
+    fn begin(&mut self, turn: &mut Turn<'_>) -> Result<Next, Error> {
+        let id = match turn.link(&self.shown) {
+            Ok(id) => id,
+            Err(ask) => return Ok(ask),
+        };
+        let mut first = Vec::new();
+        self.sent.clear();
+        if !self.announce(&mut first, true)? {
+            return self.nothing();
+        }
+        let mut head = format!("{} APPEND ", turn.tag).into_bytes();
+        write_name(&mut head, &self.mailbox);
+        turn.begin(id, &head)?;
+        turn.output(id)?.extend_from_slice(&first);
+        self.stage = Stage::Asks;
+        Ok(Next::Read(id))
+    }
+
+    fn nothing(&self) -> Result<Next, Error> {
+        match self.by_uid || self.moved {
+            true => Ok(Next::Done(Reply::ok(match (self.mode, self.moved) {
+                (CopyMode::Copy, _) => "No messages to copy",
+                (CopyMode::Move, false) => "No messages to move",
+                (CopyMode::Move, true) => "Move completed",
+            }))),
+            false => Err(StoreError::Expunged.into()),
+        }
+    }
+
+    /// Queues a piece of the messages.
+    fn send(&mut self, turn: &mut Turn<'_>, id: LinkId) -> Result<Next, Error> {
+        let mut output = std::mem::take(turn.output(id)?);
+        let filled = self.fill(&mut output);
+        *turn.output(id)? = output;
+        Ok(match filled? {
+            true => {
+                self.stage = Stage::Ends;
+                Next::Read(id)
+            }
+            false => Next::Write,
+        })
+    }
+
+    /// True when the APPEND is complete.
+    fn fill(&mut self, output: &mut Vec<u8>) -> Result<bool, Error> {
+        while output.len() < STEP_OCTETS {
+            if let Some(body) = &mut self.body {
+                let most = usize::try_from(body.left).unwrap_or(usize::MAX);
+                let n = body.reader.append(output, most.min(STEP_OCTETS))?;
+                body.left = body.left.saturating_sub(n as u64);
+                if body.left > 0 && n == 0 {
+                    return Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into());
+                }
+                if body.left == 0 {
+                    self.body = None;
+                }
+                continue;
+            }
+            let full = self.mode == CopyMode::Move && self.sent.len() >= STEP_MOVED;
+            if full || !self.announce(output, false)? {
+                output.extend_from_slice(b"\r\n");
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The messages are there.
+    fn done(&mut self, turn: &mut Turn<'_>, line: &[u8]) -> Result<Next, Error> {
+        let sent = std::mem::take(&mut self.sent);
+        let code = appended(line).and_then(|(validity, uids)| {
+            let pairs: Vec<(Uid, Uid)> = sent.iter().copied().zip(uids.iter()).collect();
+            (uids.len() == sent.len() as u64).then_some(ResponseCode::CopyUid { validity, pairs })
+        });
+        if self.mode == CopyMode::Copy {
+            let mut reply = Reply::ok("Copy completed");
+            reply.code = code;
+            return Ok(Next::Done(reply));
+        }
+        // The client needs the UIDs before the messages go.
+        if code.is_some() {
+            write::untagged(turn.out, Status::Ok, code.as_ref(), "Moved");
+        }
+        let gone = self.from.remove(&sent.into_iter().collect())?;
+        turn.session.counters.expunged += gone.len();
+        self.moved = true;
+        self.stage = Stage::Begins;
+        Ok(Next::Step)
+    }
+}
+
+impl Task for Out {
+    fn on(&mut self, turn: &mut Turn<'_>, event: Event<'_>) -> Result<Next, Error> {
+        match event {
+            Event::Go => match self.stage {
+                Stage::Begins => self.begin(turn),
+                Stage::Sends(id) => self.send(turn, id),
+                Stage::Asks | Stage::Ends => Err(lost()),
+            },
+            Event::Continue(id) if self.stage == Stage::Asks => {
+                self.stage = Stage::Sends(id);
+                self.send(turn, id)
+            }
+            Event::Text(id, _) | Event::Literal(id, _) | Event::Continue(id) => Ok(Next::Read(id)),
+            Event::Tagged(_, Status::Ok, line) if self.stage == Stage::Ends => {
+                self.done(turn, line)
+            }
+            Event::Tagged(_, _, line) => {
+                turn.out.extend_from_slice(line);
+                Ok(Next::Passed)
+            }
+            Event::NoLink(error) => Err(no_link(turn.kind, error)),
+            Event::Lost(_) | Event::Shares(_) | Event::Frame(_) => Err(lost()),
+        }
+    }
+}

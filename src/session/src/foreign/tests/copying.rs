@@ -1,0 +1,151 @@
+//! COPY and MOVE between accounts.
+
+use super::World;
+
+const FETCH: &str = "z UID FETCH 1:* (FLAGS INTERNALDATE BODY.PEEK[])";
+
+fn message(n: u32) -> String {
+    format!("Subject: m{n}\r\n\r\nbody {n}\r\n")
+}
+
+/// Adds messages with flags and dates.
+fn filled(world: &World, site: fn(&World) -> &crate::tests::Site, count: u32) {
+    for n in 1..=count {
+        let text = message(n);
+        let append = format!(
+            "a APPEND INBOX (\\Flagged $k{n}) \"0{n}-Feb-2020 10:00:00 +0000\" {{{}+}}\r\n{text}",
+            text.len()
+        );
+        let answer = site(world).client().say(&append);
+        assert!(answer.contains("a OK"), "{answer}");
+    }
+}
+
+/// What is in an INBOX.
+fn contents(site: &crate::tests::Site) -> String {
+    let mut client = site.client();
+    client.say("a EXAMINE INBOX");
+    client
+        .say(FETCH)
+        .replace(" \\Recent", "")
+        .replace("\\Recent", "")
+}
+
+#[test]
+fn from_here_to_another() {
+    let world = World::new();
+    filled(&world, |w| &w.alice, 3);
+    let own = contents(&world.alice);
+    let mut client = world.client();
+    client.say("a SELECT INBOX");
+    client.expect("b COPY 1:3 ~bob/INBOX", &["b OK [COPYUID ..."]);
+    assert_eq!(contents(&world.bob), own);
+    client.expect("c UID COPY 7:9 ~bob/INBOX", &["c OK No messages to copy"]);
+    client.expect("d COPY 1 ~bob/none", &["d NO [TRYCREATE] No such mailbox"]);
+    client.expect(
+        "e COPY 1 ~nobody/none",
+        &["e NO [TRYCREATE] No such mailbox"],
+    );
+    client.expect(
+        "f COPY 9 ~bob/INBOX",
+        &["f BAD No message has such a number"],
+    );
+    let answer = client.say("g MOVE 2:3 ~bob/INBOX");
+    let lines: Vec<_> = answer.lines().collect();
+    assert!(
+        lines[0].starts_with("* OK [COPYUID ") && lines[0].contains(" 2:3 4:5]"),
+        "{answer}"
+    );
+    assert_eq!(
+        lines[1..],
+        ["* 3 EXPUNGE", "* 2 EXPUNGE", "g OK Move completed"]
+    );
+    client.say("h EXAMINE INBOX");
+    client.expect(
+        "i MOVE 1 ~bob/INBOX",
+        &["i NO [READ-ONLY] Mailbox is selected read-only"],
+    );
+}
+
+#[test]
+fn from_another_to_here() {
+    let world = World::new();
+    filled(&world, |w| &w.bob, 5);
+    let there = contents(&world.bob);
+    let mut client = world.client();
+    client.say("a SELECT ~bob/INBOX");
+    let answer = client.say("b COPY 1:5 INBOX");
+    assert!(
+        answer.starts_with("b OK [COPYUID ") && answer.contains(" 1:5 1:5]"),
+        "{answer}"
+    );
+    assert_eq!(contents(&world.alice), there);
+    client.expect("c UID COPY 7:9 INBOX", &["c OK No messages to copy"]);
+    client.expect("d COPY 1 none", &["d NO [TRYCREATE] No such mailbox"]);
+    client.expect("e COPY 9 INBOX", &["e BAD No message has such a number"]);
+    let answer = client.say("f UID MOVE 2:4 INBOX");
+    let lines: Vec<_> = answer.lines().collect();
+    assert!(
+        lines[0].starts_with("* OK [COPYUID ") && lines[0].contains(" 2:4 6:8]"),
+        "{answer}"
+    );
+    assert_eq!(
+        lines[1..],
+        [
+            "* 4 EXPUNGE",
+            "* 3 EXPUNGE",
+            "* 2 EXPUNGE",
+            "f OK Move completed"
+        ]
+    );
+    client.say("g EXAMINE ~bob/INBOX");
+    client.expect(
+        "h MOVE 1 INBOX",
+        &["h NO [READ-ONLY] Mailbox is selected read-only"],
+    );
+    client.say("i SEARCH RETURN (SAVE) ALL");
+    let answer = client.say("j COPY $ INBOX");
+    assert!(answer.contains(" 1,5 9:10]"), "{answer}");
+}
+
+#[test]
+fn from_another_to_a_third() {
+    let world = World::new();
+    filled(&world, |w| &w.bob, 3);
+    let there = contents(&world.bob);
+    let mut client = world.client();
+    client.say("a SELECT ~bob/INBOX");
+    let answer = client.say("b COPY 1:* ~carol/INBOX");
+    assert!(
+        answer.starts_with("b OK [COPYUID ") && answer.contains(" 1:3 1:3]"),
+        "{answer}"
+    );
+    assert_eq!(contents(&world.carol), there);
+    client.expect(
+        "c COPY 1 ~carol/none",
+        &["c NO [TRYCREATE] No such mailbox"],
+    );
+    client.expect(
+        "d COPY 1 ~nobody/none",
+        &["d NO [TRYCREATE] No such mailbox"],
+    );
+    client.expect("e UID COPY 8 ~carol/INBOX", &["e OK No messages to copy"]);
+    let answer = client.say("f MOVE 1,3 ~carol/INBOX");
+    let lines: Vec<_> = answer.lines().collect();
+    assert!(
+        lines[0].starts_with("* OK [COPYUID ") && lines[0].contains(" 1,3 4:5]"),
+        "{answer}"
+    );
+    assert_eq!(
+        lines[1..],
+        ["* 3 EXPUNGE", "* 1 EXPUNGE", "f OK Move completed"]
+    );
+    // The same account under another name is another one.
+    let answer = client.say("g COPY 1 ~bob@example.org/INBOX");
+    assert!(answer.contains("g OK [COPYUID "), "{answer}");
+    let answer = client.say("h COPY 1 ~bob/INBOX");
+    assert!(
+        answer.contains("* 3 EXISTS") && answer.contains("h OK [COPYUID "),
+        "{answer}"
+    );
+}

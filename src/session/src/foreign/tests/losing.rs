@@ -1,0 +1,142 @@
+//! Links that are lost.
+
+use super::World;
+
+const LOST: &str = "NO [UNAVAILABLE] Connection to the other account was lost";
+
+#[test]
+fn a_mailbox_that_is_as_it_was_is_gone_on_with() {
+    let world = World::new();
+    world.bob.client().fill("INBOX", 3);
+    let mut client = world.client();
+    client.say("a SELECT ~bob/INBOX");
+    client.break_links();
+    client.expect("b NOOP", &["b OK NOOP completed"]);
+    client.break_links();
+    client.expect(
+        "c FETCH 3 UID",
+        &["* 3 FETCH (UID 3)", "c OK Fetch completed"],
+    );
+    // What has come meanwhile is told.
+    client.break_links();
+    world.bob.client().fill("INBOX", 1);
+    let answer = client.say("d FETCH 4 UID");
+    assert!(answer.starts_with("* 4 EXISTS\r\n"), "{answer}");
+    assert!(
+        answer.ends_with("* 4 FETCH (UID 4)\r\nd OK Fetch completed\r\n"),
+        "{answer}"
+    );
+    // In IDLE it is told at the end.
+    client.expect("e IDLE", &["+ idling"]);
+    client.break_links();
+    client.expect("DONE", &[&format!("e {LOST}")]);
+    client.expect(
+        "f UID SEARCH ALL",
+        &["* SEARCH 1 2 3 4", "f OK Search completed"],
+    );
+    let answer = client.say("g COPY 2 INBOX");
+    assert!(answer.contains(" 2 1]"), "{answer}");
+    client.break_links();
+    let answer = client.say("h COPY 3 INBOX");
+    assert!(
+        answer.contains("h OK [COPYUID ") && answer.contains(" 3 2]"),
+        "{answer}"
+    );
+}
+
+#[test]
+fn numbers_that_may_be_wrong_are_not_used() {
+    let world = World::new();
+    let mut owner = world.bob.client();
+    owner.fill("INBOX", 3);
+    let mut client = world.client();
+    client.say("a SELECT ~bob/INBOX");
+    client.break_links();
+    owner.say("a SELECT INBOX");
+    owner.say("b STORE 1 +FLAGS (\\Deleted)");
+    owner.say("c EXPUNGE");
+    client.expect(
+        "b STORE 2 +FLAGS (\\Deleted)",
+        &[
+            "* OK [CLOSED] ...",
+            "b NO [UNAVAILABLE] Mailbox has to be selected again",
+        ],
+    );
+    client.expect("c FETCH 1 UID", &["c BAD No mailbox selected"]);
+    let selected = client.say("d SELECT ~bob/INBOX");
+    assert!(
+        selected.starts_with("* FLAGS") && selected.contains("* 2 EXISTS"),
+        "{selected}"
+    );
+    // As many as before are others than before.
+    client.break_links();
+    owner.say("d STORE 1 +FLAGS (\\Deleted)");
+    owner.say("e EXPUNGE");
+    owner.fill("INBOX", 1);
+    client.expect(
+        "e FETCH 1 UID",
+        &["* OK [CLOSED] ...", "e NO [UNAVAILABLE] ..."],
+    );
+}
+
+/// Wherever the link breaks: the client gets an answer, and the next command
+/// works.
+#[test]
+fn at_every_point() {
+    for command in [
+        "FETCH 1:2 (UID BODY.PEEK[])",
+        "COPY 1:2 INBOX",
+        "MOVE 1:2 INBOX",
+        "COPY 1:2 ~carol/INBOX",
+        "STATUS ~bob/INBOX (MESSAGES)",
+        "APPEND ~bob/INBOX {5+}\r\nhello",
+        "LIST \"\" \"~*\"",
+    ] {
+        let mut point = 1;
+        loop {
+            let world = World::new();
+            world.bob.client().fill("INBOX", 2);
+            let mut client = world.client();
+            client.say("a SELECT ~bob/INBOX");
+            client.breaks_after = Some(point);
+            let answer = client.say(&format!("b {command}"));
+            let through = client.breaks_after.is_some();
+            client.breaks_after = None;
+            let ended = matches!(client.progress, crate::Progress::End(_));
+            assert!(
+                ended
+                    || answer
+                        .lines()
+                        .any(|l| l.starts_with("b OK") || l.starts_with("b NO [")),
+                "{command} {point}: {answer}"
+            );
+            // Nothing is lost.
+            let count = |site: &crate::tests::Site| {
+                let said = site.client().say("a STATUS INBOX (MESSAGES)");
+                let at = said.find("MESSAGES ").unwrap() + 9;
+                said[at..at + 1].parse::<u32>().unwrap()
+            };
+            let (own, there) = (count(&world.alice), count(&world.bob));
+            assert!(own + there >= 2, "{command} {point}: {own} {there}");
+            if command.starts_with("COPY 1:2 INBOX") {
+                assert!(
+                    own == 2 || own == 0 && !answer.contains("b OK"),
+                    "{point}: {answer}"
+                );
+            }
+            if !ended {
+                let next = client.say("c NOOP");
+                assert!(
+                    next.contains("c OK") || next.contains("c NO [UNAVAILABLE]"),
+                    "{command} {point}: {next}"
+                );
+                let after = client.say("d STATUS ~bob/INBOX (MESSAGES)");
+                assert!(after.contains("d OK"), "{command} {point}: {after}");
+            }
+            if through {
+                break;
+            }
+            point += 41;
+        }
+    }
+}

@@ -138,6 +138,7 @@ fn tell(turn: &mut Turn<'_>, shown: &str) {
         name: shown,
         child_info: &[],
         old_name: None,
+        told: write::ListTold::default(),
     };
     write::list(turn.out, &line, turn.session.dialect());
 }

@@ -64,9 +64,6 @@ impl Resume {
         let (told, saved) = (remote.told, remote.saved);
         match self.stage {
             Stage::Selects => {
-                if let Some(link) = turn.session.links_mut().get(id) {
-                    link.selected = ok;
-                }
                 let same = self.found.told.uid_validity == told.uid_validity;
                 if !ok || !same || !told.is_sure() || saved {
                     return give_up(turn, id);
@@ -96,6 +93,9 @@ impl Resume {
         };
         let before = std::mem::replace(&mut remote.told, found);
         remote.link = Some(id);
+        if let Some(link) = turn.session.links_mut().get(id) {
+            link.selected = true;
+        }
         if found.exists != before.exists {
             write::exists(turn.out, found.exists);
         }
@@ -127,12 +127,7 @@ impl Resume {
 
 /// The client has to select the mailbox again.
 fn give_up(turn: &mut Turn<'_>, id: LinkId) -> Result<Next, Error> {
-    let selected = turn
-        .session
-        .links_mut()
-        .get(id)
-        .is_some_and(|link| link.selected);
-    turn.session.leave_remote(selected.then_some(id));
+    turn.session.leave_remote(Some(id));
     let text = "Mailbox was lost, and has changed since";
     write::untagged(turn.out, Status::Ok, Some(&ResponseCode::Closed), text);
     Err(Error::refused(

@@ -61,14 +61,14 @@ fn id_and_namespace() {
     site.client().expect(
         "a NAMESPACE",
         &[
-            "* NAMESPACE ((\"\" \"/\")) NIL NIL",
+            "* NAMESPACE ((\"\" \"/\")) ((\"~\" \"/\")) NIL",
             "a OK Namespace completed",
         ],
     );
     Site::courier().client().expect(
         "a NAMESPACE",
         &[
-            "* NAMESPACE ((\"INBOX.\" \".\")) NIL NIL",
+            "* NAMESPACE ((\"INBOX.\" \".\")) ((\"~\" \".\")) NIL",
             "a OK Namespace completed",
         ],
     );

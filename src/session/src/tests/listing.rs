@@ -201,7 +201,7 @@ fn a_prefix_of_its_own_is_a_level() {
     client.expect(
         "a NAMESPACE",
         &[
-            "* NAMESPACE ((\"Mail/\" \"/\")) NIL NIL",
+            "* NAMESPACE ((\"Mail/\" \"/\")) ((\"~\" \"/\")) NIL",
             "a OK Namespace completed",
         ],
     );

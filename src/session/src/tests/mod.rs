@@ -43,11 +43,20 @@ impl Site {
     }
 
     pub fn with(settings: Settings) -> Self {
+        Self::named("alice", settings)
+    }
+
+    /// Another account.
+    pub fn of(owner: &str) -> Self {
+        Self::named(owner, Settings::default())
+    }
+
+    fn named(owner: &str, settings: Settings) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::new(Options::default()).unwrap();
         let account = store
             .account(
-                "alice",
+                owner,
                 &dir.path().join("Maildir"),
                 AccountOptions::default(),
             )
@@ -88,7 +97,7 @@ impl Site {
     pub fn client(&self) -> Client {
         let identity = Identity {
             session: SessionId(1),
-            user: "alice".into(),
+            user: self.account.name().into(),
             asker: None,
         };
         Client {

@@ -327,7 +327,6 @@ fn node_attributes(
         return vec![MailboxAttribute::Subscribed];
     }
     match &node.folder {
-        None if node.text.starts_with(FOREIGN) => attributes.push(MailboxAttribute::NoSelect),
         None if extended => attributes.push(MailboxAttribute::NonExistent),
         None => attributes.push(MailboxAttribute::NoSelect),
         Some(folder) if !folder.selectable && folder.alias.is_none() => {

@@ -15,7 +15,6 @@ use std::collections::{BTreeMap, VecDeque};
 /// Gives alice all rights to a mailbox, which is made if it is not there.
 fn share(site: &Site, mailbox: &str) {
     let mut client = site.client();
-    client.session.identity.user = "bob".into();
     client.say(&format!("a CREATE {mailbox}"));
     client.expect(
         &format!("b SETACL {mailbox} alice lrswipkxtea"),
@@ -34,8 +33,8 @@ impl World {
     fn new() -> Self {
         let world = Self {
             alice: Site::new(),
-            bob: Site::new(),
-            carol: Site::new(),
+            bob: Site::of("bob"),
+            carol: Site::of("carol"),
         };
         share(&world.bob, "INBOX");
         share(&world.carol, "INBOX");

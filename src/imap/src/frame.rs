@@ -62,6 +62,13 @@ impl Limits {
         swallow: 64 << 20,
         append_messages: 1000,
     };
+
+    /// For sessions that ask for another account's mailboxes: COPY comes from
+    /// there as one APPEND.
+    pub const LINK: Self = Self {
+        append_messages: 10_000,
+        ..Self::AUTHENTICATED
+    };
 }
 
 /// What comes out of a [`Framer`].

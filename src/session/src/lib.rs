@@ -52,6 +52,6 @@ pub use job::{Job, Reply, Step};
 pub use link::{Ask, LinkError, LinkId};
 pub use names::Names;
 pub use selected::Selected;
-pub use session::{Asker, Counters, End, Identity, Progress, Session};
+pub use session::{Alias, Asker, Counters, End, Identity, Progress, Session};
 pub use settings::{Settings, SharesHook};
 pub use view::{View, ViewRow};

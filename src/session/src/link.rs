@@ -1,6 +1,8 @@
 //! What a session and its driver say to each other about sessions on other
 //! accounts.
 
+use crate::session::Alias;
+
 /// The driver's number of a session on another account; never given twice to
 /// one session.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -11,7 +13,11 @@ pub struct LinkId(pub u32);
 pub enum Ask {
     /// A session on the account of this name, which is `~` and the owner as
     /// the client wrote it (`~bob`, `~bob@example.org`).
-    Link { shown: String },
+    Link {
+        shown: String,
+        /// The link is for the one mailbox that an alias stands for.
+        alias: Option<Alias>,
+    },
     /// The accounts that share something with this one.
     Shares,
 }

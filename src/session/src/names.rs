@@ -1,7 +1,7 @@
 //! Mailbox names between the wire and the store: separator, prefix, modified
 //! UTF-7 or UTF-8, and Unicode's normal form C (RFC 9051 §5.1).
 
-use crate::session::Asker;
+use crate::session::{Alias, Asker};
 use crate::settings::Settings;
 use roost_imap::write::Dialect;
 use roost_types::{MailboxName, NameError, utf7};
@@ -37,6 +37,8 @@ pub struct Names {
     prefix: String,
     /// The names are those of another account for who asks: `~bob/INBOX`.
     foreign: bool,
+    /// A mailbox that goes by another name.
+    alias: Option<Alias>,
 }
 
 /// What the first level of a foreign name begins with.
@@ -53,6 +55,7 @@ impl Names {
                 None => settings.prefix.clone(),
             },
             foreign: asker.is_some(),
+            alias: asker.and_then(|asker| asker.alias.clone()),
         }
     }
 
@@ -121,6 +124,11 @@ impl Names {
     }
 
     fn parse_foreign(&self, text: &str) -> Result<MailboxName, NameProblem> {
+        if let Some(alias) = &self.alias
+            && alias.name == text
+        {
+            return Ok(alias.of.clone());
+        }
         let Some(rest) = text.strip_prefix(&self.prefix) else {
             return Err(match self.prefix.strip_suffix(self.separator) {
                 Some(account) if account == text => NameProblem::Account,
@@ -155,6 +163,11 @@ impl Names {
     /// `name` as Unicode with prefix and separator in place; `None` where a
     /// level holds the separator, so that no client can name it.
     pub fn show(&self, name: &MailboxName) -> Option<String> {
+        if let Some(alias) = &self.alias
+            && alias.of == *name
+        {
+            return Some(alias.name.clone());
+        }
         if !self.foreign && (name.is_inbox() || is_foreign(name)) {
             return name.is_inbox().then(|| "INBOX".into());
         }
@@ -192,6 +205,7 @@ mod tests {
             separator,
             prefix: prefix.into(),
             foreign: false,
+            alias: None,
         }
     }
 

@@ -47,6 +47,18 @@ pub struct Asker {
     /// The first level of the mailbox names, `~` and the owner as the asker's
     /// client writes it.
     pub shown: String,
+    /// The name of the one mailbox that it asks for.
+    pub alias: Option<Alias>,
+}
+
+/// A name of the asker's for a mailbox, which is shown to its client in the
+/// place of the mailbox's own.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Alias {
+    /// As it stands on the asker's wire, in Unicode.
+    pub name: String,
+    /// The mailbox, in its own account.
+    pub of: MailboxName,
 }
 
 /// What a session has done, for its last line in the log.

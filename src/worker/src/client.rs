@@ -105,7 +105,11 @@ impl From<io::Error> for Stop {
 
 impl Client {
     pub fn new(mut stream: Stream, session: Session, leftover: &[u8], ending: Ending) -> Self {
-        let mut framer = Framer::new(Limits::AUTHENTICATED);
+        let limits = match session.identity().asker {
+            Some(_) => Limits::LINK,
+            None => Limits::AUTHENTICATED,
+        };
+        let mut framer = Framer::new(limits);
         framer.push(leftover);
         stream.bytes_in += leftover.len() as u64;
         Self {

@@ -38,8 +38,8 @@ const MAX_MAINTAINING: usize = 4;
 
 /// What a session wants of the supervisor.
 pub enum Wish {
-    /// A link, to `~` and the owner.
-    Link(String),
+    /// A link, to `~` and the owner, and what name a mailbox goes by there.
+    Link(String, Option<(String, String)>),
     /// The names of those who share something with the session's account.
     Shares,
 }
@@ -47,7 +47,11 @@ pub enum Wish {
 impl Wish {
     pub fn of(ask: &Ask) -> Self {
         match ask {
-            Ask::Link { shown } => Self::Link(shown.clone()),
+            Ask::Link { shown, alias } => {
+                let alias = alias.as_ref();
+                let alias = alias.map(|alias| (alias.name.clone(), alias.of.join('/')));
+                Self::Link(shown.clone(), alias)
+            }
             Ask::Shares => Self::Shares,
         }
     }
@@ -292,10 +296,11 @@ impl Worker {
         let request = self.last_request;
         self.asked.insert(request, answer);
         self.say(match wish {
-            Wish::Link(shown) => WorkerToSupervisor::OpenForeign(OpenForeign {
+            Wish::Link(shown, alias) => WorkerToSupervisor::OpenForeign(OpenForeign {
                 request,
                 session,
                 shown,
+                alias,
             }),
             Wish::Shares => WorkerToSupervisor::SharesWanted(SharesWanted { request, session }),
         })

@@ -9,8 +9,9 @@ use crate::turns::Turns;
 use roost_imap::Tag;
 use roost_ipc::log::escape;
 use roost_ipc::{self as ipc, LogLevel, Refusal, SessionEnd, slog};
-use roost_session::{Asker, Identity, Session};
+use roost_session::{Alias, Asker, Identity, Session};
 use roost_store::{Account, AccountOptions, Error, Known, Store};
+use roost_types::MailboxName;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
@@ -59,6 +60,7 @@ pub async fn prepare(
             account: asker.account.clone(),
             groups: asker.groups.clone(),
             shown: asker.shown.clone(),
+            alias: asker.alias.as_ref().and_then(alias),
         }),
     };
     let settings = setup.session_settings(&message);
@@ -107,6 +109,13 @@ async fn open(
         Ok(Err(e)) => Err(format!("{}: {e}", message.maildir.display())),
         Err(_) => Err("opening the account failed".into()),
     }
+}
+
+fn alias((name, of): &(String, String)) -> Option<Alias> {
+    Some(Alias {
+        name: name.clone(),
+        of: MailboxName::parse(of, '/').ok()?,
+    })
 }
 
 impl Ready {

@@ -159,8 +159,8 @@ any_struct! {
         (session, account, home, maildir, index_dir, tag, leftover),
         (endpoints, tls, method, max_message_size, sees_non_mail, quota, asker)
     }
-    Asker { (account, groups, shown) }
-    OpenForeign { (request, session, shown) }
+    Asker { (account, groups, shown, alias) }
+    OpenForeign { (request, session, shown, alias) }
     ForeignOpened { (request, result) }
     Shares { (account, identifiers) }
     SharesWanted { (request, session) }

@@ -93,6 +93,9 @@ wire_struct! {
         pub groups: Vec<String>,
         /// `~` and the owner, as the asker's client wrote it.
         pub shown: String,
+        /// The one mailbox that the link is for goes by another name: that
+        /// one, and the mailbox with `/` between its levels.
+        pub alias: Option<(String, String)>,
     }
 }
 
@@ -134,6 +137,8 @@ wire_struct! {
         pub session: SessionId,
         /// `~` and the owner, as the client wrote it.
         pub shown: String,
+        /// As [`Asker::alias`].
+        pub alias: Option<(String, String)>,
     }
 }
 

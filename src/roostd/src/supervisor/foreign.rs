@@ -21,6 +21,7 @@ use roost_ipc::{
     Asker, Bytes, ForeignOpened, ForeignResult, Found, Grant, Lookup, OpenForeign, Owner, Refusal,
     Session, SharesFound, SharesWanted, SupervisorToWorker, slog,
 };
+use roost_types::mailbox::MAX_NAME_LEN;
 use roost_types::{LogLevel, SessionId};
 
 /// For auth to answer, and again for the owner's worker to take the link.
@@ -77,6 +78,11 @@ impl Foreign {
     }
 }
 
+fn too_long(asked: &OpenForeign) -> bool {
+    let alias = asked.alias.iter().flat_map(|(name, of)| [name, of]);
+    asked.shown.len() > MAX_SHOWN || alias.into_iter().any(|text| text.len() > MAX_NAME_LEN)
+}
+
 impl Supervisor {
     pub(super) fn on_open_foreign(&mut self, uid: UserId, generation: u64, asked: OpenForeign) {
         let Some(entry) = self.own_session(uid, asked.session) else {
@@ -96,7 +102,7 @@ impl Supervisor {
         if !self.phase.is_serving() {
             return self.refuse_link(&wish, ForeignResult::Unavailable);
         }
-        if owner.is_none() || wish.asked.shown.len() > MAX_SHOWN {
+        if owner.is_none() || too_long(&wish.asked) {
             return self.refuse_link(&wish, ForeignResult::NoSuchAccount);
         }
         self.ask_auth(Question::Link(wish), owner, Some(asker), local);
@@ -289,6 +295,7 @@ impl Supervisor {
                 account: asker.clone(),
                 groups: link.groups.clone(),
                 shown: wish.asked.shown.clone(),
+                alias: wish.asked.alias.clone(),
             }),
         };
         let entry = Entry {

@@ -3,7 +3,7 @@
 
 use crate::error::Error;
 use crate::session::{Named, Session};
-use roost_imap::command::EntryScope;
+use roost_imap::command::{EntryName, EntryPath, EntryScope, GetMetadataArgs, SetMetadataArgs};
 use roost_store::Scope;
 
 /// The class of a mailbox.
@@ -43,4 +43,16 @@ pub(super) fn scope(session: &Session, scope: EntryScope) -> Scope {
             )
         }
     }
+}
+
+/// What an alias stands for is asked for, not what is said of that mailbox.
+pub(crate) fn asks_for_alias(args: &GetMetadataArgs) -> bool {
+    let (scope, name) = ALIAS;
+    let alias = |path: &EntryPath| path.scope == scope && *path.rest == *name;
+    args.entries.iter().any(alias)
+}
+
+pub(crate) fn sets_alias(args: &SetMetadataArgs) -> bool {
+    let alias = |name: &EntryName| (name.scope(), name.rest()) == ALIAS;
+    args.values.iter().any(|(name, _)| alias(name))
 }

@@ -25,7 +25,7 @@ pub mod id;
 pub mod list;
 pub mod logout;
 pub mod lsub;
-mod metadata;
+pub(crate) mod metadata;
 pub mod namespace;
 pub mod noop;
 mod notify;

@@ -15,6 +15,7 @@
 //! whose socket fails, is read to its end first, and then reported by
 //! [`Session::link_lost`]. What [`Session::closed_links`] names it drops.
 
+use super::alias;
 use super::reader::{Piece, Text};
 use super::{ClientFrame, Event, Links, Next, Relaying, Task, Turn, Wait, lost};
 use crate::error::{Error, Fatal};
@@ -39,7 +40,10 @@ impl Session {
     /// The answer to [`Ask::Link`].
     pub fn linked(&mut self, result: Result<LinkId, LinkError>, out: &mut Vec<u8>) -> Progress {
         let shown = match self.asks() {
-            Some(Ask::Link { shown }) => shown.clone(),
+            Some(Ask::Link { shown, alias }) => match alias {
+                Some(alias) => alias.name.clone(),
+                None => shown.clone(),
+            },
             _ => return self.waits(),
         };
         match result {
@@ -447,13 +451,12 @@ impl Session {
 }
 
 impl Turn<'_> {
-    /// The link to an account; `Err` where it has to be asked for first.
+    /// The link to an account, or to what an alias stands for; `Err` where it
+    /// has to be asked for first.
     pub fn link(&mut self, shown: &str) -> Result<LinkId, Next> {
         match self.session.links_mut().to(shown) {
             Some(id) => Ok(id),
-            None => Err(Next::Ask(Ask::Link {
-                shown: shown.to_owned(),
-            })),
+            None => Err(Next::Ask(alias::ask(self.session, shown))),
         }
     }
 

@@ -15,7 +15,7 @@ const IDLE: Duration = Duration::from_secs(60);
 /// A session on another account, as its asker sees it.
 pub(crate) struct Link {
     pub id: LinkId,
-    /// `~` and the owner, as the client wrote it.
+    /// `~` and the owner, as the client wrote it, or the name of an alias.
     pub shown: String,
     /// What is still to be sent.
     pub output: Vec<u8>,

@@ -18,6 +18,7 @@
 mod drive;
 
 mod across;
+mod alias;
 mod append;
 mod begin;
 mod fetching;

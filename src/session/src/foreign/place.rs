@@ -1,5 +1,7 @@
 //! Which mailboxes a command is about, and so where it is carried out.
 
+use super::alias;
+use crate::cmd;
 use crate::cmd::list::foreign_patterns;
 use crate::error::Error;
 use crate::names::{NameProblem, Names};
@@ -16,6 +18,8 @@ pub(crate) enum Uses<'a> {
     Selected,
     /// The one of this name; a quota root is named as its account.
     Name(&'a [u8]),
+    /// The name itself, whatever it stands for.
+    Itself(&'a [u8]),
     /// Two of the same account.
     Names(&'a [u8], &'a [u8]),
     /// The selected one, and that of this name.
@@ -40,14 +44,21 @@ pub(crate) fn uses(command: &Command) -> Uses<'_> {
         | Command::Lsub { .. }
         | Command::Notify(_) => Uses::Nothing,
         Command::Select(args) => Uses::Name(&args.mailbox),
-        Command::Create(args) => Uses::Name(&args.mailbox),
-        Command::Delete { mailbox } | Command::Status { mailbox, .. } => Uses::Name(mailbox),
+        Command::Create(args) => Uses::Itself(&args.mailbox),
+        Command::Delete { mailbox } => Uses::Itself(mailbox),
+        Command::Status { mailbox, .. } => Uses::Name(mailbox),
         Command::Acl(command) => Uses::Name(command.mailbox()),
         Command::GetQuotaRoot { mailbox } => Uses::Name(mailbox),
         Command::GetQuota { root } | Command::SetQuota { root, .. } => Uses::Name(root),
         // Without a name, of the server.
         Command::GetMetadata(args) if args.mailbox.is_empty() => Uses::Nothing,
         Command::SetMetadata(args) if args.mailbox.is_empty() => Uses::Nothing,
+        Command::GetMetadata(args) if cmd::metadata::asks_for_alias(args) => {
+            Uses::Itself(&args.mailbox)
+        }
+        Command::SetMetadata(args) if cmd::metadata::sets_alias(args) => {
+            Uses::Itself(&args.mailbox)
+        }
         Command::GetMetadata(args) => Uses::Name(&args.mailbox),
         Command::SetMetadata(args) => Uses::Name(&args.mailbox),
         Command::Rename { from, to } => Uses::Names(from, to),
@@ -101,7 +112,8 @@ impl Session {
             Uses::Nothing => Place::Here,
             Uses::Selected => selected.map_or(Place::Here, |shown| Place::There(shown.clone())),
             Uses::Name(name) => account(self, name)?.map_or(Place::Here, Place::There),
-            Uses::Names(from, to) => match (account(self, from)?, account(self, to)?) {
+            Uses::Itself(name) => owner(self, name)?.map_or(Place::Here, Place::There),
+            Uses::Names(from, to) => match (owner(self, from)?, owner(self, to)?) {
                 (None, None) => Place::Here,
                 (Some(from), Some(to)) if from == to => Place::There(from),
                 _ => {
@@ -135,10 +147,19 @@ pub(crate) fn subscription(session: &Session, raw: &[u8]) -> Result<Option<Mailb
     Ok(Some(name.map_err(NameProblem::Name)?))
 }
 
-/// The account that a mailbox name is in, as the client writes it; `None` for
-/// the session's own. A name that cannot be is refused here, in the same words
-/// whether there is such an account or not.
+/// The account that a mailbox name is in, as the client writes it, or the alias
+/// that it is; `None` for the session's own.
 pub(super) fn account(session: &Session, raw: &[u8]) -> Result<Option<String>, Error> {
+    match owner(session, raw)? {
+        None => alias::named(session, raw),
+        owner => Ok(owner),
+    }
+}
+
+/// The account that a mailbox name is in; `None` for the session's own. A name
+/// that cannot be is refused here, in the same words whether there is such an
+/// account or not.
+fn owner(session: &Session, raw: &[u8]) -> Result<Option<String>, Error> {
     if raw.first() != Some(&b'~') || session.is_foreign() {
         return Ok(None);
     }

@@ -16,6 +16,7 @@ impl Site {
                 account: account.into(),
                 groups: vec!["staff".into()],
                 shown: "~alice".into(),
+                alias: None,
             }),
         };
         Client {

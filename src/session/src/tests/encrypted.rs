@@ -293,6 +293,7 @@ fn who_asks_for_mail_of_others_has_no_certificate_there() {
         account: "bob".into(),
         groups: Vec::new(),
         shown: "~alice".into(),
+        alias: None,
     });
     let said = client.say("c COPY 1 Safe ENCRYPTED *");
     let none = "c NO [CANNOT] No certificate of your own to encrypt with\r\n";

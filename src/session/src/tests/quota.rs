@@ -166,6 +166,7 @@ fn visitors_have_a_root_of_another_name_and_no_alerts() {
             account: "bob".into(),
             groups: Vec::new(),
             shown: "~alice".into(),
+            alias: None,
         }),
     };
     client.session = Session::new(identity, site.account.clone(), site.settings.clone());

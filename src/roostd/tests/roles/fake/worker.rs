@@ -226,6 +226,7 @@ async fn obey(
                 request,
                 session,
                 shown,
+                alias: None,
             };
             let wish = WorkerToSupervisor::OpenForeign(wish);
             reports.send(wish).await.unwrap();

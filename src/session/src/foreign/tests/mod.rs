@@ -1,5 +1,6 @@
 //! Sessions of several accounts, wired together as the driver does it.
 
+mod alias;
 mod copying;
 mod listing;
 mod losing;
@@ -7,7 +8,7 @@ mod relaying;
 
 use crate::link::{Ask, LinkError, LinkId};
 use crate::tests::{Client, Site, compare};
-use crate::{Asker, Identity, Progress, Session};
+use crate::{Alias, Asker, Identity, Progress, Session};
 use roost_imap::{Framer, Limits};
 use roost_types::SessionId;
 use std::collections::{BTreeMap, VecDeque};
@@ -58,10 +59,11 @@ impl World {
     }
 
     /// A session of bob's or carol's that alice asks.
-    fn peer(&self, shown: &str) -> Option<Peer> {
+    fn peer(&self, shown: &str, alias: Option<Alias>) -> Option<Peer> {
         let site = match shown.split('@').next() {
             Some("~bob") => &self.bob,
             Some("~carol") => &self.carol,
+            Some("~alice") => &self.alice,
             _ => return None,
         };
         let identity = Identity {
@@ -71,6 +73,7 @@ impl World {
                 account: "alice".into(),
                 groups: Vec::new(),
                 shown: shown.into(),
+                alias,
             }),
         };
         let client = Client {
@@ -167,8 +170,8 @@ impl Asking<'_> {
     }
 
     fn answer(&mut self, out: &mut Vec<u8>) -> Progress {
-        let shown = match self.session.asks().unwrap().clone() {
-            Ask::Link { shown } => shown,
+        let (shown, alias) = match self.session.asks().unwrap().clone() {
+            Ask::Link { shown, alias } => (shown, alias),
             Ask::Shares => {
                 let all = ["~bob", "~carol"].map(String::from).to_vec();
                 return self.session.shares(all, out);
@@ -176,7 +179,10 @@ impl Asking<'_> {
         };
         let peer = match self.refuses {
             Some(error) => Err(error),
-            None => self.world.peer(&shown).ok_or(LinkError::NoSuchAccount),
+            None => self
+                .world
+                .peer(&shown, alias)
+                .ok_or(LinkError::NoSuchAccount),
         };
         let linked = peer.map(|peer| {
             self.opened += 1;

@@ -200,7 +200,7 @@ fn messages_are_asked_for_when_they_are_wanted() {
 fn the_asked_session_gives_nothing_else_away() {
     let world = World::new();
     world.bob.client().say("a SUBSCRIBE Secret");
-    let mut peer = world.peer("~bob").unwrap().client;
+    let mut peer = world.peer("~bob", None).unwrap().client;
     peer.say("a SUBSCRIBE ~bob/x");
     peer.say("b UNSUBSCRIBE ~bob/Secret");
     let own = world.bob.client().say("b LSUB \"\" \"*\"");

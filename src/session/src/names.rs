@@ -38,7 +38,7 @@ pub struct Names {
     /// The names are those of another account for who asks: `~bob/INBOX`.
     foreign: bool,
     /// A mailbox that goes by another name.
-    alias: Option<Alias>,
+    alias: Option<Box<Alias>>,
 }
 
 /// What the first level of a foreign name begins with.
@@ -55,7 +55,7 @@ impl Names {
                 None => settings.prefix.clone(),
             },
             foreign: asker.is_some(),
-            alias: asker.and_then(|asker| asker.alias.clone()),
+            alias: asker.and_then(|asker| asker.alias.clone()).map(Box::new),
         }
     }
 

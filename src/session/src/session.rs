@@ -33,7 +33,7 @@ pub struct Identity {
     /// The account's name, for logs.
     pub user: String,
     /// Whose client it is, where that is not the account's owner.
-    pub asker: Option<Asker>,
+    pub asker: Option<Box<Asker>>,
 }
 
 /// Who asks for mailboxes of an account that is not its own. The supervisor
@@ -191,7 +191,7 @@ impl Session {
         Self {
             account,
             home: None,
-            names: Names::new(&settings, identity.asker.as_ref()),
+            names: Names::new(&settings, identity.asker.as_deref()),
             identity,
             settings,
             compressed: false,

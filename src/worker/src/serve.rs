@@ -56,11 +56,13 @@ pub async fn prepare(
     let identity = Identity {
         session: id,
         user: message.account.clone(),
-        asker: message.asker.as_ref().map(|asker| Asker {
-            account: asker.account.clone(),
-            groups: asker.groups.clone(),
-            shown: asker.shown.clone(),
-            alias: asker.alias.as_ref().and_then(alias),
+        asker: message.asker.as_ref().map(|asker| {
+            Box::new(Asker {
+                account: asker.account.clone(),
+                groups: asker.groups.clone(),
+                shown: asker.shown.clone(),
+                alias: asker.alias.as_ref().and_then(alias),
+            })
         }),
     };
     let settings = setup.session_settings(&message);

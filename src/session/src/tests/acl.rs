@@ -12,12 +12,12 @@ impl Site {
         let identity = Identity {
             session: SessionId(2),
             user: "alice".into(),
-            asker: Some(Asker {
+            asker: Some(Box::new(Asker {
                 account: account.into(),
                 groups: vec!["staff".into()],
                 shown: "~alice".into(),
                 alias: None,
-            }),
+            })),
         };
         Client {
             session: Session::new(identity, self.account.clone(), self.settings.clone()),

@@ -162,12 +162,12 @@ fn visitors_have_a_root_of_another_name_and_no_alerts() {
     let identity = Identity {
         session: SessionId(2),
         user: "alice".into(),
-        asker: Some(Asker {
+        asker: Some(Box::new(Asker {
             account: "bob".into(),
             groups: Vec::new(),
             shown: "~alice".into(),
             alias: None,
-        }),
+        })),
     };
     client.session = Session::new(identity, site.account.clone(), site.settings.clone());
     client.session.begins_with(site.account.quota().unwrap());

@@ -69,12 +69,12 @@ impl World {
         let identity = Identity {
             session: SessionId(2),
             user: shown.trim_start_matches('~').into(),
-            asker: Some(Asker {
+            asker: Some(Box::new(Asker {
                 account: "alice".into(),
                 groups: Vec::new(),
                 shown: shown.into(),
                 alias,
-            }),
+            })),
         };
         let client = Client {
             session: Session::new(identity, site.account.clone(), site.settings.clone()),

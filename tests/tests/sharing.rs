@@ -170,6 +170,77 @@ fn a_mailbox_is_shared_between_users_with_closed_homes() {
     assert!(worker(&roost, ALICE).is_some() && worker(&roost, BOB).is_some());
 }
 
+/// What an answer without faults has told.
+fn told(client: &mut Client, command: &str) -> Vec<String> {
+    let answer = client.ok(command).unwrap();
+    answer.lines().collect()
+}
+
+fn messages(client: &mut Client, mailbox: &str) -> String {
+    told(client, &format!("STATUS {mailbox} (MESSAGES)")).concat()
+}
+
+#[test]
+fn what_is_shared_is_found_copied_and_called_by_an_alias() {
+    if !in_namespace("finding and copying what others share") {
+        return;
+    }
+    let (_dir, roost) = with_pam();
+    let mut alice = owner(&roost, "Crew", 3);
+    let mut bob = login(&roost, "bob");
+    // The supervisor hears of it beside alice's answer.
+    let listed = eventually(PATIENCE, || {
+        let listed = told(&mut bob, "LIST \"\" ~%");
+        (!listed.is_empty()).then_some(listed)
+    });
+    let listed = listed.expect("alice shares something").concat();
+    assert!(listed.ends_with("\"/\" ~alice"), "{listed}");
+    // Other tests share with bob too.
+    let below = told(&mut bob, "LIST \"\" ~alice/*");
+    let line = "* LIST (\\HasNoChildren) \"/\" ~alice/Crew";
+    assert!(below.iter().any(|l| l == line), "{below:?}");
+    assert!(told(&mut login(&roost, "carol"), "LIST \"\" ~*").is_empty());
+    bob.ok("SUBSCRIBE ~alice/Crew").unwrap();
+    let subscribed = told(&mut bob, "LSUB \"\" *").concat();
+    assert!(subscribed.contains("~alice/Crew"), "{subscribed}");
+    let namespaces = told(&mut bob, "NAMESPACE").concat();
+    assert!(namespaces.contains("((\"~\" \"/\"))"), "{namespaces}");
+
+    bob.ok("CREATE Copies").unwrap();
+    bob.ok("SELECT ~alice/Crew").unwrap();
+    let copied = bob.ok("UID COPY 1:2 Copies").unwrap();
+    assert!(
+        copied.tagged.starts_with("OK [COPYUID "),
+        "{}",
+        copied.tagged
+    );
+    assert_eq!(messages(&mut bob, "Copies"), "* STATUS Copies (MESSAGES 2)");
+    bob.ok("SELECT Copies").unwrap();
+    let refused = bob.command("COPY 1 ~alice/Crew").unwrap().tagged;
+    assert!(refused.starts_with("NO [NOPERM]"), "{refused}");
+    alice.ok("SETACL Crew bob +ite").unwrap();
+    bob.ok("COPY 1 ~alice/Crew").unwrap();
+    bob.ok("MOVE 2 ~alice/Crew").unwrap();
+    assert!(bob.append("~alice/Crew", "", &mail::small(9)).unwrap().ok());
+    assert_eq!(messages(&mut bob, "Copies"), "* STATUS Copies (MESSAGES 1)");
+    assert_eq!(messages(&mut alice, "Crew"), "* STATUS Crew (MESSAGES 6)");
+
+    bob.ok("SETMETADATA Ours (/private/vendor/roost/alias \"~alice/Crew\")")
+        .unwrap();
+    assert_eq!(messages(&mut bob, "Ours"), "* STATUS Ours (MESSAGES 6)");
+    let own = told(&mut bob, "LIST \"\" *").join("|");
+    assert!(own.contains("\"/\" Ours") && !own.contains('~'), "{own}");
+    bob.ok("SELECT Ours").unwrap();
+    let fetched: Vec<_> = bob.ok("FETCH 6 BODY.PEEK[]").unwrap().untagged.concat();
+    let message = mail::small(9);
+    assert!(fetched.windows(message.len()).any(|part| part == message));
+    bob.ok("SETMETADATA Ours (/private/vendor/roost/alias NIL)")
+        .unwrap();
+    bob.ok("SELECT Copies").unwrap();
+    let gone = bob.command("SELECT Ours").unwrap().tagged;
+    assert!(gone.starts_with("NO [NONEXISTENT]"), "{gone}");
+}
+
 #[test]
 fn a_worker_that_dies_costs_others_one_answer() {
     if !in_namespace("workers of other accounts that die") {

@@ -383,6 +383,52 @@ fn an_index_is_mended_beside_a_session() {
 }
 
 #[test]
+fn aliases_classes_and_locks_are_told_and_changed() {
+    if !in_namespace("roostctl alias, class and lock") {
+        return;
+    }
+    let site = Site::new();
+    drop(site.furnish());
+    // By itself, then through the server's worker.
+    assert_eq!(site.ctl(&["class", "set", "Work", "IPF.Task"]).0, OK);
+    let roost = site.start();
+    let mut client = login(&roost);
+    client.ok("SELECT Work").unwrap();
+    let listed = client.ok("LIST (CLASS) \"\" Work").unwrap();
+    let line = "* LIST (\\HasNoChildren CLASS(\"IPF.Task\")) \"/\" Work";
+    assert_eq!(listed.lines().collect::<Vec<_>>(), [line]);
+    let listed = site.ctl(&["class", "list", "--json"]);
+    let row = "[\n{\"mailbox\": \"Work\", \"class\": \"IPF.Task\"}\n]\n";
+    assert_eq!(listed, (OK, row.into()));
+    assert_eq!(site.ctl(&["class", "delete", "Work"]).0, OK);
+    assert_eq!(site.ctl(&["class", "list"]), (OK, String::new()));
+    assert_eq!(site.ctl(&["class", "set", "None", "IPF.Task"]).0, NOINPUT);
+
+    assert_eq!(site.ctl(&["alias", "set", "Jobs", "Work"]).0, OK);
+    assert_eq!(site.ctl(&["alias", "list"]), (OK, "Jobs: Work\n".into()));
+    let status = client.ok("STATUS Jobs (MESSAGES)").unwrap();
+    assert_eq!(
+        status.lines().collect::<Vec<_>>(),
+        ["* STATUS Jobs (MESSAGES 1)"]
+    );
+    assert_ne!(site.ctl(&["alias", "set", "Work", "INBOX"]).0, OK);
+    assert_eq!(site.ctl(&["alias", "delete", "Jobs"]).0, OK);
+    assert_eq!(site.ctl(&["alias", "delete", "Jobs"]).0, NOINPUT);
+
+    client.ok("STORE 1 +FLAGS (\\Seen)").unwrap();
+    assert_eq!(site.ctl(&["lock", "set", "Work"]).0, OK);
+    assert_eq!(site.ctl(&["lock", "list"]), (OK, "Work\n".into()));
+    // The session that has it open cannot change it any more.
+    let refused = client.command("STORE 1 -FLAGS (\\Seen)").unwrap();
+    assert!(refused.tagged.starts_with("NO"), "{}", refused.tagged);
+    let selected = client.ok("SELECT Work").unwrap().tagged;
+    assert!(selected.starts_with("OK [READ-ONLY]"), "{selected}");
+    assert_eq!(site.ctl(&["lock", "delete", "Work"]).0, OK);
+    let selected = client.ok("SELECT Work").unwrap().tagged;
+    assert!(selected.starts_with("OK [READ-WRITE]"), "{selected}");
+}
+
+#[test]
 fn rights_are_told_and_changed() {
     if !in_namespace("roostctl acl") {
         return;

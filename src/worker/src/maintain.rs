@@ -2,11 +2,15 @@
 //! meanwhile; the program is answered on its own connection.
 
 use roost_ipc::{
-    self as ipc, AclAct, AclWork, BlockingChannel, ControlReply, ControlRequest, Maintenance, Task,
+    self as ipc, AclAct, AclWork, BlockingChannel, ControlReply, ControlRequest, Maintenance,
+    PropertyWork, Task,
 };
 use roost_session::SharesHook;
 use roost_store::acl::Mode;
-use roost_store::{Account, AclError, AclRow, AclTask, Error, Finding, Indexed, Store, Usage};
+use roost_store::{
+    Account, AclError, AclRow, AclTask, Error, Finding, Indexed, Property, PropertyTask, Store,
+    Usage,
+};
 use roost_types::MailboxName;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -58,6 +62,9 @@ fn work(
     if let Some(wanted) = &maintenance.acl {
         return rights(account, &names, wanted, shares, asker);
     }
+    if let Some(wanted) = &maintenance.property {
+        return properties(account, &names, wanted, asker);
+    }
     let mut check = |mend| account.check(&names, mend, &mut |found| asker.tell(&finding(found)));
     let done = match maintenance.task {
         Task::Check => check(false),
@@ -71,7 +78,9 @@ fn work(
             })
         }
         Task::Reindex => account.reindex(&names, &mut |done| asker.tell(&indexed(&done))),
-        Task::Acl => return Err(ControlReply::Failed("nothing to do with rights".into())),
+        Task::Acl | Task::Property => {
+            return Err(ControlReply::Failed("nothing was said to be done".into()));
+        }
     };
     done.map_err(failed)
 }
@@ -102,6 +111,31 @@ fn rights(
         shares.changed(account.name(), all.into_iter().collect());
     }
     Ok(())
+}
+
+fn properties(
+    account: &Arc<Account>,
+    names: &[MailboxName],
+    wanted: &PropertyWork,
+    asker: &mut Asker,
+) -> Result<(), ControlReply> {
+    let property = match wanted.property {
+        ipc::Property::Class => Property::Class,
+        ipc::Property::Lock => Property::Lock,
+        ipc::Property::Alias => Property::Alias,
+    };
+    let task = match &wanted.change {
+        None => PropertyTask::List,
+        Some(change) => PropertyTask::Change(change.value.clone()),
+    };
+    let mut tell = |name: &MailboxName, value: &str| {
+        asker.tell(&ControlReply::Property(ipc::PropertyEntry {
+            mailbox: name.to_string(),
+            value: value.to_owned(),
+        }));
+    };
+    let done = account.property_task(names, (property, &task), &mut tell);
+    done.map_err(failed)
 }
 
 fn acl_task(wanted: &AclWork) -> Result<AclTask, ControlReply> {

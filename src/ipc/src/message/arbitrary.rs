@@ -54,6 +54,7 @@ any_choice!(
     EndReason,
     ForeignResult,
     Task,
+    Property,
     AclAct
 );
 any_choice!(Fsync, DirectoryEncoding, SpecialUse);
@@ -170,7 +171,10 @@ any_struct! {
     SessionCounts { (bytes_in, bytes_out, deleted, expunged, header_count, header_bytes, body_count, body_bytes) }
     SessionEnd { (session, reason, counts) }
     SessionRefusal { (session, reason) }
-    Maintenance { (task, uid, maildir, mailboxes, acl) }
+    Maintenance { (task, uid, maildir, mailboxes, acl, property) }
+    PropertyWork { (property, change) }
+    PropertyChange { (value) }
+    PropertyEntry { (mailbox, value) }
     AclWork { (act, who, rights, groups) }
     AclEntry { (mailbox, identifier, rights) }
     Finding { (mailbox, file, text, mended) }
@@ -279,6 +283,7 @@ any_enum! {
         any_of().prop_map(Self::Failed),
         Just(Self::NoSuchMailbox),
         any_of().prop_map(Self::Quota),
+        any_of().prop_map(Self::Property),
     }
     WorkerToSupervisor {
         Just(Self::Ready),

@@ -27,6 +27,8 @@ wire_choice! {
         Quota = 5,
         /// The same, counted anew.
         Recount = 6,
+        /// Tell or change what is said of mailboxes.
+        Property = 7,
     }
 }
 
@@ -40,6 +42,42 @@ wire_struct! {
         pub mailboxes: Vec<String>,
         /// With [`Task::Acl`]: what to do with their rights.
         pub acl: Option<AclWork>,
+        /// With [`Task::Property`]: what to do.
+        pub property: Option<PropertyWork>,
+    }
+}
+
+wire_choice! {
+    /// What is said of a mailbox beside its messages.
+    pub enum Property {
+        Class = 1,
+        Lock = 2,
+        Alias = 3,
+    }
+}
+
+wire_struct! {
+    /// What to do with a property of mailboxes.
+    pub struct PropertyWork {
+        pub property: Property,
+        /// None: tell it.
+        pub change: Option<PropertyChange>,
+    }
+}
+
+wire_struct! {
+    pub struct PropertyChange {
+        /// None: take it away. What a lock has does not matter.
+        pub value: Option<String>,
+    }
+}
+
+wire_struct! {
+    /// A mailbox that has the property.
+    pub struct PropertyEntry {
+        pub mailbox: String,
+        /// Empty for a lock.
+        pub value: String,
     }
 }
 
@@ -136,5 +174,6 @@ wire_messages! {
         Acl(AclEntry) = 9,
         /// Nothing comes where nothing is limited.
         Quota(QuotaUsed) = 10,
+        Property(PropertyEntry) = 11,
     }
 }

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use roost_config::Config;
 use roost_ipc::{
     AclAct, AclEntry, AclWork, ControlReply, ControlRequest, Finding, Indexed, Maintenance,
-    QuotaUsed, Task,
+    PropertyEntry, PropertyWork, QuotaUsed, Task,
 };
 use roost_store::acl::Mode;
 use roost_store::{
-    AccountOptions, AclError, AclTask, Encoding, Error as StoreError, Fsync, Options, QuotaOptions,
-    Store,
+    AccountOptions, AclError, AclTask, Encoding, Error as StoreError, Fsync, Options, Property,
+    PropertyTask, QuotaOptions, Store,
 };
 use roost_types::{DirectoryEncoding, MailboxName};
 
@@ -25,17 +25,23 @@ pub enum News {
     Indexed(Indexed),
     Acl(AclEntry),
     Quota(QuotaUsed),
+    Property(PropertyEntry),
 }
 
 /// What is to be done.
 pub struct Order {
     task: Task,
     acl: Option<(AclWork, AclTask)>,
+    property: Option<PropertyWork>,
 }
 
 impl From<Task> for Order {
     fn from(task: Task) -> Self {
-        Self { task, acl: None }
+        Self {
+            task,
+            acl: None,
+            property: None,
+        }
     }
 }
 
@@ -45,7 +51,16 @@ impl Order {
         Ok(Self {
             task: Task::Acl,
             acl: Some((work, task)),
+            property: None,
         })
+    }
+
+    pub fn of_property(work: PropertyWork) -> Self {
+        Self {
+            task: Task::Property,
+            acl: None,
+            property: Some(work),
+        }
     }
 }
 
@@ -91,6 +106,7 @@ pub fn maintain(
         maildir: account.maildir.clone(),
         mailboxes: mailboxes.to_vec(),
         acl: order.acl.as_ref().map(|(work, _)| work.clone()),
+        property: order.property.clone(),
     });
     let socket = config.server.control_socket.as_deref();
     if let Some(asked) = server::ask(socket, &request)?
@@ -121,6 +137,7 @@ fn served(
             ControlReply::Indexed(indexed) => tell(News::Indexed(indexed)),
             ControlReply::Acl(entry) => tell(News::Acl(entry)),
             ControlReply::Quota(used) => tell(News::Quota(used)),
+            ControlReply::Property(entry) => tell(News::Property(entry)),
             ControlReply::Done => return Ok(true),
             ControlReply::NotServed => return Ok(false),
             ControlReply::Refused => {
@@ -169,6 +186,9 @@ fn alone(
     if let Some((_, task)) = &order.acl {
         return rights(&open, task, names, tell);
     }
+    if let Some(work) = &order.property {
+        return properties(&open, work, names, tell);
+    }
     work(&open, order.task, names, tell).map_err(failed)
 }
 
@@ -207,7 +227,7 @@ fn work(
                 messages: done.messages,
             }));
         }),
-        Task::Acl => Ok(()),
+        Task::Acl | Task::Property => Ok(()),
     }
 }
 
@@ -229,6 +249,31 @@ fn rights(
         Err(AclError::Store(error)) => Err(failed(error)),
         Err(AclError::Entry(problem)) => Err(Failure::new(exit::USAGE, problem)),
     }
+}
+
+fn properties(
+    account: &Arc<roost_store::Account>,
+    work: &PropertyWork,
+    names: &[MailboxName],
+    tell: &mut dyn FnMut(News),
+) -> Result<(), Failure> {
+    let property = match work.property {
+        roost_ipc::Property::Class => Property::Class,
+        roost_ipc::Property::Lock => Property::Lock,
+        roost_ipc::Property::Alias => Property::Alias,
+    };
+    let task = match &work.change {
+        None => PropertyTask::List,
+        Some(change) => PropertyTask::Change(change.value.clone()),
+    };
+    let mut row = |name: &MailboxName, value: &str| {
+        tell(News::Property(PropertyEntry {
+            mailbox: name.to_string(),
+            value: value.to_owned(),
+        }));
+    };
+    let done = account.property_task(names, (property, &task), &mut row);
+    done.map_err(failed)
 }
 
 fn options(config: &Config) -> Options {

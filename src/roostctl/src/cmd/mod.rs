@@ -3,6 +3,7 @@
 mod acl;
 mod check;
 mod maintain;
+mod property;
 mod quota;
 mod rebuild;
 mod reindex;
@@ -38,6 +39,15 @@ pub enum Command {
     /// Shows and changes who may do what with mailboxes
     #[command(subcommand)]
     Acl(acl::Acl),
+    /// Shows and changes own names that stand for mailboxes of others
+    #[command(subcommand)]
+    Alias(property::Alias),
+    /// Shows and changes what mailboxes are for
+    #[command(subcommand)]
+    Class(property::Class),
+    /// Shows and changes which mailboxes can only be read; for root
+    #[command(subcommand)]
+    Lock(property::Lock),
 }
 
 impl Command {
@@ -46,6 +56,9 @@ impl Command {
         match self {
             Self::Check { fix, mailboxes } => check::run(common, *fix, mailboxes),
             Self::Acl(acl) => acl::run(common, acl),
+            Self::Alias(alias) => property::alias(common, alias),
+            Self::Class(class) => property::class(common, class),
+            Self::Lock(lock) => property::lock(common, lock),
             Self::Quota { action } => quota::run(common, action),
             Self::Reindex { mailboxes } => reindex::run(common, mailboxes),
         }

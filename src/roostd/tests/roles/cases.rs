@@ -73,6 +73,7 @@ fn control(host: &mut Host) {
             maildir: "/nowhere".into(),
             mailboxes: vec![],
             acl: None,
+            property: None,
         });
         channel.send(&request, &[]).unwrap();
         channel.recv().unwrap().map(|(reply, _)| reply)

@@ -12,6 +12,7 @@ mod delete;
 pub mod folders;
 pub(crate) mod news;
 mod properties;
+pub mod property_task;
 mod quota;
 mod rename;
 pub mod status;

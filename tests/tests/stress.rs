@@ -76,6 +76,8 @@ struct Actor {
     mailbox: usize,
     ledger: Arc<Ledger>,
     dice: Dice,
+    /// What the command before was and what it was answered.
+    before: String,
 }
 
 impl Actor {
@@ -88,6 +90,7 @@ impl Actor {
             mailbox: (number % 2) as usize,
             ledger,
             dice: Dice(u64::from(number) * 7919 + 1),
+            before: String::new(),
         };
         actor.client.set_patience(Duration::from_secs(60)).unwrap();
         if actor.qresync {
@@ -109,11 +112,14 @@ impl Actor {
             .client
             .command(command)
             .map_err(|e| format!("{command}: {e}"))?;
+        let said = || answer.lines().collect::<Vec<_>>().join("\n");
         for line in answer.lines() {
-            self.view
-                .apply(&line)
-                .map_err(|e| format!("{command}: {e}"))?;
+            self.view.apply(&line).map_err(|e| {
+                let before = &self.before;
+                format!("{command}: {e}\n{}\nbefore that {before}", said())
+            })?;
         }
+        self.before = format!("{command}\n{}", said());
         self.ledger
             .note(self.mailbox, &self.view)
             .map_err(|e| format!("{command}: {e}"))?;

@@ -16,6 +16,9 @@ const LOCK: &[u8] = b"lock";
 /// How long the closing of a mailbox may take, its index written, until the
 /// next who opens it goes without one.
 const CLOSING: Duration = Duration::from_secs(10);
+/// A mailbox that is where it was may be let go of in a moment, or be in use by
+/// another name, as after RENAME.
+const OUTLIVED: Duration = Duration::from_secs(1);
 const DIR_MODE: u32 = 0o700;
 pub(crate) const FILE_MODE: u32 = 0o600;
 
@@ -215,7 +218,7 @@ impl IndexFolder {
                 Ok(place) => return Some(place),
                 Err(Taken::Held(holder)) => holder?,
                 Err(Taken::Closing) => {
-                    claimed = self.wait_for_end(claimed, start)?;
+                    claimed = self.wait_for_end(claimed, start, CLOSING)?;
                     continue;
                 }
             };
@@ -235,7 +238,7 @@ impl IndexFolder {
             }
             // Under the lock, so that its end is not missed.
             if Self::is_taken(&claimed, guid) {
-                claimed = self.wait_for_end(claimed, start)?;
+                claimed = self.wait_for_end(claimed, start, OUTLIVED)?;
             }
         }
     }
@@ -245,8 +248,9 @@ impl IndexFolder {
         &self,
         claimed: MutexGuard<'a, Claimed>,
         start: Instant,
+        limit: Duration,
     ) -> Option<MutexGuard<'a, Claimed>> {
-        let left = CLOSING.checked_sub(start.elapsed())?;
+        let left = limit.checked_sub(start.elapsed())?;
         let woken = self.ended.wait_timeout(claimed, left);
         Some(woken.unwrap_or_else(PoisonError::into_inner).0)
     }

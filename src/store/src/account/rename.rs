@@ -7,6 +7,7 @@ use crate::format::acl;
 use crate::mailbox::{CopyMode, Mailbox, Place, lock};
 use roost_os::file;
 use roost_types::{MailboxName, UidSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 
@@ -55,16 +56,23 @@ impl Account {
             return Err(Error::InvalidName("a mailbox cannot move below itself"));
         }
         let steps = self.steps(&tree, from, to)?;
-        // Sorted by name, as the tree is.
-        let slots: Vec<_> = steps
+        // Who opens one by its new name meanwhile waits, instead of making a
+        // second picture of it. Nobody else holds two of them at once.
+        let names: BTreeSet<_> = steps.iter().flat_map(|s| [&s.from, &s.to]).collect();
+        let slots: Vec<_> = names.into_iter().map(|n| (n, self.slot(n))).collect();
+        let mut guards: BTreeMap<_, _> = slots.iter().map(|(n, slot)| (*n, lock(slot))).collect();
+        let open: Vec<_> = steps
             .iter()
-            .map(|step| (self.slot(&step.from), self.slot(&step.to)))
+            .map(|step| guards.get(&step.from).and_then(|slot| slot.upgrade()))
             .collect();
-        let mut guards: Vec<_> = slots.iter().map(|(old, _)| lock(old)).collect();
-        let open: Vec<_> = guards.iter().map(|slot| slot.upgrade()).collect();
         self.rename_all(&steps, &open)?;
-        for (old, (_, new)) in guards.iter_mut().zip(&slots) {
-            *lock(new) = std::mem::take(&mut **old);
+        for step in &steps {
+            let mailbox = guards
+                .get_mut(&step.from)
+                .map(|old| std::mem::take(&mut **old));
+            if let (Some(mailbox), Some(new)) = (mailbox, guards.get_mut(&step.to)) {
+                **new = mailbox;
+            }
         }
         drop(guards);
         lock(&self.statuses).clear();

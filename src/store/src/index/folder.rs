@@ -16,9 +16,6 @@ const LOCK: &[u8] = b"lock";
 /// How long the closing of a mailbox may take, its index written, until the
 /// next who opens it goes without one.
 const CLOSING: Duration = Duration::from_secs(10);
-/// A mailbox that is where it was may be let go of in a moment, or be in use by
-/// another name, as after RENAME.
-const OUTLIVED: Duration = Duration::from_secs(1);
 const DIR_MODE: u32 = 0o700;
 pub(crate) const FILE_MODE: u32 = 0o600;
 
@@ -238,7 +235,7 @@ impl IndexFolder {
             }
             // Under the lock, so that its end is not missed.
             if Self::is_taken(&claimed, guid) {
-                claimed = self.wait_for_end(claimed, start, OUTLIVED)?;
+                claimed = self.wait_for_end(claimed, start, CLOSING)?;
             }
         }
     }

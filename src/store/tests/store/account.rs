@@ -3,6 +3,9 @@ use roost_store::Details;
 use roost_store::{AccountOptions, Error, Folders, Store};
 use roost_types::{SpecialUse, SystemFlags};
 use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 fn listed(folders: &Folders) -> Vec<String> {
     let one = |f: &roost_store::Folder| {
@@ -88,6 +91,41 @@ fn a_created_mailbox_never_has_the_uidvalidity_of_another() {
     site.account.delete(&name("x")).unwrap();
     let second = site.create("x").snapshot().uid_validity();
     assert!(second > first);
+}
+
+#[test]
+fn who_opens_the_new_name_in_mid_rename_gets_the_mailbox_that_is_open() {
+    let site = Site::new();
+    let work = site.create("a");
+    append(&work, "one", SystemFlags::NONE, &[]);
+    let child = site.create("a/sub");
+    let stop = AtomicBool::new(false);
+    let opened = thread::scope(|scope| {
+        let opener = scope.spawn(|| {
+            let mut opened = 0;
+            while !stop.load(Ordering::Relaxed) {
+                for (there, one) in [("a", &work), ("b", &work), ("b/sub", &child)] {
+                    match site.account.open(&name(there)) {
+                        Ok(found) => {
+                            assert!(Arc::ptr_eq(&found, one), "{there}: a second picture");
+                            opened += 1;
+                        }
+                        Err(Error::NoSuchMailbox) => {}
+                        Err(e) => panic!("{there}: {e}"),
+                    }
+                }
+            }
+            opened
+        });
+        let renamed = (0..400).try_for_each(|i| {
+            let (from, to) = [("a", "b"), ("b", "a")][i % 2];
+            site.account.rename(&name(from), &name(to))
+        });
+        stop.store(true, Ordering::Relaxed);
+        renamed.unwrap();
+        opener.join().unwrap()
+    });
+    assert!(opened > 0);
 }
 
 #[test]

@@ -65,14 +65,26 @@ impl View {
                 return Err(format!("VANISHED {uids}"));
             };
             for uid in first..=last {
-                // One that has come with the same answer has no UID yet.
-                let known = self.entries.iter().position(|e| e.uid == Some(uid));
-                let at = known.or_else(|| self.entries.iter().rposition(|e| e.uid.is_none()));
-                let at = at.ok_or_else(|| format!("VANISHED {uid} of no message"))?;
+                let at = self
+                    .place_of(uid)
+                    .ok_or_else(|| format!("VANISHED {uid} of no message"))?;
                 self.entries.remove(at);
             }
         }
         Ok(())
+    }
+
+    /// Where the message of a UID is, or may be: what came with the same
+    /// answer has no UID yet, and lies between those with a lower and with a
+    /// higher one.
+    fn place_of(&self, uid: u32) -> Option<usize> {
+        if let Some(at) = self.entries.iter().position(|e| e.uid == Some(uid)) {
+            return Some(at);
+        }
+        let higher = |e: &Entry| e.uid.is_some_and(|known| known > uid);
+        let end = self.entries.iter().position(higher);
+        let last = end.unwrap_or(self.entries.len()).checked_sub(1)?;
+        self.entries.get(last)?.uid.is_none().then_some(last)
     }
 
     fn fetch(&mut self, n: usize, rest: &str) -> Result<(), String> {
@@ -177,5 +189,19 @@ mod tests {
         assert_eq!(view.entries.len(), 1);
         assert!(view.apply("* VANISHED 6").is_err());
         assert!(view.apply("* 1 FETCH (MODSEQ (69999999999))").is_err());
+    }
+
+    #[test]
+    fn what_vanishes_unheard_of_lies_between_its_neighbours() {
+        let mut view = View::default();
+        view.apply("* 5 EXISTS").unwrap();
+        view.apply("* 1 FETCH (UID 5)").unwrap();
+        view.apply("* 4 FETCH (UID 9)").unwrap();
+        view.apply("* VANISHED 7").unwrap();
+        view.apply("* 3 FETCH (UID 9)").unwrap();
+        view.apply("* VANISHED 11").unwrap();
+        assert_eq!(view.entries.len(), 3);
+        view.apply("* VANISHED 8").unwrap();
+        assert!(view.apply("* VANISHED 6").is_err());
     }
 }

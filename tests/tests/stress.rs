@@ -23,7 +23,10 @@ use std::time::{Duration, Instant};
 
 const USER: &str = "stress";
 const SESSIONS: u32 = 20;
-const LENGTH: Duration = Duration::from_secs(12);
+const LENGTH: Duration = Duration::from_secs(8);
+/// All sessions look away while the outside program goes on: what they are told
+/// then is much at once.
+const AWAY: Duration = Duration::from_secs(6);
 const BOXES: [&str; 2] = ["INBOX", "Other"];
 
 /// What all know together: which message a UID stands for.
@@ -345,6 +348,7 @@ fn twenty_sessions_and_an_outside_program() {
             .collect();
         let agent = scope.spawn(|| outside(&maildir, &ledger));
         let results: Vec<_> = threads.into_iter().map(|t| t.join().unwrap()).collect();
+        std::thread::sleep(AWAY);
         ledger.stop.store(true, Ordering::Relaxed);
         let delivered = agent.join().unwrap();
         let (actors, failures): (Vec<_>, Vec<_>) = results.into_iter().unzip();

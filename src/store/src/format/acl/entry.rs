@@ -50,11 +50,7 @@ impl Entry {
     pub fn new(negative: bool, identifier: Identifier, owner: &str) -> Self {
         let is_owner = match &identifier {
             Identifier::Owner => true,
-            Identifier::User(name) => Subject {
-                owner,
-                asker: Some((name, &[])),
-            }
-            .is_owner(),
+            Identifier::User(name) => Subject::means(owner, name, owner),
             _ => false,
         };
         Self {

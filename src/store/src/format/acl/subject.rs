@@ -17,24 +17,21 @@ pub struct Subject<'a> {
 }
 
 impl Subject<'_> {
-    /// The owner, under whatever name he comes.
+    /// The owner, under whatever name he comes. Names of accounts are whole:
+    /// one without a domain is another account than one with any.
     pub fn is_owner(&self) -> bool {
-        self.asker
-            .is_none_or(|(name, _)| self.is_account(self.owner, name))
+        self.asker.is_none_or(|(name, _)| same(self.owner, name))
     }
 
-    /// Whether two names mean one account: one without a domain is of the
-    /// owner's.
-    fn is_account(&self, one: &str, other: &str) -> bool {
-        let local = |name: &str| name.rsplit_once('@').map_or(name.len(), |(l, _)| l.len());
-        let same = one.get(..local(one)) == other.get(..local(other));
-        same && self.domain(one).eq_ignore_ascii_case(self.domain(other))
-    }
-
-    fn domain<'a>(&'a self, name: &'a str) -> &'a str {
-        domain_of(name)
-            .or(domain_of(self.owner))
-            .unwrap_or_default()
+    /// Whether a name in the list of `owner` means an account; one without a
+    /// domain is of the owner's.
+    pub(super) fn means(owner: &str, listed: &str, account: &str) -> bool {
+        match (domain_of(listed), domain_of(owner)) {
+            (None, Some(domain)) => account
+                .rsplit_once('@')
+                .is_some_and(|(local, d)| local == listed && d.eq_ignore_ascii_case(domain)),
+            _ => same(listed, account),
+        }
     }
 
     /// Whether the asker, who is not the owner, is in a group.
@@ -43,7 +40,8 @@ impl Subject<'_> {
             return true;
         }
         group.rsplit_once('@').is_some_and(|(group, domain)| {
-            domain.eq_ignore_ascii_case(self.domain(name)) && groups.iter().any(|g| g == group)
+            let own = domain_of(name).unwrap_or_default();
+            domain.eq_ignore_ascii_case(own) && groups.iter().any(|g| g == group)
         })
     }
 
@@ -52,22 +50,41 @@ impl Subject<'_> {
             // Who takes rights from everybody does not mean himself.
             return match identifier {
                 Identifier::Owner => true,
-                Identifier::User(name) => self.is_account(name, self.owner),
+                Identifier::User(name) => Self::means(self.owner, name, self.owner),
                 _ => false,
             };
         };
         match identifier {
             Identifier::Anyone | Identifier::Authenticated => true,
             Identifier::Owner => false,
-            Identifier::User(name) => self.is_account(name, asker.0),
+            Identifier::User(name) => Self::means(self.owner, name, asker.0),
             Identifier::Group(name) | Identifier::GroupOverride(name) => {
                 match identifier.whole_domain() {
-                    Some(domain) => domain.eq_ignore_ascii_case(self.domain(asker.0)),
+                    Some(domain) => {
+                        let own = domain_of(asker.0).unwrap_or_default();
+                        let domain = Some(domain).filter(|d| !d.is_empty());
+                        let domain = domain.or(domain_of(self.owner)).unwrap_or_default();
+                        domain.eq_ignore_ascii_case(own)
+                    }
                     None => self.is_in(name, asker),
                 }
             }
         }
     }
+}
+
+/// Whether two whole names are one account's.
+fn same(one: &str, other: &str) -> bool {
+    let parts = |name| match str::rsplit_once(name, '@') {
+        Some((local, domain)) => (local, Some(domain)),
+        None => (name, None),
+    };
+    let ((a, a_domain), (b, b_domain)) = (parts(one), parts(other));
+    a == b
+        && match (a_domain, b_domain) {
+            (Some(a), Some(b)) => a.eq_ignore_ascii_case(b),
+            (a, b) => a.is_none() && b.is_none(),
+        }
 }
 
 impl Acl {

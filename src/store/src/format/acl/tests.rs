@@ -88,11 +88,14 @@ fn the_owner_keeps_two_rights() {
     let acl = Acl::parse(b"-owner lax\n-user=alice ri\n-anyone wst\n-group=staff k\n");
     assert_eq!(of(&acl, "alice", &["staff"]), "lwstpeka");
     // He is the owner under his own foreign name as well.
-    let subject = Subject {
-        owner: "alice@example.org",
-        asker: Some(("alice", &[])),
+    let owns = |owner, name| {
+        let asker = Some((name, [].as_slice()));
+        Subject { owner, asker }.is_owner()
     };
-    assert!(subject.is_owner());
+    assert!(owns("alice@example.org", "alice@Example.org"));
+    assert!(owns("alice", "alice"));
+    assert!(!owns("alice@example.org", "alice"));
+    assert!(!owns("alice", "alice@example.org"));
 }
 
 #[test]
@@ -103,7 +106,11 @@ fn names_without_a_domain_are_of_the_owners() {
         !acl.rights(&Subject { owner, asker }).is_empty()
     };
     assert!(may("user=bob l\n", "alice@a.org", "bob@a.org"));
-    assert!(may("user=bob@A.org l\n", "alice@a.org", "bob"));
+    // Who has no domain is a Unix user, and nobody of that name elsewhere.
+    assert!(!may("user=bob@A.org l\n", "alice@a.org", "bob"));
+    assert!(!may("user=bob l\n", "alice@a.org", "bob"));
+    assert!(!may("group=anyone@a.org l\n", "alice@a.org", "bob"));
+    assert!(!may("group=anyone@ l\n", "alice@a.org", "bob"));
     assert!(!may("user=bob l\n", "alice@a.org", "bob@b.org"));
     assert!(!may("user=bob@b.org l\n", "alice", "bob"));
     assert!(!may("user=bobby l\n", "alice", "bob"));

@@ -3,6 +3,7 @@
 
 use crate::process::{Group, eventually, executables, free_port, is_root, loopback};
 use nix::sys::signal::Signal;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::io;
@@ -42,6 +43,10 @@ pub struct Setup {
     pub env: Vec<(&'static str, PathBuf)>,
     /// PAM accounts instead of the passwd-file.
     pub pam: bool,
+    /// Groups of virtual users, separated by commas.
+    pub groups: BTreeMap<String, String>,
+    /// Lines of `[user NAME]` sections.
+    pub accounts: Vec<(String, String)>,
 }
 
 impl Roost {
@@ -217,8 +222,12 @@ fn write_files(dir: &Path, homes: &Path, setup: &Setup) -> io::Result<()> {
         }
         let _ = writeln!(
             passwd,
-            "{user}:{{PLAIN}}{PASSWORD}:{uid}:{gid}::{}::",
-            home.display()
+            "{user}:{{PLAIN}}{PASSWORD}:{uid}:{gid}::{}::{}",
+            home.display(),
+            match setup.groups.get(user) {
+                Some(groups) => format!("userdb_acl_groups={groups}"),
+                None => String::new(),
+            }
         );
     }
     fs::create_dir_all(dir.join("empty"))?;
@@ -266,8 +275,10 @@ fn settings(dir: &Path, port: u16, tls_port: u16, setup: &Setup) -> String {
             None => sections.push((section, line.clone())),
         }
     }
-    sections
+    let common = sections
         .iter()
-        .map(|(name, text)| format!("[{name}]\n{text}\n\n"))
-        .collect()
+        .map(|(name, text)| format!("[{name}]\n{text}\n\n"));
+    let accounts = setup.accounts.iter();
+    let accounts = accounts.map(|(user, lines)| format!("[user {user}]\n{lines}\n\n"));
+    common.chain(accounts).collect()
 }

@@ -8,7 +8,7 @@ use roost_tests::dovecot::{self, Dovecot, Layout};
 use roost_tests::roost::{self, Roost, Setup};
 use roost_tests::script::run::Outcome;
 use roost_tests::script::{Script, Target, parse_file, run};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -25,6 +25,14 @@ protocol imap {
 plugin {
   acl = vfile
   acl_anyone = allow
+}
+namespace others {
+  type = shared
+  separator = /
+  prefix = ~%%u/
+  location = maildir:%%h/Maildir
+  list = no
+  subscriptions = no
 }
 ";
 
@@ -90,7 +98,13 @@ impl Score {
 }
 
 /// Plays all, each as a user of its own.
-fn play_all(scripts: &[Script], server: &str, addr: std::net::SocketAddr, password: &str) {
+fn play_all(
+    scripts: &[Script],
+    server: &str,
+    addr: std::net::SocketAddr,
+    password: &str,
+    config: Option<&Path>,
+) {
     let next = AtomicUsize::new(0);
     let score = Mutex::new(Score::default());
     let play = || {
@@ -103,6 +117,7 @@ fn play_all(scripts: &[Script], server: &str, addr: std::net::SocketAddr, passwo
                 addr,
                 user: &user(i),
                 password,
+                config,
             };
             let result = run(script, &target);
             score.lock().unwrap().add(script, server, result);
@@ -173,13 +188,41 @@ fn with_roost(site: &str, settings: Vec<(&'static str, String)>) {
     let scripts = scripts(site);
     let dir = tempfile::tempdir().unwrap();
     open_to_all(dir.path());
-    let setup = Setup {
-        users: (0..scripts.len()).map(user).collect(),
+    let mut setup = Setup {
         settings,
         ..Setup::default()
     };
+    for (i, script) in scripts.iter().enumerate() {
+        accounts(script, &user(i), &mut setup);
+    }
     let roost = Roost::start(dir.path(), &setup).unwrap();
-    play_all(&scripts, "roost", roost.addr(), roost::PASSWORD);
+    let config = dir.path().join("roost.conf");
+    play_all(
+        &scripts,
+        "roost",
+        roost.addr(),
+        roost::PASSWORD,
+        Some(&config),
+    );
+}
+
+/// The accounts of a conversation that is played as `own`.
+fn accounts(script: &Script, own: &str, setup: &mut Setup) {
+    setup.users.push(own.to_owned());
+    if !script.settings.is_empty() {
+        let lines = script.settings.join("\n");
+        setup.accounts.push((own.to_owned(), lines));
+    }
+    for user in script.users.values() {
+        let account = user.account(own);
+        if !user.groups.is_empty() {
+            let groups = user.groups.join(",");
+            setup.groups.insert(account.clone(), groups);
+        }
+        if !setup.users.contains(&account) {
+            setup.users.push(account);
+        }
+    }
 }
 
 fn with_dovecot(scripts: &[Script], extra: &str) {
@@ -202,7 +245,7 @@ fn with_dovecot(scripts: &[Script], extra: &str) {
         extra,
     };
     let dovecot = Dovecot::start(dir.path(), &layout).unwrap();
-    play_all(scripts, "dovecot", dovecot.addr(), dovecot::PASSWORD);
+    play_all(scripts, "dovecot", dovecot.addr(), dovecot::PASSWORD, None);
 }
 
 /// The mail's owner must reach its homes below the test's folder.

@@ -18,7 +18,49 @@ pub struct Script {
     pub differs: BTreeMap<String, String>,
     /// Sessions start without login.
     pub no_login: bool,
+    /// Whose sessions are not the conversation's own user's.
+    pub users: BTreeMap<char, User>,
+    /// Settings of the user's account, `key = value`; Roost only.
+    pub settings: Vec<String>,
     pub steps: Vec<Step>,
+}
+
+/// Another user of a conversation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// What the variable is called that has the account's name.
+    pub name: String,
+    /// The account is `name` itself, for all conversations one.
+    pub common: bool,
+    pub groups: Vec<String>,
+}
+
+impl User {
+    /// The account, in a conversation that is played as `own`.
+    pub fn account(&self, own: &str) -> String {
+        match self.common {
+            true => self.name.clone(),
+            false => format!("{own}-{}", self.name),
+        }
+    }
+
+    /// `BC bob staff,sales` or `P =public`.
+    fn parse(text: &str) -> Option<(Vec<char>, Self)> {
+        let mut words = text.split_whitespace();
+        let sessions: Vec<char> = words.next()?.chars().collect();
+        let name = words.next()?;
+        let groups = words.next().unwrap_or_default().split(',');
+        let user = Self {
+            name: name.trim_start_matches('=').to_owned(),
+            common: name.starts_with('='),
+            groups: groups
+                .filter(|g| !g.is_empty())
+                .map(str::to_owned)
+                .collect(),
+        };
+        let fits = sessions.iter().all(char::is_ascii_uppercase) && words.next().is_none();
+        fits.then_some((sessions, user))
+    }
 }
 
 #[derive(Debug)]
@@ -50,6 +92,8 @@ pub enum StepKind {
     WaitTagged(String),
     /// `A closed`: the server has ended this connection.
     Closed,
+    /// `A$ lock set Work`: `roostctl` on the account of the session's user.
+    Ctl(String),
 }
 
 pub fn parse_file(path: &Path) -> Result<Vec<Script>, String> {
@@ -118,6 +162,14 @@ fn head(script: &mut Script, line: &str) -> bool {
             script.differs.insert(key.to_owned(), value.to_owned());
         }
         "login" if value == "no" => script.no_login = true,
+        "user" => match User::parse(value) {
+            Some((sessions, user)) => {
+                let users = sessions.into_iter().map(|s| (s, user.clone()));
+                script.users.extend(users);
+            }
+            None => return false,
+        },
+        "setting" => script.settings.push(value.to_owned()),
         _ => return false,
     }
     true
@@ -146,6 +198,8 @@ fn step(line: &str) -> Option<(char, StepKind)> {
         StepKind::Never(t)
     } else if let Some(t) = after("=") {
         StepKind::Tagged(t)
+    } else if let Some(t) = after("$") {
+        StepKind::Ctl(t)
     } else if rest == "." {
         StepKind::NothingElse
     } else if rest == " closed" {
@@ -171,6 +225,24 @@ mod tests {
     }
 
     #[test]
+    fn users_of_sessions() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.imap");
+        let head = "test: a\nrfc: RFC 9051 §1\n";
+        let steps = "A> NOOP\n";
+        let users = "user: BC bob staff,sales\nuser: P =public\nsetting: quota_messages = 1\n";
+        std::fs::write(&path, format!("{head}{users}{steps}")).unwrap();
+        let script = parse_file(&path).unwrap().remove(0);
+        assert_eq!(script.users[&'B'], script.users[&'C']);
+        assert_eq!(script.users[&'B'].account("c1"), "c1-bob");
+        assert_eq!(script.users[&'B'].groups, ["staff", "sales"]);
+        assert_eq!(script.users[&'P'].account("c1"), "public");
+        assert_eq!(script.settings, ["quota_messages = 1"]);
+        std::fs::write(&path, format!("{head}user: b bob\n{steps}")).unwrap();
+        assert!(parse_file(&path).unwrap_err().starts_with("x.imap:3:"));
+    }
+
+    #[test]
     fn steps_of_every_kind() {
         for (line, ok) in [
             ("A> NOOP", true),
@@ -179,6 +251,7 @@ mod tests {
             ("A. ", false),
             ("A.", true),
             ("A closed", true),
+            ("A$ lock set Work", true),
             ("a> x", false),
         ] {
             assert_eq!(step(line).is_some(), ok, "{line}");

@@ -4,10 +4,13 @@ use super::parse::{Script, Step, StepKind};
 use super::pattern::{Vars, matches, normalize, normalize_pattern};
 use crate::client::{Answer, Client};
 use crate::mail;
+use crate::process::{Finish, executables};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
 
 /// Where a conversation is played, as whom.
 pub struct Target<'a> {
@@ -16,6 +19,8 @@ pub struct Target<'a> {
     pub addr: SocketAddr,
     pub user: &'a str,
     pub password: &'a str,
+    /// Of the server, for `roostctl`.
+    pub config: Option<&'a Path>,
 }
 
 /// What became of a conversation.
@@ -63,7 +68,17 @@ pub fn run(script: &Script, target: &Target<'_>) -> Result<Outcome, String> {
 
     let mut parties = BTreeMap::new();
     let mut vars = credentials(target);
+    let users = script.users.values();
+    vars.extend(users.map(|user| (user.name.clone(), user.account(target.user))));
     for step in &script.steps {
+        let user = match script.users.get(&step.session) {
+            Some(user) => user.account(target.user),
+            None => target.user.to_owned(),
+        };
+        if let StepKind::Ctl(text) = &step.kind {
+            ctl(target, &user, &substitute(text, &vars)).map_err(|what| at(step.line, what))?;
+            continue;
+        }
         if !matches!(step.kind, StepKind::Pipelined(_) | StepKind::Raw(_)) {
             flush(&mut parties).map_err(|e| at(step.line, e.to_string()))?;
         }
@@ -73,7 +88,7 @@ pub fn run(script: &Script, target: &Target<'_>) -> Result<Outcome, String> {
                 let client = if script.no_login {
                     Client::connect(target.addr)
                 } else {
-                    Client::login(target.addr, target.user, target.password)
+                    Client::login(target.addr, &user, target.password)
                 };
                 let client = client.map_err(|e| at(step.line, e.to_string()))?;
                 let greeting = Answer {
@@ -91,6 +106,28 @@ pub fn run(script: &Script, target: &Target<'_>) -> Result<Outcome, String> {
         play(party, step, &mut vars).map_err(|what| at(step.line, what))?;
     }
     Ok(Outcome::Passed)
+}
+
+/// `roostctl` with what stands in the script, for one account.
+fn ctl(target: &Target<'_>, user: &str, text: &str) -> Result<(), String> {
+    let config = target
+        .config
+        .ok_or("there is no roostctl for this server")?;
+    let output = Command::new(executables().join("roostctl"))
+        .arg("-c")
+        .arg(config)
+        .args(["-u", user])
+        .args(text.split_whitespace())
+        .finish()
+        .map_err(|e| e.to_string())?;
+    match output.status.success() {
+        true => Ok(()),
+        false => Err(format!(
+            "{}: {}",
+            output.status,
+            String::from_utf8_lossy(&output.stderr)
+        )),
+    }
 }
 
 /// What is sent without waiting goes out in one packet.
@@ -190,6 +227,8 @@ fn play(party: &mut Party, step: &Step, vars: &mut Vars) -> Result<(), String> {
                 return Err("the connection is still open".into());
             }
         }
+        // Of no connection; see `run`.
+        StepKind::Ctl(_) => {}
     }
     Ok(())
 }

@@ -292,6 +292,12 @@ impl Worker {
         wish: Wish,
         answer: oneshot::Sender<Answer>,
     ) -> Result<(), Error> {
+        if matches!(wish, Wish::Shares) {
+            // Whoever was told that something is shared finds it.
+            while let Some(shares) = self.hints.pop() {
+                self.say(WorkerToSupervisor::Shares(shares)).await?;
+            }
+        }
         self.last_request += 1;
         let request = self.last_request;
         self.asked.insert(request, answer);

@@ -35,21 +35,27 @@ impl Hints {
     /// Waits for something to be told. May be given up at any time.
     pub async fn next(&self) -> Shares {
         loop {
-            if let Some((account, mut identifiers)) = self.lock().pop_first() {
-                let mut room = MAX_OCTETS;
-                identifiers.truncate(MAX_IDENTIFIERS);
-                identifiers.retain(|text| {
-                    let left = room.checked_sub(text.len() + size_of::<u32>());
-                    room = left.unwrap_or(room);
-                    left.is_some()
-                });
-                return Shares {
-                    account,
-                    identifiers,
-                };
+            if let Some(shares) = self.pop() {
+                return shares;
             }
             self.told.notified().await;
         }
+    }
+
+    /// What is to be told now.
+    pub fn pop(&self) -> Option<Shares> {
+        let (account, mut identifiers) = self.lock().pop_first()?;
+        let mut room = MAX_OCTETS;
+        identifiers.truncate(MAX_IDENTIFIERS);
+        identifiers.retain(|text| {
+            let left = room.checked_sub(text.len() + size_of::<u32>());
+            room = left.unwrap_or(room);
+            left.is_some()
+        });
+        Some(Shares {
+            account,
+            identifiers,
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Vec<String>>> {
@@ -81,8 +87,9 @@ mod tests {
             (alice.account.as_str(), alice.identifiers.len()),
             ("alice", 0)
         );
-        let bob = hints.next().await.identifiers;
+        let bob = hints.pop().unwrap().identifiers;
         let octets: usize = bob.iter().map(String::len).sum();
         assert!(bob.len() > 100 && octets <= MAX_OCTETS, "{octets}");
+        assert!(hints.pop().is_none());
     }
 }

@@ -1,6 +1,6 @@
 //! The records of one message, and what they say.
 
-use super::head::{Head, Runs};
+use super::head::{Head, KeptFields};
 use super::{Answers, ENVELOPE, FieldId, HEAD, PREVIEW, STRUCTURE, TEXTS, Wants, answers, texts};
 use roost_imap::write::Dialect;
 use roost_message::Places;
@@ -42,6 +42,8 @@ impl WantedFields {
 #[derive(Clone, Copy, Debug)]
 pub struct Facts<'a> {
     records: [Option<&'a [u8]>; COLUMNS],
+    /// The first of them, taken apart.
+    head: Option<Head<'a>>,
     /// RFC822.SIZE as the mailbox knows it, for who wants it.
     named_size: Option<u64>,
 }
@@ -60,16 +62,23 @@ pub enum Field<I> {
 
 impl<'a> Facts<'a> {
     pub(super) fn new(records: [Option<&'a [u8]>; COLUMNS], named_size: Option<u64>) -> Self {
+        let [head, ..] = records;
         Self {
             records,
+            head: head.and_then(Head::parse),
             named_size,
         }
+    }
+
+    /// The same, with the size as the mailbox knows it.
+    pub(super) fn sized(self, named_size: Option<u64>) -> Self {
+        Self { named_size, ..self }
     }
 
     /// Whether all that is wanted is there, and of this version.
     pub(super) fn has(&self, wants: Wants) -> bool {
         wants.columns().all(|column| match column {
-            HEAD => self.head().is_some(),
+            HEAD => self.head.is_some(),
             TEXTS => self.texts().is_some(),
             _ => self.record(column).is_some_and(answers::is_known),
         }) && (!wants.size || self.size().is_some())
@@ -77,10 +86,6 @@ impl<'a> Facts<'a> {
 
     fn record(&self, column: u8) -> Option<&'a [u8]> {
         *self.records.get(usize::from(column))?
-    }
-
-    fn head(&self) -> Option<Head<'a>> {
-        self.record(HEAD).and_then(Head::parse)
     }
 
     fn texts(&self) -> Option<&'a [u8]> {
@@ -107,7 +112,7 @@ impl<'a> Facts<'a> {
         id: Option<FieldId>,
         name: &'n [u8],
     ) -> Field<std::iter::Peekable<impl Iterator<Item = &'a [u8]> + use<'a, 'n>>> {
-        let Some(values) = self.head().and_then(|head| head.values(id, name)) else {
+        let Some(values) = self.head.and_then(|head| head.values(id, name)) else {
             return Field::NotKept;
         };
         let mut values = values.peekable();
@@ -119,7 +124,7 @@ impl<'a> Facts<'a> {
 
     /// RFC822.SIZE, as a record has it, or else as the mailbox knows it.
     pub fn size(&self) -> Option<u64> {
-        let of_head = self.head().and_then(|head| head.size);
+        let of_head = self.head.and_then(|head| head.size);
         let of_envelope = || answers::size(self.record(ENVELOPE)?);
         let of_structure = || Some(self.places()?.size().crlf_len);
         let kept = of_head.or_else(of_envelope).or_else(of_structure);
@@ -128,48 +133,50 @@ impl<'a> Facts<'a> {
 
     /// INTERNALDATE, if the head was [wanted](Wants).
     pub fn internal_date(&self) -> Option<UnixTime> {
-        Some(self.head()?.internal)
+        Some(self.head?.internal)
     }
 
     /// By the Date field, if the head was [wanted](Wants).
     pub fn sent_date(&self) -> Option<SentDate> {
-        self.head()?.sent
+        self.head?.sent
     }
 
     /// The base subject (RFC 5256 §2.1) as `i;unicode-casemap` compares it, if
     /// the head was [wanted](Wants).
     pub fn base_subject(&self) -> &'a [u8] {
-        self.head().map_or(&[], |head| head.subject)
+        self.head.map_or(&[], |head| head.subject)
     }
 
     /// The subject is marked as that of a reply or forward (RFC 5256 §3).
     pub fn is_reply(&self) -> bool {
-        self.head().is_some_and(|head| head.is_reply())
+        self.head.is_some_and(|head| head.is_reply())
     }
 
     /// The header with CRLF line ends, without its empty line, if it was kept
     /// whole.
     pub fn header(&self) -> Option<&'a [u8]> {
-        self.head()?.header()
+        self.head?.header()
     }
 
-    /// What HEADER.FIELDS gives for `fields`, as pieces of what is kept, the
-    /// empty line left out; `None` if it cannot be given so.
-    pub fn runs_of(&self, fields: &WantedFields) -> Option<Runs<'a>> {
-        let (head, known) = (self.head()?, fields.known?);
-        head.knows_all(known).then(|| head.runs(known))?
+    /// What HEADER.FIELDS gives for `fields`, where they are all among those
+    /// that are kept, and known.
+    pub fn kept_fields(&self, fields: &WantedFields) -> Option<KeptFields<'a>> {
+        self.head?.fields(fields.known?)
     }
 
     /// Appends what HEADER.FIELDS gives for `fields`; false if that is not
     /// known.
     pub fn append_fields(&self, fields: &WantedFields, out: &mut Vec<u8>) -> bool {
-        let Some(head) = self.head() else {
+        let Some(head) = self.head else {
             return false;
         };
-        match (head.header(), fields.known) {
-            (_, Some(known)) if head.knows_all(known) => head.append_fields(known, out),
-            (Some(header), _) => filter::append(header, &fields.keep, out),
-            (None, _) => return false,
+        match (
+            fields.known.and_then(|known| head.fields(known)),
+            head.header(),
+        ) {
+            (Some(kept), _) => kept.append(out),
+            (None, Some(header)) => filter::append(header, &fields.keep, out),
+            (None, None) => return false,
         }
         true
     }

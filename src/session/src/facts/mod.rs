@@ -27,7 +27,7 @@ pub(crate) mod texts;
 mod wants;
 
 pub(crate) use answers::Answers;
-pub use head::Runs;
+pub use head::KeptFields;
 pub use known::{Facts, Field, WantedFields};
 pub use names::FieldId;
 pub use reader::FactsReader;

@@ -108,8 +108,18 @@ impl FactsReader {
     /// What is known of a message without reading its file; `None` if that is
     /// not all that is wanted.
     pub fn known(&mut self, uid: Uid, wants: Wants) -> Option<Facts<'_>> {
-        let found = self.find(uid, wants)?;
-        Some(self.facts(uid, found))
+        let pieces = self.look(uid, wants)?;
+        let mut facts = self.facts(
+            uid,
+            Found {
+                pieces,
+                named_size: None,
+            },
+        );
+        if wants.size && facts.size().is_none() {
+            facts = facts.sized(self.mailbox.snapshot().known_size(uid));
+        }
+        facts.has(wants).then_some(facts)
     }
 
     /// Looks for the records of the wanted columns, among those just made or
@@ -121,7 +131,22 @@ impl FactsReader {
             return Some(found);
         }
         self.last = None;
-        let mut found = Found::default();
+        let mut found = Found {
+            pieces: self.look(uid, wants)?,
+            named_size: None,
+        };
+        if wants.size && self.facts(uid, found).size().is_none() {
+            found.named_size = self.mailbox.snapshot().known_size(uid);
+        }
+        if !self.facts(uid, found).has(wants) {
+            return None;
+        }
+        self.last = Some((uid, wants, found));
+        Some(found)
+    }
+
+    fn look(&mut self, uid: Uid, wants: Wants) -> Option<[Option<Piece>; COLUMNS]> {
+        let mut pieces = [None; COLUMNS];
         let made = match self.made.is_empty() {
             true => None,
             false => self.made.get(&uid),
@@ -131,16 +156,9 @@ impl FactsReader {
                 continue;
             }
             let piece = self.kept.as_mut()?.find(column, uid)?;
-            *found.pieces.get_mut(usize::from(column))? = Some(piece);
+            *pieces.get_mut(usize::from(column))? = Some(piece);
         }
-        if wants.size && self.facts(uid, found).size().is_none() {
-            found.named_size = self.mailbox.snapshot().known_size(uid);
-        }
-        if !self.facts(uid, found).has(wants) {
-            return None;
-        }
-        self.last = Some((uid, wants, found));
-        Some(found)
+        Some(pieces)
     }
 
     fn facts(&self, uid: Uid, found: Found) -> Facts<'_> {

@@ -3,7 +3,7 @@
 use super::plan::Need;
 use super::source::Source;
 use crate::error::Error;
-use crate::facts::{Facts, Runs, WantedFields, Wants};
+use crate::facts::{Facts, WantedFields, Wants};
 use roost_imap::command::{Partial, Section, SectionText};
 use roost_imap::write;
 use roost_message::crlf::{self, CrlfReader, Nul};
@@ -125,10 +125,21 @@ impl Body {
         self.path.is_empty() && self.kind == Kind::Header
     }
 
-    /// Fields of the header as pieces of what is kept, where that is possible.
-    pub fn runs<'a>(&self, facts: &Facts<'a>) -> Option<Runs<'a>> {
+    /// Fields of the message's header, all of them.
+    pub fn is_fields(&self) -> bool {
+        self.may_be_kept() && self.partial.is_none() && self.fields.is_some()
+    }
+
+    /// Writes fields of the header, name and all, straight out of what is
+    /// kept, where that is possible; says how many octets they are.
+    pub fn write_kept_fields(&self, facts: &Facts<'_>, out: &mut Vec<u8>) -> Option<u64> {
         let fields = self.fields.as_ref().filter(|_| self.partial.is_none());
-        facts.runs_of(fields?)
+        let kept = facts.kept_fields(fields?)?;
+        self.write_name(out);
+        out.push(b' ');
+        write::literal_header(out, kept.octets() as u64);
+        kept.append(out);
+        Some(kept.octets() as u64)
     }
 
     /// Writes into `out` what is kept of a section of which that is possible;

@@ -56,7 +56,7 @@ pub(super) struct Context<'a> {
 /// Items that the client gets though it did not name them.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Unasked {
-    uid: bool,
+    pub uid: bool,
     flags: bool,
     modseq: bool,
 }

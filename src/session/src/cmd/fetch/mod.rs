@@ -21,6 +21,7 @@ mod message;
 mod pieces;
 pub(crate) mod plan;
 mod queue;
+mod quick;
 pub(crate) mod source;
 #[cfg(test)]
 mod tests;
@@ -115,7 +116,7 @@ impl Job for Fetch {
                 self.changes = None;
             } else if self.current.is_some() {
                 self.go_on(session, out, start + STEP_OCTETS)?;
-            } else if !self.begin(session)? {
+            } else if !self.begin(session, out, start + STEP_OCTETS)? {
                 return self.reply().map(Step::Done);
             }
             if self.takes_time() && begun.elapsed() >= STEP_TIME {
@@ -176,8 +177,18 @@ impl Fetch {
         self.reads_files || self.facts.has_read()
     }
 
-    /// Takes the next message; false when there is none.
-    fn begin(&mut self, session: &mut Session) -> Result<bool, Error> {
+    /// Answers what is at hand, and takes the next message; false when there
+    /// is none.
+    fn begin(
+        &mut self,
+        session: &mut Session,
+        out: &mut Vec<u8>,
+        until: usize,
+    ) -> Result<bool, Error> {
+        self.answer_quickly(session, out, until)?;
+        if out.len() >= until {
+            return Ok(true);
+        }
         let Some(row) = self.queue.next_of_batch() else {
             return self.begin_batch(session);
         };

@@ -31,22 +31,13 @@ impl Message {
     pub fn write_body(&mut self, body: &Body, context: &mut Context<'_>, out: &mut Vec<u8>) {
         if body.may_be_kept()
             && let Some(facts) = context.trouble.note(context.facts.get(self.uid()))
+            && body.kept(&facts, context.scratch)
         {
-            if let Some(runs) = body.runs(&facts) {
-                count(context.session, body, runs.octets() as u64);
-                self.line.next(out);
-                body.write_name(out);
-                out.push(b' ');
-                write::literal_header(out, runs.octets() as u64);
-                return runs.append(out);
-            }
-            if body.kept(&facts, context.scratch) {
-                let bytes = body.part_of(context.scratch);
-                count(context.session, body, bytes.len() as u64);
-                self.line.next(out);
-                body.write_name(out);
-                return write_bytes(bytes, out);
-            }
+            let bytes = body.part_of(context.scratch);
+            count(context.session, body, bytes.len() as u64);
+            self.line.next(out);
+            body.write_name(out);
+            return write_bytes(bytes, out);
         }
         let value = match self.source(context) {
             Some(source) => {

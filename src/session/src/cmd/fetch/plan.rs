@@ -87,6 +87,26 @@ impl Item {
         }
     }
 
+    /// Whether nothing but columns and facts is ever needed.
+    fn is_quick(&self) -> bool {
+        match self {
+            Self::Uid
+            | Self::Flags
+            | Self::InternalDate
+            | Self::Size
+            | Self::ModSeq
+            | Self::Envelope
+            | Self::Structure { .. } => true,
+            Self::Body(body) => body.is_fields(),
+            Self::Preview { .. }
+            | Self::Binary(_)
+            | Self::BinarySize(_)
+            | Self::SaveDate
+            | Self::EmailId
+            | Self::ThreadId => false,
+        }
+    }
+
     /// Whether the item is answered out of facts, and which.
     fn wants(&self) -> Option<Wants> {
         match self {
@@ -115,6 +135,7 @@ pub(super) struct Plan {
     need: Need,
     wants: Option<Wants>,
     sets_seen: bool,
+    quick: bool,
     pub asks: Asks,
 }
 
@@ -150,6 +171,7 @@ impl Plan {
         Self {
             need,
             wants,
+            quick: !sets_seen && items.iter().all(Item::is_quick),
             items,
             sets_seen,
             asks,
@@ -162,6 +184,11 @@ impl Plan {
 
     pub fn need(&self) -> Need {
         self.need
+    }
+
+    /// Most messages can be answered without a file.
+    pub fn is_quick(&self) -> bool {
+        self.quick
     }
 
     /// Facts are looked at for every message.

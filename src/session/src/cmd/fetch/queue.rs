@@ -29,6 +29,11 @@ impl Queue {
         }
     }
 
+    /// The next message of the batch, which stays in it.
+    pub fn peek(&self) -> Option<&ViewRow> {
+        self.batch.as_slice().first()
+    }
+
     /// The next message of the batch.
     pub fn next_of_batch(&mut self) -> Option<ViewRow> {
         self.batch.next()

@@ -275,3 +275,25 @@ fn windows_of_messages() {
     let mut uids = |command: &str| bench.run(command).matches(" FETCH ").count();
     assert_eq!(uids(&command), 1);
 }
+
+/// What is known of a message is copied; the first time, and where a field is
+/// not kept, it is found out: nobody can tell.
+#[test]
+fn quick_answers_are_those_of_the_files() {
+    let long = format!("To: b@y.test\nX-Odd: {}\nCc: c\n\nbody\n", "o".repeat(2000));
+    let mut bench = Bench::new(&[("", SIMPLE), ("F", long.as_bytes()), ("S", MULTI)]);
+    let items = "(INTERNALDATE RFC822.SIZE FLAGS MODSEQ ENVELOPE BODY BODYSTRUCTURE \
+         BODY.PEEK[HEADER.FIELDS (To X-Odd Subject)] BODY.PEEK[HEADER.FIELDS (From Cc)])";
+    bench.run("e ENABLE CONDSTORE");
+    for command in ["UID FETCH", "FETCH"] {
+        let first = bench.run(&format!("a {command} 1:* {items}"));
+        let counted = bench.session.counters();
+        assert_eq!(bench.run(&format!("a {command} 1:* {items}")), first);
+        let again = bench.session.counters();
+        assert_eq!(again.header_count - counted.header_count, 6);
+        let octets = again.header_bytes - counted.header_bytes;
+        assert_eq!(octets, 18 + 26 + 2025 + 9 + 18 + 2, "{first}");
+        assert!(first.contains(&"o".repeat(2000)), "{first}");
+        assert!(first.contains("* 3 FETCH (") && first.ends_with("a OK Fetch completed\r\n"));
+    }
+}

@@ -175,6 +175,7 @@ impl Task for Append {
                 }
             },
             Event::NoLink(error) => self.refuse(Refusal::Error(no_link(turn.kind, error))),
+            Event::Ending(..) => Err(lost()),
             Event::Lost(id) => match &self.stage {
                 Stage::Asks(of) | Stage::Sends(of) if *of == id => {
                     self.refuse(Refusal::Error(lost()))

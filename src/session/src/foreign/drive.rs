@@ -16,6 +16,7 @@
 //! [`Session::link_lost`]. What [`Session::closed_links`] names it drops.
 
 use super::alias;
+use super::links::Link;
 use super::reader::{Piece, Text};
 use super::{ClientFrame, Event, Links, Next, Relaying, Task, Turn, Wait, lost};
 use crate::error::{Error, Fatal};
@@ -142,13 +143,18 @@ impl Session {
 
     /// A link has ended. What had come before has been handed over.
     pub fn link_lost(&mut self, id: LinkId, out: &mut Vec<u8>) -> Progress {
-        let Some(link) = self.links_mut().remove(id) else {
-            return self.waits();
-        };
+        match self.links_mut().remove(id) {
+            Some(link) => self.lose(&link, out),
+            None => self.waits(),
+        }
+    }
+
+    /// There is no more to be had of a link that is not there any more.
+    fn lose(&mut self, link: &Link, out: &mut Vec<u8>) -> Progress {
         self.forget_closed();
         match &self.phase {
             Phase::Foreign(relaying) if relaying.partial => self.fatal(Fatal::Truncated, out),
-            Phase::Foreign(_) => self.event(Event::Lost(id), out),
+            Phase::Foreign(_) => self.event(Event::Lost(link.id), out),
             _ if link.reader.within() && !link.swallows => self.fatal(Fatal::Truncated, out),
             _ => self.waits(),
         }
@@ -377,17 +383,27 @@ impl Session {
             self.hears(id, text.bytes);
             return self.untagged(id, text, out);
         }
-        // These have no literals.
+        let blank = text.bytes.iter().position(|&b| b == b' ');
+        let (tag, rest) = text.bytes.split_at_checked(blank.unwrap_or(0))?;
+        let expected =
+            link.silent.is_empty() && link.expects.as_deref() == str::from_utf8(tag).ok();
+        let status = match rest.trim_ascii_start() {
+            [b'O' | b'o', ..] => Status::Ok,
+            [b'N' | b'n', ..] => Status::No,
+            _ => Status::Bad,
+        };
         if !text.ends {
-            self.links_mut().close(id);
-            return Some(self.link_lost(id, out));
+            if expected {
+                return Some(self.event(Event::Ending(id, status, text), out));
+            }
+            // These have no literals, and are never long.
+            let link = self.links_mut().close(id)?;
+            return Some(self.lose(&link, out));
         }
         if text.bytes.starts_with(b"+") {
             let waits = link.silent.is_empty() && link.expects.is_some();
             return waits.then(|| self.event(Event::Continue(id), out));
         }
-        let blank = text.bytes.iter().position(|&b| b == b' ')?;
-        let (tag, rest) = text.bytes.split_at_checked(blank)?;
         if link
             .silent
             .front()
@@ -396,16 +412,10 @@ impl Session {
             link.silent.pop_front();
             return None;
         }
-        if !link.silent.is_empty() || link.expects.as_deref().map(str::as_bytes) != Some(tag) {
+        if !expected {
             return None;
         }
         link.expects = None;
-        let rest = rest.trim_ascii();
-        let status = match rest {
-            [b'O' | b'o', ..] => Status::Ok,
-            [b'N' | b'n', ..] => Status::No,
-            _ => Status::Bad,
-        };
         Some(self.event(Event::Tagged(id, status, text.bytes), out))
     }
 
@@ -464,6 +474,13 @@ impl Turn<'_> {
     pub fn pass(&mut self, text: Text<'_>) {
         self.out.extend_from_slice(text.bytes);
         *self.partial = !text.ends;
+    }
+
+    /// The answer to its command has come.
+    pub fn answered(&mut self, id: LinkId) {
+        if let Some(link) = self.session.links_mut().get(id) {
+            link.expects = None;
+        }
     }
 
     pub fn pass_octets(&mut self, octets: &[u8]) {

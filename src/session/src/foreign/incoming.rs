@@ -253,7 +253,7 @@ impl Task for Incoming {
             Event::Continue(id) => Ok(Next::Read(id)),
             Event::Tagged(id, status, line) => self.answered(turn, id, status, line),
             Event::NoLink(error) => Err(no_link(turn.kind, error)),
-            Event::Lost(_) | Event::Shares(_) | Event::Frame(_) => Err(lost()),
+            Event::Lost(_) | Event::Ending(..) | Event::Shares(_) | Event::Frame(_) => Err(lost()),
         }
     }
 }

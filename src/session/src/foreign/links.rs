@@ -116,10 +116,11 @@ impl Links {
         Some(self.all.remove(at))
     }
 
-    pub fn close(&mut self, id: LinkId) {
-        if self.remove(id).is_some() {
-            self.closed.push(id);
-        }
+    /// Takes one away that has not ended.
+    pub fn close(&mut self, id: LinkId) -> Option<Link> {
+        let link = self.remove(id)?;
+        self.closed.push(id);
+        Some(link)
     }
 
     /// Makes room by closing the one that was used longest ago.

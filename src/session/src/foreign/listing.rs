@@ -175,6 +175,7 @@ impl Task for Listing {
             Event::Tagged(id, _, _) => self.told(turn, id),
             Event::NoLink(error) => self.missing(turn, Some(error)),
             Event::Lost(_) => self.missing(turn, None),
+            Event::Ending(..) => Err(lost()),
             Event::Frame(_) => Err(lost()),
         }
     }

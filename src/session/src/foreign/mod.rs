@@ -94,6 +94,9 @@ pub(crate) enum Event<'a> {
     Continue(LinkId),
     /// The answer to its command.
     Tagged(LinkId, Status, &'a [u8]),
+    /// The beginning of an answer that is too long to be held; the rest is
+    /// text.
+    Ending(LinkId, Status, Text<'a>),
     Lost(LinkId),
     Frame(ClientFrame),
 }

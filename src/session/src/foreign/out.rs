@@ -221,7 +221,7 @@ impl Task for Out {
                 Ok(Next::Passed)
             }
             Event::NoLink(error) => Err(no_link(turn.kind, error)),
-            Event::Lost(_) | Event::Shares(_) | Event::Frame(_) => Err(lost()),
+            Event::Lost(_) | Event::Ending(..) | Event::Shares(_) | Event::Frame(_) => Err(lost()),
         }
     }
 }

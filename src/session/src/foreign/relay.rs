@@ -12,6 +12,8 @@ pub(super) struct Relay {
     command: Vec<u8>,
     /// Done, it leaves nothing selected: CLOSE and UNSELECT.
     leaves: bool,
+    /// What the answer is, of which the rest is still to come.
+    ending: Option<Status>,
 }
 
 impl Relay {
@@ -21,7 +23,15 @@ impl Relay {
             shown,
             command,
             leaves,
+            ending: None,
         }
+    }
+
+    fn ends(&self, turn: &mut Turn<'_>, id: LinkId, status: Status) -> Next {
+        if self.leaves && status == Status::Ok {
+            leave(turn, id);
+        }
+        Next::Passed
     }
 }
 
@@ -34,20 +44,28 @@ impl Task for Relay {
             },
             Event::Text(id, text) => {
                 turn.pass(text);
-                Ok(Next::Read(id))
+                Ok(match self.ending.take_if(|_| text.ends) {
+                    Some(status) => {
+                        turn.answered(id);
+                        self.ends(turn, id, status)
+                    }
+                    None => Next::Read(id),
+                })
             }
             Event::Literal(id, octets) => {
                 turn.pass_octets(octets);
+                Ok(Next::Read(id))
+            }
+            Event::Ending(id, status, text) => {
+                turn.pass(text);
+                self.ending = Some(status);
                 Ok(Next::Read(id))
             }
             // Its literals have gone with it.
             Event::Continue(id) => Ok(Next::Read(id)),
             Event::Tagged(id, status, line) => {
                 turn.out.extend_from_slice(line);
-                if self.leaves && status == Status::Ok {
-                    leave(turn, id);
-                }
-                Ok(Next::Passed)
+                Ok(self.ends(turn, id, status))
             }
             Event::NoLink(error) => Err(no_link(turn.kind, error)),
             Event::Lost(_) | Event::Shares(_) | Event::Frame(_) => Err(lost()),
@@ -123,7 +141,7 @@ impl Task for Idle {
             // The client hears of it when it is done.
             Event::Lost(_) if self.idling => Ok(Next::Idle(None)),
             Event::NoLink(error) => Err(no_link(turn.kind, error)),
-            Event::Lost(_) | Event::Shares(_) | Event::Frame(_) => Err(lost()),
+            Event::Lost(_) | Event::Ending(..) | Event::Shares(_) | Event::Frame(_) => Err(lost()),
         }
     }
 }

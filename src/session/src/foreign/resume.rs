@@ -170,7 +170,7 @@ impl Task for Resume {
             Event::Continue(id) => Ok(Next::Read(id)),
             Event::Tagged(id, status, _) => self.answered(turn, id, status == Status::Ok),
             Event::NoLink(error) => Err(no_link(turn.kind, error)),
-            Event::Lost(_) | Event::Shares(_) | Event::Frame(_) => Err(lost()),
+            Event::Lost(_) | Event::Ending(..) | Event::Shares(_) | Event::Frame(_) => Err(lost()),
         }
     }
 }

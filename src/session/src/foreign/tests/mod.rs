@@ -60,15 +60,16 @@ impl World {
 
     /// A session of bob's or carol's that alice asks.
     fn peer(&self, shown: &str, alias: Option<Alias>) -> Option<Peer> {
-        let site = match shown.split('@').next() {
-            Some("~bob") => &self.bob,
-            Some("~carol") => &self.carol,
-            Some("~alice") => &self.alice,
+        let user = shown.trim_start_matches('~').split('@').next()?;
+        let site = match user {
+            "bob" => &self.bob,
+            "carol" => &self.carol,
+            "alice" => &self.alice,
             _ => return None,
         };
         let identity = Identity {
             session: SessionId(2),
-            user: shown.trim_start_matches('~').into(),
+            user: user.into(),
             asker: Some(Box::new(Asker {
                 account: "alice".into(),
                 groups: Vec::new(),

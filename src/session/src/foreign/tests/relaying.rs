@@ -285,3 +285,45 @@ fn however_the_octets_come() {
         assert_eq!(run(chunk), whole, "{chunk}");
     }
 }
+
+/// An answer whose last line is longer than what is held of one: it comes
+/// through, and so does what is said after it.
+#[test]
+fn a_very_long_last_line() {
+    let world = World::new();
+    let big = world.bob.dir.path().join("Maildir/.Big");
+    let cur = big.join("cur");
+    std::fs::create_dir_all(&cur).unwrap();
+    // UIDs of ten digits make it long with few messages.
+    let mut list = format!("3 V1 N4000020000 G{}\n", "0".repeat(32));
+    for n in 0..16_000u32 {
+        let flags = if n % 2 == 0 { "F" } else { "" };
+        std::fs::write(cur.join(format!("{n}.x,S=0:2,{flags}")), "").unwrap();
+        list.push_str(&format!("{} :{n}.x,S=0\n", 4_000_000_000 + n));
+    }
+    std::fs::write(big.join("dovecot-uidlist"), list).unwrap();
+    share(&world.bob, "Big");
+    let mut client = world.client();
+    client.chunk = 16 << 10;
+    client.say("a SELECT ~bob/Big");
+    let flagged = client.say("b UID SEARCH RETURN (SAVE COUNT) FLAGGED");
+    assert!(flagged.contains("COUNT 8000"), "{flagged}");
+    let answer = client.say("c UID STORE $ (UNCHANGEDSINCE 1) -FLAGS.SILENT (\\Flagged)");
+    let last = answer.lines().last().unwrap();
+    assert!(
+        last.starts_with("c OK [MODIFIED 4000000000,4000000002,"),
+        "{}",
+        &last[..100]
+    );
+    assert!(
+        last.len() > 80_000 && last.contains(",4000015998] "),
+        "{}",
+        last.len()
+    );
+    client.expect("d NOOP", &["d OK NOOP completed"]);
+    // Broken in the midst of it there is nothing to be mended.
+    client.breaks_after = Some(answer.len() - 10_000);
+    let cut = client.say("e UID STORE $ (UNCHANGEDSINCE 1) -FLAGS.SILENT (\\Flagged)");
+    let end = &cut[cut.len().saturating_sub(200)..];
+    assert!(matches!(client.progress, crate::Progress::End(_)), "{end}");
+}

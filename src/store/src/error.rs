@@ -109,6 +109,7 @@ impl From<FormatError> for Error {
                 path,
                 reason: "too large",
             },
+            FormatError::Full { what, .. } => Self::Limit(what),
             FormatError::Version { path } => Self::Corrupt {
                 path,
                 reason: "version not known",

@@ -20,6 +20,9 @@ pub enum FormatError {
     /// Larger than any file of its kind may be, in octets.
     #[error("{path}: larger than {limit} octets")]
     TooLarge { path: PathBuf, limit: u64 },
+    /// It would have become larger than what is read.
+    #[error("{path}: {what} would be too long")]
+    Full { path: PathBuf, what: &'static str },
     /// Written by a later version of Roost.
     #[error("{path}: format version not known")]
     Version { path: PathBuf },

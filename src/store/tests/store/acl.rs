@@ -141,3 +141,48 @@ fn courier_lists_are_taken_over() {
     account.create(&name("New"), false, None).unwrap();
     assert_eq!(of(account, "New", "bob"), "");
 }
+
+/// A level that has had a list of its own since is asked for that.
+#[test]
+fn what_was_taken_over_and_changed_is_handed_down_as_it_is_now() {
+    let mut site = Site::new();
+    site.account.create(&name("Team"), false, None).unwrap();
+    let root = site.root();
+    fs::write(root.join("courierimapacl"), "user=bob lr\n").unwrap();
+    fs::write(
+        root.join(".Team/courierimapacl"),
+        "user=bob lr\nuser=carol l\n",
+    )
+    .unwrap();
+    site.restart();
+    let account = &site.account;
+    assert_eq!(of(account, "INBOX", "bob"), "lr");
+    assert_eq!(of(account, "Team", "bob"), "lr");
+    give(account, "INBOX", "bob", "");
+    give(account, "Team", "bob", "");
+    for made in [".Private", ".Team.x"] {
+        for sub in ["cur", "new", "tmp"] {
+            fs::create_dir_all(root.join(made).join(sub)).unwrap();
+        }
+    }
+    site.restart();
+    let account = &site.account;
+    assert_eq!(of(account, "Private", "bob"), "");
+    assert_eq!(of(account, "Team/x", "bob"), "");
+    assert_eq!(of(account, "Team/x", "carol"), "l");
+}
+
+/// INBOX is above other mailboxes for Courier alone.
+#[test]
+fn what_was_given_to_inbox_without_courier_is_not_handed_down() {
+    let mut site = Site::new();
+    let root = site.root();
+    fs::write(root.join("dovecot-acl"), "user=bob lr\n").unwrap();
+    fs::write(root.join("courierimapuiddb"), "").unwrap();
+    for sub in ["cur", "new", "tmp"] {
+        fs::create_dir_all(root.join(".Private").join(sub)).unwrap();
+    }
+    site.restart();
+    assert_eq!(of(&site.account, "INBOX", "bob"), "lr");
+    assert_eq!(of(&site.account, "Private", "bob"), "");
+}

@@ -36,25 +36,30 @@ pub(crate) fn present(root: &Dir) -> Result<bool, FormatError> {
 }
 
 /// The list of the mailbox (or mere name) that is stored, or would be, in
-/// `directory` below `root`; INBOX is without a directory.
+/// `directory` below `root`; INBOX is without a directory. One of Dovecot's
+/// there has taken the place of Courier's.
 pub(crate) fn take_over(root: &Dir, directory: Option<&[u8]>) -> Result<Taken, FormatError> {
-    let own = match directory {
-        None => read_small(root, FILE, MAX_FILE)?,
-        Some(directory) => in_directory(root, directory)?,
+    let Some(directory) = directory else {
+        // INBOX is above other mailboxes for Courier alone.
+        let Some(text) = read_small(root, FILE, MAX_FILE)? else {
+            return Ok(Taken::List(Acl::default()));
+        };
+        let since = Acl::load(root)?;
+        return Ok(Taken::List(since.unwrap_or_else(|| parse(&text))));
     };
-    Ok(match (own, directory) {
-        (Some(text), _) => Taken::List(parse(&text)),
-        (None, Some(_)) => Taken::Above,
-        (None, None) => Taken::List(Acl::default()),
-    })
+    let own = in_directory(root, directory)?;
+    Ok(own.map_or(Taken::Above, Taken::List))
 }
 
-fn in_directory(root: &Dir, directory: &[u8]) -> Result<Option<Vec<u8>>, FormatError> {
+fn in_directory(root: &Dir, directory: &[u8]) -> Result<Option<Acl>, FormatError> {
     let named = |e: &FormatError| matches!(e, FormatError::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound);
     match root.open_sub(directory) {
         Ok(dir) => {
+            if let Some(since) = Acl::load(&dir)? {
+                return Ok(Some(since));
+            }
             if let Some(text) = read_small(&dir, FILE, MAX_FILE)? {
-                return Ok(Some(text));
+                return Ok(Some(parse(&text)));
             }
         }
         Err(e) if named(&e) => {}
@@ -65,7 +70,8 @@ fn in_directory(root: &Dir, directory: &[u8]) -> Result<Option<Vec<u8>>, FormatE
     else {
         return Ok(None);
     };
-    read_small(&folder, name, MAX_FILE)
+    let text = read_small(&folder, name, MAX_FILE)?;
+    Ok(text.map(|text| parse(&text)))
 }
 
 fn parse(text: &[u8]) -> Acl {

@@ -2,8 +2,11 @@
 
 use std::fmt;
 
-/// The longest identifier, in octets.
+/// The longest identifier as people write it, in octets.
 pub const MAX_IDENTIFIER: usize = 255;
+/// The longest one that is read from a file: it calls their kinds by longer
+/// names.
+const MAX_IN_FILE: usize = MAX_IDENTIFIER + 16;
 
 /// The group that stands for everybody of a domain.
 const ANYONE_AT: &str = "anyone@";
@@ -33,6 +36,9 @@ impl Identifier {
     /// From a file, without its `-`.
     pub(super) fn of_file(text: &str) -> Option<Self> {
         let named = |name: &str| Some(name.to_owned()).filter(|n| !n.is_empty());
+        if text.len() > MAX_IN_FILE {
+            return None;
+        }
         Some(match text {
             "owner" => Self::Owner,
             "authenticated" => Self::Authenticated,
@@ -62,9 +68,19 @@ impl Identifier {
     /// From what somebody wrote (FEATURES §5.2), made canonical for a mailbox
     /// of `owner`. A `-` in front belongs to the entry, not to this.
     pub fn parse(text: &str, owner: &str) -> Result<Self, BadIdentifier> {
-        if text.is_empty() || text.len() > MAX_IDENTIFIER || text.chars().any(char::is_control) {
+        let fits = |text: &str| text.len() <= MAX_IDENTIFIER;
+        if text.is_empty() || !fits(text) || text.chars().any(char::is_control) {
             return Err(BadIdentifier);
         }
+        // With a domain added it has to be read, and named, as well.
+        let canonical = Self::canonical(text, owner)?;
+        match fits(&canonical.to_string()) {
+            true => Ok(canonical),
+            false => Err(BadIdentifier),
+        }
+    }
+
+    fn canonical(text: &str, owner: &str) -> Result<Self, BadIdentifier> {
         let group = |name: &str| match name {
             "" => Err(BadIdentifier),
             name => Ok(canonical_group(name)),

@@ -1,6 +1,6 @@
 //! One line of the file.
 
-use super::{Granted, Identifier, MAX_IDENTIFIER};
+use super::{Granted, Identifier};
 use roost_types::Rights;
 
 /// Dovecot's names of the letters, in the order in which it writes them.
@@ -50,8 +50,7 @@ pub(super) fn parse(line: &[u8]) -> Line {
         Some(name) => (true, name),
         None => (false, name.as_str()),
     };
-    let identifier = Identifier::of_file(name).filter(|_| name.len() <= MAX_IDENTIFIER + 16);
-    match (identifier, granted(rest, negative)) {
+    match (Identifier::of_file(name), granted(rest, negative)) {
         (Some(identifier), Some(granted)) => Line::Entry {
             negative,
             identifier,

@@ -35,7 +35,7 @@ use crate::options::Fsync;
 use line::Line;
 use roost_types::Rights;
 use std::collections::BTreeMap;
-use std::io::{self, Write};
+use std::io::Write;
 use std::time::Duration;
 
 pub const FILE: &str = "dovecot-acl";
@@ -109,6 +109,9 @@ impl Acl {
     /// change and replaces the file in one durable step under its lock.
     /// Written only if something changed. Returns what stood there before, if
     /// it did, and what stands there now.
+    ///
+    /// # Errors
+    /// `Full` where it would be larger than [`MAX_FILE`].
     pub fn change<E: From<FormatError>>(
         dir: &Dir,
         fsync: Fsync,
@@ -142,10 +145,16 @@ impl Acl {
     }
 
     fn write(&self, dir: &Dir, fsync: Fsync, lock: &mut DotLock) -> Result<(), FormatError> {
+        let text = self.text();
+        if text.len() as u64 > MAX_FILE {
+            let path = dir.entry(FILE.as_bytes());
+            let what = "the list of rights of a mailbox";
+            return Err(FormatError::Full { path, what });
+        }
         dir.replace_with(
             (FILE, TEMPORARY),
             sync_control(fsync),
-            |out| self.write_to(out),
+            |out| out.write_all(&text),
             |_| lock.keep_alive(),
         )?;
         Ok(())
@@ -222,10 +231,12 @@ impl Acl {
         }
     }
 
-    fn write_to(&self, out: &mut impl Write) -> io::Result<()> {
+    /// What stands in the file.
+    fn text(&self) -> Vec<u8> {
+        let mut text = Vec::new();
         for line in &self.strange {
-            out.write_all(line)?;
-            out.write_all(b"\n")?;
+            text.extend_from_slice(line);
+            text.push(b'\n');
         }
         for (negative, identifier, _) in self.iter() {
             let side = match negative {
@@ -233,10 +244,10 @@ impl Acl {
                 false => &self.positive,
             };
             if let Some(granted) = side.get(identifier) {
-                out.write_all(line::text(negative, identifier, granted).as_bytes())?;
+                text.extend_from_slice(line::text(negative, identifier, granted).as_bytes());
             }
         }
-        Ok(())
+        text
     }
 }
 

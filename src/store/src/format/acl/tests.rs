@@ -15,9 +15,7 @@ fn of(acl: &Acl, asker: &str, groups: &[&str]) -> String {
 }
 
 fn written(acl: &Acl) -> String {
-    let mut out = Vec::new();
-    acl.write_to(&mut out).unwrap();
-    String::from_utf8(out).unwrap()
+    String::from_utf8(acl.text()).unwrap()
 }
 
 #[test]
@@ -191,6 +189,51 @@ fn identifiers_as_people_write_them() {
     // Who is called like something else is told apart from it.
     assert_eq!(Identifier::User("anyone".into()).to_string(), "user=anyone");
     assert_eq!(Identifier::User("#x".into()).to_string(), "user=#x");
+}
+
+#[test]
+fn what_becomes_an_entry_can_be_read_and_named_again() {
+    let owner = "alice@example.com";
+    for sign in ["", "-"] {
+        for length in [200, 240, 243, 244, 255] {
+            let typed = format!("{sign}{}", "x".repeat(length));
+            let Ok(entry) = Entry::parse(&typed, owner) else {
+                assert!(length + "@example.com".len() > MAX_IDENTIFIER);
+                continue;
+            };
+            let mut acl = Acl::default();
+            assert!(acl.set(entry.negative, &entry.identifier, Rights::READ));
+            assert_eq!(Acl::parse(written(&acl).as_bytes()), acl);
+            assert_eq!(Entry::parse(&entry.to_string(), owner), Ok(entry));
+        }
+    }
+}
+
+#[test]
+fn a_list_that_nobody_could_read_again_is_not_written() {
+    let (temp, dir) = place(Some("user=bob lr\n"));
+    let change = |acl: Acl| {
+        Acl::change(&dir, Fsync::Never, Duration::ZERO, &Acl::default(), |now| {
+            *now = acl;
+            Ok::<_, FormatError>(())
+        })
+    };
+    let mut acl = Acl::default();
+    for n in 0..MAX_ENTRIES {
+        let name = format!("{n:03}{}", "\u{e9}\\ ".repeat(60));
+        assert!(acl.set(false, &Identifier::User(name), Rights::ALL));
+    }
+    let refused = change(acl.clone());
+    assert!(matches!(refused, Err(FormatError::Full { .. })));
+    let text = std::fs::read_to_string(temp.path().join(FILE)).unwrap();
+    assert_eq!(text, "user=bob lr\n");
+    // As many as there is room for.
+    while written(&acl).len() as u64 > MAX_FILE {
+        let last = acl.iter().last().map(|(_, id, _)| id.clone()).unwrap();
+        acl.remove(false, &last);
+    }
+    change(acl.clone()).unwrap();
+    assert_eq!(Acl::load(&dir).unwrap(), Some(acl));
 }
 
 #[test]

@@ -140,10 +140,12 @@ fn limits_of(line: &[u8]) -> QuotaLimits {
 
 fn change_of(line: &[u8]) -> Option<Sum> {
     let mut words = std::str::from_utf8(line).ok()?.split_ascii_whitespace();
-    Some(Sum {
+    let sum = Sum {
         octets: words.next()?.parse().ok()?,
         messages: words.next()?.parse().ok()?,
-    })
+    };
+    // More: a line that was cut off, and another program's behind it.
+    words.next().is_none().then_some(sum)
 }
 
 /// Whether somebody keeps sums here.
@@ -227,6 +229,11 @@ mod tests {
         assert_eq!(parse(courier).lines, 2);
         assert_eq!(of(b"0S\nx 1\n"), None);
         assert_eq!(of(b"0S\n1\n"), None);
+        // A line cut off, and another's behind it.
+        assert_eq!(
+            of(b"0S\n99 9\n          28          30            1\n"),
+            None
+        );
         assert_eq!(of(b"0S\n"), None);
         assert_eq!(of(b"0S"), None);
         assert_eq!(of(b""), None);

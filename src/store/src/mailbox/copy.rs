@@ -106,8 +106,9 @@ impl Mailbox {
                 missing,
             });
         }
-        if mode == CopyMode::Copy {
-            to.check_room(&incoming, Sum::ZERO)?;
+        match mode {
+            CopyMode::Copy => to.check_room(&incoming, Sum::ZERO)?,
+            CopyMode::Move => self.check_move(to, &incoming)?,
         }
         let (uid_validity, new) = to.commit(incoming)?;
         let pairs: Vec<(Uid, Uid)> = sources.iter().copied().zip(new).collect();
@@ -160,6 +161,13 @@ impl Mailbox {
     ) -> Result<Option<CopyOutcome>, Error> {
         if Arc::ptr_eq(self, to) || !self.links_fit(to) {
             return Ok(None);
+        }
+        if !self.counts() {
+            // Before anything is held: it may have to be counted.
+            match self.take_along(&self.snapshot(), uids, to, CopyMode::Move) {
+                Some((_, incoming)) => self.check_move(to, &incoming)?,
+                None => return Ok(None),
+            }
         }
         let mut change = to.accounting();
         let guard = lock(&to.assign);

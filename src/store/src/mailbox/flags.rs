@@ -174,7 +174,7 @@ impl Mailbox {
             .collect();
         let mut patience = PATIENCE;
         let mut modified = UidSet::new();
-        let mut accounting = self.accounting_of_flags(change);
+        let mut accounting = self.accounting_of_flags(&picture, &targets, change)?;
         for batch in targets.chunks(BATCH) {
             // Let go of between batches: others want to append and deliver.
             let (_guard, mut list_lock) = self.lock_for_flags(change, &mut patience)?;
@@ -195,14 +195,24 @@ impl Mailbox {
         })
     }
 
-    /// Where `\Deleted` decides whether a message counts.
-    fn accounting_of_flags(&self, change: &FlagChange<'_>) -> Option<QuotaChange<'_>> {
-        let decides =
-            change.mode == FlagMode::Replace || change.system.contains(SystemFlags::DELETED);
+    /// Where `\Deleted` decides whether a message counts. For those that begin
+    /// to count again there has to be room.
+    fn accounting_of_flags(
+        &self,
+        picture: &Snapshot,
+        targets: &[Uid],
+        change: &FlagChange<'_>,
+    ) -> Result<Option<QuotaChange<'_>>, Error> {
+        let deleted_after =
+            |old| (change.mode.system(old, change.system)).contains(SystemFlags::DELETED);
+        let decides = deleted_after(SystemFlags::NONE) == deleted_after(SystemFlags::DELETED);
         if self.quota.options().count_trash || !decides || !self.counts() {
-            return None;
+            return Ok(None);
         }
-        self.accounting()
+        if !deleted_after(SystemFlags::NONE) {
+            self.quota.check(|| self.weigh_deleted(picture, targets))?;
+        }
+        Ok(self.accounting())
     }
 
     /// The lock of the UID list: waited for where the change needs it, else

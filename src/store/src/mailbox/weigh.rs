@@ -33,6 +33,14 @@ impl Mailbox {
         self.quota.check(more)
     }
 
+    /// The same for MOVE of these messages from here to `to`.
+    pub(super) fn check_move(&self, to: &Self, messages: &[Incoming]) -> Result<(), Error> {
+        match self.counts() {
+            true => Ok(()),
+            false => to.check_room(messages, Sum::ZERO),
+        }
+    }
+
     /// What messages to come weigh here, if anything does.
     pub(super) fn weigh(&self, messages: &[Incoming]) -> Sum {
         let counts_deleted = self.quota.options().count_trash;
@@ -57,6 +65,17 @@ impl Mailbox {
             return Sum::ZERO;
         }
         self.weigh_file(picture, row, at)
+    }
+
+    /// What those of these messages weigh that do not count for `\Deleted`.
+    pub(super) fn weigh_deleted(&self, picture: &Snapshot, uids: &[Uid]) -> Sum {
+        let rows = uids.iter().filter_map(|uid| picture.hot(uid.get()));
+        rows.filter(|row| row.flags.contains(SystemFlags::DELETED))
+            .filter_map(|row| {
+                let at = self.known_location(picture, row)?;
+                Some(self.weigh_file(picture, row, &at))
+            })
+            .sum()
     }
 
     fn weigh_file(&self, picture: &Snapshot, row: &HotRow, at: &Location) -> Sum {

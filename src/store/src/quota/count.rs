@@ -2,7 +2,8 @@
 //!
 //! Directories are listed one after another; sizes come from the names, or
 //! else from the files. What has changed meanwhile is listed again, the last
-//! time while no change of ours is under way. A change of another program
+//! time while no change of ours is under way; where one does not come to its
+//! end, the file stays as it is. A change of another program
 //! between that and the new file means that the file says too much or too
 //! little: then it is removed again, as Dovecot and Courier do it.
 
@@ -16,7 +17,7 @@ use roost_os::file;
 use roost_types::QuotaLimits;
 use std::collections::BTreeSet;
 use std::io;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Sizes asked of files in one step.
@@ -25,6 +26,8 @@ const STEP_FILES: usize = 2000;
 const ROUNDS: usize = 3;
 /// Changes less old than that may hide behind an equal stamp.
 const TICK: Duration = Duration::from_millis(50);
+/// How long changes are waited for, and those that come next stand still.
+const PATIENCE: Duration = Duration::from_millis(250);
 
 /// A count under way.
 pub struct Count {
@@ -40,8 +43,10 @@ pub struct Count {
 struct Place {
     /// Below the root: `cur`, `.Sent/new`.
     path: Box<[u8]>,
-    /// As it was before it was listed, if nothing can hide behind that.
+    /// As it was before it was listed; `None` where it was not there.
     stamp: Option<DirStamp>,
+    /// Nothing can hide behind the stamp.
+    settled: bool,
     sum: Sum,
 }
 
@@ -50,11 +55,7 @@ impl Count {
         let without_trash = !quota.options().count_trash;
         let places = folders(&quota.root, without_trash)?
             .into_iter()
-            .map(|path| Place {
-                path,
-                stamp: None,
-                sum: Sum::ZERO,
-            });
+            .map(Place::new);
         Ok(Self {
             places: places.collect(),
             quota: Arc::clone(quota),
@@ -98,7 +99,7 @@ impl Count {
         while !self.step()? {}
         self.count_changed()?;
         let quota = Arc::clone(&self.quota);
-        let _gate = quota.gate.write().unwrap_or_else(PoisonError::into_inner);
+        let closed = quota.gate.close(PATIENCE);
         let mut tries = 0;
         loop {
             self.count_changed()?;
@@ -106,6 +107,10 @@ impl Count {
             let Some(limits) = self.limits()? else {
                 return Ok(Known::Unlimited);
             };
+            if closed.is_none() {
+                quota.owe();
+                return Ok(known(limits, sum));
+            }
             match maildirsize::replace(&quota.root, limits, sum) {
                 Ok(()) => {}
                 // What was counted is right all the same.
@@ -138,11 +143,7 @@ impl Count {
         let counts_deleted = quota.options().count_trash;
         let mut now: BTreeSet<_> = folders(&quota.root, !counts_deleted)?.into_iter().collect();
         places.retain(|place| now.remove(&place.path));
-        places.extend(now.into_iter().map(|path| Place {
-            path,
-            stamp: None,
-            sum: Sum::ZERO,
-        }));
+        places.extend(now.into_iter().map(Place::new));
         for place in places {
             if place.is_unchanged(&quota.root) {
                 continue;
@@ -157,11 +158,8 @@ impl Count {
     /// Somebody else changed something while the file was replaced.
     fn has_changed(&self) -> Result<bool, Error> {
         let root = &self.quota.root;
-        let changed = |place: &Place| match place.stamp {
-            Some(stamp) => DirStamp::at(root, &place.path).ok() != Some(stamp),
-            // Not old enough to be sure: as they are, others would not know.
-            None => false,
-        };
+        // One that is not old enough to be sure counts: others would not know.
+        let changed = |place: &Place| DirStamp::at(root, &place.path).ok() != place.stamp;
         Ok(self.places.iter().any(changed))
     }
 }
@@ -174,13 +172,22 @@ fn known(limits: QuotaLimits, sum: Sum) -> Known {
 }
 
 impl Place {
+    fn new(path: Box<[u8]>) -> Self {
+        Self {
+            path,
+            stamp: None,
+            settled: false,
+            sum: Sum::ZERO,
+        }
+    }
+
     fn is_unchanged(&self, root: &Dir) -> bool {
-        self.stamp.is_some() && DirStamp::at(root, &self.path).ok() == self.stamp
+        self.settled && DirStamp::at(root, &self.path).ok() == self.stamp
     }
 
     /// Sums the sizes that names tell; returns the other files.
     fn list(&mut self, root: &Dir, counts_deleted: bool) -> Result<Vec<Box<[u8]>>, Error> {
-        (self.stamp, self.sum) = (None, Sum::ZERO);
+        (self.stamp, self.settled, self.sum) = (None, false, Sum::ZERO);
         let failed = |e| Error::io(&root.entry(&self.path), e);
         let handle = match dir::open_at(root, &self.path) {
             // Gone meanwhile, or a folder that lacks it.
@@ -202,7 +209,7 @@ impl Place {
                 None => unknown.push(entry.name.into()),
             }
         }
-        self.stamp = stamp.is_settled(TICK).then_some(stamp);
+        (self.stamp, self.settled) = (Some(stamp), stamp.is_settled(TICK));
         Ok(unknown)
     }
 }
@@ -234,17 +241,22 @@ pub(crate) fn is_deleted(name: &[u8]) -> bool {
     info.strip_prefix(b":2,").is_some_and(|l| l.contains(&b'T'))
 }
 
+/// Where a folder keeps messages; `folder` ends with `/`.
+fn messages_of(folder: &[u8]) -> [Box<[u8]>; 2] {
+    [&b"new"[..], b"cur"].map(|sub| [folder, sub].concat().into())
+}
+
 /// All directories of messages: Courier and Dovecot count every folder but
 /// those being deleted.
 fn folders(root: &Dir, without_trash: bool) -> Result<Vec<Box<[u8]>>, Error> {
-    let mut all: Vec<Box<[u8]>> = vec![b"new"[..].into(), b"cur"[..].into()];
+    let mut all: Vec<_> = messages_of(b"").into();
     let listing = dir::list(root).map_err(|e| Error::io(root.path(), e))?;
     for entry in listing.iter() {
         let skipped = without_trash && entry.name == b".Trash";
         let is_folder = entry.name.starts_with(b".") && !entry.name.starts_with(b"..");
         if is_folder && !skipped && entry.kind != FileKind::File {
-            all.push([entry.name, b"/new"].concat().into());
-            all.push([entry.name, b"/cur"].concat().into());
+            let below = [entry.name, b"/"].concat();
+            all.extend(messages_of(&below));
         }
     }
     Ok(all)
@@ -252,30 +264,91 @@ fn folders(root: &Dir, without_trash: bool) -> Result<Vec<Box<[u8]>>, Error> {
 
 /// Octets and messages in one folder, for who is about to remove it.
 pub(crate) fn folder(dir: &Dir, counts_deleted: bool) -> Result<Sum, Error> {
-    let mut total = Sum::ZERO;
-    for path in [&b"new"[..], b"cur"] {
-        let mut place = Place {
-            path: path.into(),
-            stamp: None,
-            sum: Sum::ZERO,
-        };
-        let files = place.list(dir, counts_deleted)?;
-        total = total.plus(place.sum).plus(sizes(dir, path, &files));
-    }
-    Ok(total)
+    sum_of(dir, messages_of(b""), counts_deleted)
 }
 
 /// Octets and messages of the whole account as they are now, for comparison.
 pub(crate) fn all(root: &Dir, counts_trash: bool) -> Result<Sum, Error> {
+    sum_of(root, folders(root, !counts_trash)?, counts_trash)
+}
+
+fn sum_of(
+    dir: &Dir,
+    paths: impl IntoIterator<Item = Box<[u8]>>,
+    counts_deleted: bool,
+) -> Result<Sum, Error> {
     let mut total = Sum::ZERO;
-    for path in folders(root, !counts_trash)? {
-        let mut place = Place {
-            path,
-            stamp: None,
-            sum: Sum::ZERO,
-        };
-        let files = place.list(root, counts_trash)?;
-        total = total.plus(place.sum).plus(sizes(root, &place.path, &files));
+    for path in paths {
+        let mut place = Place::new(path);
+        let files = place.list(dir, counts_deleted)?;
+        total = total.plus(place.sum).plus(sizes(dir, &place.path, &files));
     }
     Ok(total)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::options::QuotaOptions;
+    use crate::upkeep::Upkeep;
+    use std::fs::{self, File};
+    use std::path::PathBuf;
+    use std::time::SystemTime;
+
+    fn quota() -> (tempfile::TempDir, PathBuf, Arc<Quota>) {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().to_path_buf();
+        for sub in ["cur", "new", "tmp"] {
+            fs::create_dir(path.join(sub)).unwrap();
+        }
+        let limits = QuotaLimits {
+            storage: 1000,
+            messages: 0,
+        };
+        let options = QuotaOptions {
+            limits: Some(limits),
+            ..QuotaOptions::default()
+        };
+        let root = Dir::open(&path).unwrap();
+        let quota = Quota::new(&root, options, &Upkeep::default());
+        (temp, path, quota)
+    }
+
+    #[test]
+    fn what_comes_behind_a_listing_is_seen_however_young_the_directory() {
+        let (_temp, path, quota) = quota();
+        // As young as can be, whatever the time is.
+        let touch = |ahead| {
+            let time = SystemTime::now() + Duration::from_secs(ahead);
+            File::open(path.join("new"))
+                .unwrap()
+                .set_modified(time)
+                .unwrap();
+        };
+        touch(100);
+        let mut count = quota.count().unwrap();
+        while !count.step().unwrap() {}
+        assert!(!count.has_changed().unwrap());
+        fs::write(path.join("new/1.a.host,S=5"), "12345").unwrap();
+        touch(200);
+        assert!(count.has_changed().unwrap());
+        count.count_changed().unwrap();
+        assert_eq!(count.places.iter().map(|p| p.sum).sum::<Sum>(), Sum::of(5));
+    }
+
+    #[test]
+    fn a_change_that_waits_holds_up_no_count_and_no_other_change() {
+        let (_temp, path, quota) = quota();
+        let file = path.join(maildirsize::FILE);
+        fs::write(&file, "1000S\n7 7\n").unwrap();
+        fs::write(path.join("cur/1.a.host,S=5:2,"), "12345").unwrap();
+        let waits = quota.change().unwrap();
+        let counted = quota.count().unwrap().finish().unwrap();
+        assert!(matches!(counted, Known::Used(u) if (u.octets, u.messages) == (5, 1)));
+        assert_eq!(fs::read_to_string(&file).unwrap(), "1000S\n7 7\n");
+        drop(quota.change());
+        drop(waits);
+        quota.upkeep.finish();
+        assert_eq!(fs::read_to_string(&file).unwrap(), "1000S\n5 1\n");
+    }
 }

@@ -10,9 +10,12 @@
 //! - nobody is refused by sums that may be wrong: they are counted first;
 //! - a change holds `gate` from before its first file until its line is
 //!   written, so that what is counted here has it once. Who holds it takes it
-//!   before any lock of a mailbox, and not twice.
+//!   before any lock of a mailbox, and not twice;
+//! - nobody waits for a change that waits: where one does not come to its end,
+//!   what was counted is told but not written, and counted again behind it.
 
 pub mod count;
+mod gate;
 
 use crate::error::Error;
 use crate::format::Dir;
@@ -21,9 +24,10 @@ use crate::mailbox::lock;
 use crate::options::QuotaOptions;
 use crate::upkeep::Upkeep;
 use count::Count;
+use gate::Gate;
 use roost_types::{MailboxName, QuotaLimits};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// Courier's and Dovecot's limit: sums older than that refuse nobody.
@@ -89,11 +93,13 @@ pub(crate) struct Quota {
     root: Dir,
     options: Mutex<QuotaOptions>,
     /// See the module's description.
-    gate: RwLock<()>,
+    gate: Gate,
     /// Held by who counts and somebody waits for it.
     counting: Mutex<()>,
     /// Somebody is about to count though nobody waits.
     due: AtomicBool,
+    /// A count could not be written for a change that was under way.
+    owed: AtomicBool,
     upkeep: Upkeep,
 }
 
@@ -102,9 +108,10 @@ impl Quota {
         Arc::new(Self {
             root: root.clone(),
             options: Mutex::new(options),
-            gate: RwLock::default(),
+            gate: Gate::default(),
             counting: Mutex::default(),
-            due: AtomicBool::new(false),
+            due: AtomicBool::default(),
+            owed: AtomicBool::default(),
             upkeep: upkeep.clone(),
         })
     }
@@ -166,6 +173,9 @@ impl Quota {
             return Ok(());
         }
         let more = more();
+        if more.octets <= 0 && more.messages <= 0 {
+            return Ok(());
+        }
         if self.has_room(look, more) == Some(true) {
             return Ok(());
         }
@@ -194,15 +204,24 @@ impl Quota {
     }
 
     /// Begins a change of messages; `None` where nobody keeps sums.
-    pub fn change(&self) -> Option<Change<'_>> {
+    pub fn change(self: &Arc<Self>) -> Option<Change<'_>> {
         if !maildirsize::is_kept(&self.root) {
             return None;
         }
+        self.gate.enter();
         Some(Change {
             quota: self,
-            _gate: self.gate.read().unwrap_or_else(PoisonError::into_inner),
             sum: Sum::ZERO,
         })
+    }
+
+    /// Has it counted again when the changes under way have ended.
+    fn owe(self: &Arc<Self>) {
+        self.owed.store(true, Ordering::Release);
+        // The last one may have ended just now.
+        if self.gate.is_empty() && self.owed.swap(false, Ordering::AcqRel) {
+            self.count_aside();
+        }
     }
 
     /// Counts soon, on a thread that nobody waits for.
@@ -232,8 +251,7 @@ fn is_fresh(found: &Found) -> bool {
 
 /// A change of messages; when it is dropped, its line is written.
 pub(crate) struct Change<'a> {
-    quota: &'a Quota,
-    _gate: RwLockReadGuard<'a, ()>,
+    quota: &'a Arc<Quota>,
     sum: Sum,
 }
 
@@ -250,5 +268,8 @@ impl Change<'_> {
 impl Drop for Change<'_> {
     fn drop(&mut self) {
         maildirsize::append(&self.quota.root, self.sum);
+        if self.quota.gate.leave() && self.quota.owed.swap(false, Ordering::AcqRel) {
+            self.quota.count_aside();
+        }
     }
 }

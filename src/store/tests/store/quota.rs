@@ -1,7 +1,9 @@
 //! `maildirsize` as Roost and others keep it.
 
 use super::support::*;
-use roost_store::{CopyMode, Error, Finding, FlagMode, Known, QuotaOptions, Usage};
+use roost_store::{
+    CopyMode, Error, Finding, FlagChange, FlagMode, Known, QuotaOptions, Usage, Within,
+};
 use roost_types::{QuotaLimits, SystemFlags, UidSet};
 use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -250,6 +252,97 @@ fn thrown_away_mail_can_be_left_out() {
     assert_eq!(sum(&site), (40, 2));
     write(&site, "broken");
     assert_eq!(used(&site), (40, 2));
+}
+
+/// What does not count until it is moved or kept after all.
+#[test]
+fn mail_that_begins_to_count_needs_room() {
+    let site = site_with(QuotaOptions {
+        limits: Some(QuotaLimits {
+            storage: 50,
+            messages: 0,
+        }),
+        count_trash: false,
+        ..QuotaOptions::default()
+    });
+    let (inbox, trash) = (site.inbox(), site.create("Trash"));
+    append(&inbox, TEXT, SystemFlags::NONE, &[]);
+    for _ in 0..3 {
+        append(&trash, TEXT, SystemFlags::NONE, &[]);
+        append(&inbox, TEXT, SystemFlags::DELETED, &[]);
+    }
+    let moved = trash.copy(&uids(&[1, 2]), &inbox, CopyMode::Move);
+    assert!(matches!(moved, Err(Error::OverQuota)), "{moved:?}");
+    assert_eq!(trash.snapshot().len(), 3);
+    let keep = |mode, system| {
+        let change = FlagChange {
+            mode,
+            system,
+            keywords: &[],
+            unchanged_since: None,
+        };
+        inbox.store_flags(&uids(&[1, 2, 3, 4]), &change)
+    };
+    for kept in [
+        keep(FlagMode::Remove, SystemFlags::DELETED),
+        keep(FlagMode::Replace, SystemFlags::SEEN),
+    ] {
+        assert!(matches!(kept, Err(Error::OverQuota)), "{kept:?}");
+    }
+    assert_eq!(sum(&site), (20, 1));
+    keep(FlagMode::Add, SystemFlags::SEEN).unwrap();
+    trash.copy(&uids(&[1]), &inbox, CopyMode::Move).unwrap();
+    assert_eq!(used(&site), (40, 2));
+    // Files that cannot be renamed from one to the other: the other way.
+    use std::os::unix::fs::PermissionsExt;
+    let wide = std::fs::Permissions::from_mode(0o770);
+    std::fs::set_permissions(site.root().join(".Trash"), wide).unwrap();
+    drop(trash);
+    let mut site = site;
+    site.restart();
+    let moved = site
+        .open("Trash")
+        .copy(&uids(&[2]), &site.inbox(), CopyMode::Move);
+    assert!(matches!(moved, Err(Error::OverQuota)), "{moved:?}");
+    assert_eq!(site.open("Trash").snapshot().len(), 2);
+}
+
+/// Some guests may change some flags only.
+#[test]
+fn a_part_of_the_flags_replaced_may_count_too() {
+    let site = site_with(QuotaOptions {
+        limits: Some(QuotaLimits {
+            storage: 1000,
+            messages: 0,
+        }),
+        count_trash: false,
+        ..QuotaOptions::default()
+    });
+    let inbox = site.inbox();
+    append(&inbox, TEXT, SystemFlags::NONE, &[]);
+    append(&inbox, TEXT, SystemFlags::DELETED, &[]);
+    let of = |system| {
+        FlagMode::ReplaceOf(Within {
+            system,
+            keywords: false,
+        })
+    };
+    store(
+        &inbox,
+        &[1, 2],
+        of(SystemFlags::SEEN),
+        SystemFlags::DELETED,
+        &[],
+    );
+    assert_eq!(sum(&site), (20, 1));
+    store(
+        &inbox,
+        &[2],
+        of(SystemFlags::DELETED),
+        SystemFlags::NONE,
+        &[],
+    );
+    assert_eq!(sum(&site), (40, 2));
 }
 
 /// Counting while mail comes and goes ends with what is there.

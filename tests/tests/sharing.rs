@@ -353,3 +353,34 @@ fn ticks(pid: Pid) -> u64 {
     let fields: Vec<_> = rest.split_whitespace().collect();
     fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
 }
+
+#[test]
+fn each_reader_may_have_a_seen_of_its_own() {
+    let names = ["alice", "bob", "carol"];
+    let (_dir, roost) = start(&Setup {
+        users: names.map(str::to_owned).to_vec(),
+        settings: vec![("mail", "shared_seen = each".into())],
+        ..Setup::default()
+    });
+    let login = |user: &str| Client::login(roost.addr(), user, PASSWORD).unwrap();
+    let (mut alice, mut bob, mut carol) = (login("alice"), login("bob"), login("carol"));
+    share(&mut alice, "Team", 3);
+    alice.ok("SETACL Team bob lr").unwrap();
+    alice.ok("SETACL Team carol lr").unwrap();
+    let mut other = login("bob");
+    for client in [&mut bob, &mut other, &mut carol] {
+        client.ok("SELECT ~alice/Team").unwrap();
+    }
+    let idle = other.send(b"IDLE").unwrap();
+    assert!(other.response().unwrap().starts_with(b"+"));
+    bob.ok("FETCH 2 BODY[]").unwrap();
+    assert_eq!(other.response().unwrap(), b"* 2 FETCH (FLAGS (\\Seen))");
+    other.raw(b"DONE\r\n").unwrap();
+    assert!(other.wait(&idle).unwrap().ok());
+    assert_eq!(told(&mut bob, "SEARCH SEEN"), ["* SEARCH 2"]);
+    assert_eq!(told(&mut carol, "SEARCH SEEN"), ["* SEARCH"]);
+    let unseen = |client: &mut Client, name| told(client, &format!("STATUS {name} (UNSEEN)"));
+    let line = "* STATUS ~alice/Team (UNSEEN 2)";
+    assert_eq!(unseen(&mut bob, "~alice/Team"), [line]);
+    assert_eq!(unseen(&mut alice, "Team"), ["* STATUS Team (UNSEEN 3)"]);
+}

@@ -184,6 +184,8 @@ pub struct Mail {
     pub special_use: Vec<(SpecialUse, String)>,
     /// LIST shows mailboxes of other classes than mail.
     pub imap_sees_non_mail: bool,
+    /// `shared_seen = each`: who reads mailboxes of others has an own `\Seen`.
+    pub own_seen: bool,
     pub inotify: bool,
     pub poll_interval: Duration,
 }

@@ -9,8 +9,9 @@ use crate::session::{Session, State};
 use roost_imap::command::AclCommand;
 use roost_imap::{Command, CommandKind, ResponseCode};
 use roost_store::acl::Subject;
-use roost_store::{Error as StoreError, Within};
-use roost_types::{MailboxName, Rights, SystemFlags};
+use roost_store::{Error as StoreError, Mailbox, Reader, Within};
+use roost_types::{MailboxName, Rights, SystemFlags, Uid, UidSet};
+use std::sync::Arc;
 
 /// What a command needs; flags, which are left out where a right is missing,
 /// are not among this ([`flags`]).
@@ -116,6 +117,72 @@ impl Session {
     /// it is the owner, where there is none.
     pub fn rights(&self, name: &MailboxName) -> Rights {
         self.account.rights(name, &self.subject())
+    }
+
+    /// What the client may do where that depends on flags: `\Seen` may be its
+    /// own, which nobody else has to let it change.
+    pub(crate) fn rights_to_flags(&self, name: &MailboxName) -> Rights {
+        let rights = self.rights(name);
+        let own = self.reads_for_itself()
+            && rights.contains(Rights::READ)
+            && !self.account.is_locked(name);
+        match own {
+            true => rights | Rights::SEEN,
+            false => rights,
+        }
+    }
+
+    /// The client is not the owner's, and `\Seen` is its own.
+    pub(crate) fn reads_for_itself(&self) -> bool {
+        self.settings.own_seen && !self.subject().is_owner()
+    }
+
+    /// What the client has seen in a mailbox, where that is its own matter.
+    pub(crate) fn reader(&self, mailbox: &Mailbox) -> Result<Option<Arc<Reader>>, StoreError> {
+        match &self.identity.asker {
+            Some(asker) if self.reads_for_itself() => mailbox.reader(&asker.account).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// Marks the copies, by old and new UIDs, of messages of the selected mailbox
+    /// that the client has seen.
+    pub(crate) fn seen_in_copies(&self, to: &Mailbox, pairs: &[(Uid, Uid)]) {
+        if !self.reads_for_itself() {
+            return;
+        }
+        let Ok(selected) = self.selected() else {
+            return;
+        };
+        let picture = selected.view().snapshot();
+        let seen = |uid| {
+            let row = picture.row_of(uid).map(|(_, row)| row);
+            row.is_some_and(|row| row.flags.contains(SystemFlags::SEEN))
+        };
+        let copies = pairs.iter().filter(|(old, _)| seen(*old));
+        self.seen_in(to, &copies.map(|&(_, new)| new).collect());
+    }
+
+    /// Marks messages as seen that the client has put there; they are there
+    /// whether that can be noted or not.
+    pub(crate) fn seen_in(&self, to: &Mailbox, uids: &UidSet) {
+        let marked = match self.reader(to) {
+            Ok(Some(reader)) if !uids.is_empty() => to.mark_seen(&reader, uids, true),
+            other => other.map(drop),
+        };
+        if let Err(error) = marked {
+            self.log_problem(&error.into());
+        }
+    }
+
+    /// The client may not read the mailbox any more: what it has seen there is
+    /// forgotten.
+    pub(crate) fn forget_reader(&self, name: &MailboxName) {
+        if let Some(asker) = self.identity.asker.as_ref()
+            && self.reads_for_itself()
+        {
+            self.account.forget_reader(name, &asker.account);
+        }
     }
 
     /// The mailbox is shown to the client.
@@ -230,8 +297,10 @@ impl Session {
         if !foreign && selected.rights_as_of == changes {
             return Ok(());
         }
-        let rights = self.rights(&selected.mailbox().name());
+        let name = selected.mailbox().name();
+        let rights = self.rights_to_flags(&name);
         if foreign && !rights.contains(Rights::READ) {
+            self.forget_reader(&name);
             return Err(match mid_response {
                 true => Fatal::Truncated,
                 false => Fatal::MailboxDeleted,

@@ -4,12 +4,13 @@ use crate::attention::{Attention, Policy};
 use crate::changes::{Changes, Knows, Style, Told};
 use crate::error::{Error, Fatal};
 use crate::rights;
+use crate::session::Session;
 use crate::told::ToldModSeq;
 use crate::view::View;
 use roost_imap::ResponseCode;
 use roost_imap::write::{self, Status};
 use roost_store::events::Counts;
-use roost_store::{Account, FlagChange, FlagMode, Mailbox, Row, Snapshot, Within};
+use roost_store::{FlagChange, FlagMode, Mailbox, Reader, Row, Snapshot, Within};
 use roost_types::{
     MailboxName, ModSeq, Rights, SeqNum, SeqSet, SequenceSet, SystemFlags, Uid, UidSet,
 };
@@ -20,8 +21,10 @@ use tokio::sync::watch;
 pub struct Selected {
     pub(crate) mailbox: Arc<Mailbox>,
     pub(crate) view: View,
-    /// Opened by EXAMINE, or by somebody who may not even change `\Seen`:
-    /// nothing at all may change, `\Recent` included.
+    /// `\Seen` is the client's own and not the mailbox's.
+    reader: Option<Arc<Reader>>,
+    /// Opened by EXAMINE, or by somebody who may not even change the owner's
+    /// `\Seen`: nothing at all of his may change, `\Recent` included.
     examined: bool,
     read_only: bool,
     rights: Rights,
@@ -40,21 +43,24 @@ pub struct Selected {
 
 impl Selected {
     pub(crate) fn open(
-        account: &Arc<Account>,
+        session: &Session,
         name: &MailboxName,
         (examine, rights): (bool, Rights),
         condstore: bool,
     ) -> Result<Self, Error> {
+        let account = session.account();
         let rights_as_of = account.acl_changes();
         let mailbox = account.open(name)?;
         let changes = mailbox.changes();
+        let reader = session.reader(&mailbox)?;
         // Opening it has brought it up to date.
-        let view = View::new(mailbox.snapshot());
+        let view = View::new(picture_for(reader.as_ref(), &mailbox.snapshot()));
         let told = ToldModSeq::new(view.snapshot().highest_modseq());
         let mut selected = Self {
             told,
             condstore,
-            examined: examine || !rights.contains(Rights::SEEN),
+            examined: examine || reader.is_some() || !rights.contains(Rights::SEEN),
+            reader,
             rights,
             rights_as_of,
             read_only: examine || mailbox.read_only(),
@@ -90,6 +96,10 @@ impl Selected {
     /// True where they were others before.
     pub(crate) fn set_rights(&mut self, rights: Rights) -> bool {
         std::mem::replace(&mut self.rights, rights) != rights
+    }
+
+    pub(crate) fn reader(&self) -> Option<&Arc<Reader>> {
+        self.reader.as_ref()
     }
 
     /// The flags that the client may change.
@@ -145,13 +155,14 @@ impl Selected {
         self.mailbox.refresh().map(drop).map_err(deleted)
     }
 
-    /// Moves the view on to `snapshot`.
+    /// Moves the view on to a picture of the mailbox.
     pub(crate) fn advance(
         &mut self,
-        snapshot: &Arc<Snapshot>,
+        picture: &Arc<Snapshot>,
         expunges: bool,
         told: Told<'_>,
     ) -> Result<Changes, Error> {
+        let snapshot = &picture_for(self.reader.as_ref(), picture);
         let old = Arc::clone(self.view.snapshot());
         if snapshot.uid_validity() != old.uid_validity() {
             return Err(Fatal::UidValidityChanged.into());
@@ -289,18 +300,30 @@ impl Selected {
         if unseen.is_empty() {
             return Ok((unseen, Changes::default()));
         }
+        let picture = match &self.reader {
+            Some(reader) => match self.mailbox.mark_seen(reader, &unseen, true) {
+                Ok(()) => self.mailbox.snapshot(),
+                // That is no reason not to read them.
+                Err(roost_store::Error::Limit(_)) => {
+                    return Ok((UidSet::new(), Changes::default()));
+                }
+                Err(error) => return Err(deleted(error)),
+            },
+            None => self.mark_seen_for_all(&unseen)?,
+        };
+        let changes = self.advance(&picture, false, Told::Exact(&unseen))?;
+        Ok((unseen, changes))
+    }
+
+    fn mark_seen_for_all(&self, unseen: &UidSet) -> Result<Arc<Snapshot>, Error> {
         let change = FlagChange {
             mode: FlagMode::Add,
             system: SystemFlags::SEEN,
             keywords: &[],
             unchanged_since: None,
         };
-        let outcome = self
-            .mailbox
-            .store_flags(&unseen, &change)
-            .map_err(deleted)?;
-        let changes = self.advance(&outcome.snapshot, false, Told::Exact(&unseen))?;
-        Ok((unseen, changes))
+        let outcome = self.mailbox.store_flags(unseen, &change);
+        Ok(outcome.map_err(deleted)?.snapshot)
     }
 
     /// Takes `\Recent` of what has come; failing at it is no reason to fail.
@@ -348,6 +371,14 @@ impl Selected {
             }
         };
         write::untagged(out, Status::Ok, Some(&code), text);
+    }
+}
+
+/// A picture of the mailbox as the client sees it.
+fn picture_for(reader: Option<&Arc<Reader>>, picture: &Arc<Snapshot>) -> Arc<Snapshot> {
+    match reader {
+        Some(reader) => reader.picture(picture),
+        None => Arc::clone(picture),
     }
 }
 

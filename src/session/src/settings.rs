@@ -39,6 +39,9 @@ pub struct Settings {
     pub certificate_dir: Option<PathBuf>,
     /// There is an account `public`, whose mailboxes are a namespace.
     pub public: bool,
+    /// Who reads mailboxes of others has a `\Seen` of his own there, whatever
+    /// rights he has to the owner's.
+    pub own_seen: bool,
     /// Hears who may see mailboxes of the account.
     pub shares: Option<SharesHook>,
 }
@@ -93,6 +96,7 @@ impl Default for Settings {
             running_interval: Some(RUNNING_INTERVAL),
             certificate_dir: None,
             public: false,
+            own_seen: false,
             shares: None,
         }
     }

@@ -37,6 +37,7 @@ fn setup() -> WorkerSetup {
             separator: '/',
             prefix: String::new(),
             sees_non_mail: false,
+            own_seen: false,
             directory_encoding: DirectoryEncoding::Detect,
             fsync: Fsync::Never,
             special_use: Vec::new(),

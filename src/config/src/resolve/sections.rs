@@ -163,6 +163,7 @@ impl Values {
             initial_subscriptions: self.initial_subscriptions(separator),
             special_use: self.special_use(separator),
             imap_sees_non_mail: self.read(s, "imap_sees_non_mail", value::boolean),
+            own_seen: self.read(s, "shared_seen", value::choice) == "each",
             inotify: self.read(s, "inotify", value::boolean),
             poll_interval: self.read(s, "poll_interval", value::duration),
         }

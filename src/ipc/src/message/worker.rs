@@ -30,6 +30,8 @@ wire_struct! {
         pub initial_subscriptions: Vec<String>,
         /// LIST shows mailboxes of other classes than mail.
         pub sees_non_mail: bool,
+        /// Who reads mailboxes of others has a `\Seen` of his own there.
+        pub own_seen: bool,
         pub inotify: bool,
         /// There is an account `public`.
         pub public: bool,

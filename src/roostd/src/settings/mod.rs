@@ -269,6 +269,7 @@ fn worker(config: &Config, hostname: String) -> ipc::WorkerSetup {
             special_use: mail.special_use.clone(),
             initial_subscriptions: mail.initial_subscriptions.clone(),
             sees_non_mail: mail.imap_sees_non_mail,
+            own_seen: mail.own_seen,
             inotify: mail.inotify,
             // Auth says it when it is up.
             public: false,

@@ -16,7 +16,7 @@ use roost_imap::frame::AppendStart;
 use roost_imap::write;
 use roost_imap::{CommandKind, ResponseCode, Tag};
 use roost_store::{Append, Mailbox, Within};
-use roost_types::{Keyword, Rights, Uid};
+use roost_types::{Keyword, Rights, SystemFlags, Uid, UidSet};
 use std::sync::Arc;
 
 /// An APPEND under way.
@@ -41,6 +41,11 @@ struct Open {
     named: Named,
     /// Messages are encrypted before they are stored.
     sealing: Option<Sealing>,
+    /// Messages so far, and those among them that the client has seen where
+    /// that is its own matter.
+    count: u64,
+    seen: Vec<u64>,
+    own_seen: bool,
     literal8: bool,
     last_octet: u8,
 }
@@ -115,6 +120,9 @@ fn prepare(session: &Session, start: &AppendStart) -> Result<Open, Error> {
         within,
         named,
         sealing,
+        count: 0,
+        seen: Vec::new(),
+        own_seen: session.reads_for_itself(),
         literal8: false,
         last_octet: 0,
     })
@@ -213,6 +221,11 @@ fn commit(session: &mut Session, mut open: Open, out: &mut Vec<u8>) -> Result<Re
     let before = session.before_adding(&mailbox);
     let outcome = append.commit().map_err(Error::Destination)?;
     session.after_adding(&mailbox, &before, &outcome.uids);
+    let mut seen = UidSet::new();
+    for &at in &open.seen {
+        seen.extend_set(&outcome.uids.at_places(at..at + 1));
+    }
+    session.seen_in(&mailbox, &seen);
     session.counters.appended += outcome.uids.len();
     session.tell_normalized(&open.named, false, out);
     Ok(Reply::ok_code(
@@ -256,8 +269,16 @@ impl Open {
             true => &flags.keywords,
             false => &[],
         };
+        let mut system = flags.system & self.within.system;
+        if self.own_seen {
+            if flags.system.contains(SystemFlags::SEEN) {
+                self.seen.push(self.count);
+            }
+            system = system & !SystemFlags::SEEN;
+        }
+        self.count += 1;
         self.append
-            .begin_message(flags.system & self.within.system, keywords, message.date)
+            .begin_message(system, keywords, message.date)
             .map_err(Error::Destination)?;
         if let Some(sealing) = &mut self.sealing {
             sealing.begin(message.size);

@@ -7,14 +7,102 @@
 
 use crate::error::Error;
 use crate::selected::{Selected, deleted};
-use roost_store::{FlagChange, FlagMode, FlagOutcome, Row, Snapshot};
-use roost_types::{ModSeq, Uid, UidSet};
+use roost_store::{FlagChange, FlagMode, FlagOutcome, Reader, Row, Snapshot, Within};
+use roost_types::{ModSeq, SystemFlags, Uid, UidSet};
+use std::sync::Arc;
 
 /// How often other flags may change while we try.
 const TRIES: usize = 3;
 
-/// Changes flags as [`roost_store::Mailbox::store_flags`] does.
+/// Changes flags as [`roost_store::Mailbox::store_flags`] does; `\Seen` of the
+/// client's own where it has one.
 pub(super) fn store(
+    selected: &Selected,
+    uids: &UidSet,
+    change: &FlagChange<'_>,
+) -> Result<FlagOutcome, Error> {
+    match (selected.reader(), of_seen(change)) {
+        (Some(reader), Some(seen)) => own(selected, reader, uids, (change, seen)),
+        _ => shared(selected, uids, change),
+    }
+}
+
+/// What becomes of `\Seen`, if anything does.
+fn of_seen(change: &FlagChange<'_>) -> Option<bool> {
+    let given = change.system.contains(SystemFlags::SEEN);
+    match change.mode {
+        FlagMode::Add => given.then_some(true),
+        FlagMode::Remove => given.then_some(false),
+        FlagMode::Replace => Some(given),
+        FlagMode::ReplaceOf(within) => within.system.contains(SystemFlags::SEEN).then_some(given),
+    }
+}
+
+/// Changes the client's own `\Seen`, and other flags for all.
+fn own(
+    selected: &Selected,
+    reader: &Arc<Reader>,
+    uids: &UidSet,
+    (change, seen): (&FlagChange<'_>, bool),
+) -> Result<FlagOutcome, Error> {
+    let within = match change.mode {
+        FlagMode::Replace => Some(Within::ALL),
+        FlagMode::ReplaceOf(within) => Some(within),
+        FlagMode::Add | FlagMode::Remove => None,
+    };
+    let others = within.map(|within| Within {
+        system: within.system & !SystemFlags::SEEN,
+        ..within
+    });
+    let rest = FlagChange {
+        mode: others.map_or(change.mode, FlagMode::ReplaceOf),
+        system: change.system & !SystemFlags::SEEN,
+        ..*change
+    };
+    let only_seen = match others {
+        Some(others) => others.system.is_empty() && !others.keywords,
+        None => rest.system.is_empty() && rest.keywords.is_empty(),
+    };
+    let mailbox = selected.mailbox();
+    let picture = mailbox.refresh().map_err(deleted)?;
+    let newer: UidSet = match change.unchanged_since {
+        Some(limit) => {
+            let (told, now) = (selected.view().snapshot(), reader.picture(&picture));
+            let newer = |uid: &Uid| seen_changed(*uid, told, &now, limit);
+            uids.iter().filter(newer).collect()
+        }
+        None => UidSet::new(),
+    };
+    let wanted = uids.difference(&newer);
+    let mut outcome = match only_seen {
+        false => shared(selected, &wanted, &rest)?,
+        true => FlagOutcome {
+            missing: (wanted.iter().filter(|uid| picture.row_of(*uid).is_none())).collect(),
+            modified: UidSet::new(),
+            snapshot: picture,
+        },
+    };
+    let mut not = outcome.missing.clone();
+    not.extend_set(&outcome.modified);
+    let marked = mailbox.mark_seen(reader, &wanted.difference(&not), seen);
+    marked.map_err(deleted)?;
+    outcome.modified.extend_set(&newer);
+    Ok(outcome)
+}
+
+/// Whether the client's own `\Seen` may be other than it knows.
+fn seen_changed(uid: Uid, told: &Snapshot, now: &Snapshot, limit: ModSeq) -> bool {
+    let Some((_, new)) = now.row_of(uid).filter(|(_, new)| new.modseq > limit) else {
+        return false;
+    };
+    let seen = |row: &Row| row.flags.contains(SystemFlags::SEEN);
+    let old = told.row_of(uid).map(|(_, old)| old);
+    // Of a system flag, 0 asks whether the message is there (RFC 7162 §3.1.3).
+    limit == ModSeq(0) || old.is_none_or(|old| old.modseq > limit || seen(&old) != seen(&new))
+}
+
+/// Changes flags for all.
+fn shared(
     selected: &Selected,
     uids: &UidSet,
     change: &FlagChange<'_>,

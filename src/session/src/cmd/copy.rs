@@ -112,6 +112,7 @@ impl Bringing {
         } = copied.map_err(Error::Destination)?;
         let added = pairs.iter().map(|&(_, uid)| uid).collect();
         session.after_adding(&self.to, &before, &added);
+        session.seen_in_copies(&self.to, &pairs);
         if self.uid_validity.replace(uid_validity) != Some(uid_validity) {
             // UIDs from before mean nothing any more.
             self.pairs.clear();

@@ -29,10 +29,14 @@ pub(super) fn start(
     session.enabled.condstore |= wanted.condstore;
     let named = session.name(&args.mailbox)?;
     let name = &named.given.name;
-    let rights = session.rights(name);
-    session.permit(name, rights::needs(CommandKind::Select).named)?;
+    let rights = session.rights_to_flags(name);
+    let needed = rights::needs(CommandKind::Select).named;
+    if let Err(error) = session.permit(name, needed) {
+        session.forget_reader(name);
+        return Err(error);
+    }
     let condstore = session.enabled.condstore;
-    let mut selected = Selected::open(&session.account, name, (args.examine, rights), condstore)?;
+    let mut selected = Selected::open(session, name, (args.examine, rights), condstore)?;
     describe(session, &mut selected, out);
     list(session, &named, out)?;
     let read_only = selected.read_only() || !rights::can_change(rights);

@@ -6,7 +6,7 @@ use crate::object_id;
 use crate::session::Session;
 use roost_imap::command::{StatusItem, StatusItems};
 use roost_imap::write::{self, StatusValues};
-use roost_store::Details;
+use roost_store::{Details, Mailbox, Status};
 use roost_types::MailboxName;
 
 pub(super) fn run(
@@ -28,7 +28,10 @@ pub(super) fn values(
     name: &MailboxName,
     items: StatusItems,
 ) -> Result<StatusValues, Error> {
-    let status = session.account.status(name, details(items))?;
+    let mut status = session.account.status(name, details(items))?;
+    if session.reads_for_itself() {
+        for_reader(session, name, &mut status)?;
+    }
     let sizes = status.sizes.unwrap_or_default();
     let more = status.more.unwrap_or_default();
     Ok(StatusValues {
@@ -47,6 +50,25 @@ pub(super) fn values(
         oldest: more.oldest,
         unseen_media: more.unseen_media,
     })
+}
+
+/// The counts as the client sees them, which has a `\Seen` of its own.
+fn for_reader(session: &Session, name: &MailboxName, status: &mut Status) -> Result<(), Error> {
+    let mailbox = session.account.open(name)?;
+    let Some(reader) = session.reader(&mailbox)? else {
+        return Ok(());
+    };
+    let picture = reader.picture(&mailbox.snapshot());
+    status.messages = picture.len();
+    status.uid_next = picture.uid_next();
+    status.unseen = picture.unseen();
+    if mailbox.keeps_modseqs() {
+        status.highest_modseq = picture.highest_modseq();
+    }
+    if let Some(more) = &mut status.more {
+        more.unseen_media = Mailbox::unseen_media(&picture);
+    }
+    Ok(())
 }
 
 /// How much the store has to find out.

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 impl Site {
     /// A session of another account on this one.
-    fn asker(&self, account: &str) -> Client {
+    pub(super) fn asker(&self, account: &str) -> Client {
         let identity = Identity {
             session: SessionId(2),
             user: "alice".into(),
@@ -27,7 +27,7 @@ impl Site {
     }
 
     /// What alice has done.
-    fn alice(&self, commands: &[&str]) {
+    pub(super) fn alice(&self, commands: &[&str]) {
         let mut alice = self.client();
         for command in commands {
             let answer = alice.say(&format!("a {command}"));

@@ -12,6 +12,7 @@ mod messages;
 mod metadata;
 mod notify;
 mod object_id;
+mod own_seen;
 mod quota;
 mod replace;
 mod replay;
@@ -80,6 +81,27 @@ impl Site {
         Self {
             account,
             settings: self.settings.clone(),
+            _store: store,
+            dir,
+        }
+    }
+
+    /// The same in the process that comes next.
+    pub fn again(self) -> Self {
+        let Self {
+            account,
+            settings,
+            _store,
+            dir,
+        } = self;
+        let owner = account.name().to_owned();
+        drop((account, _store));
+        let store = Store::new(Options::default()).unwrap();
+        let maildir = dir.path().join("Maildir");
+        let account = store.account(&owner, &maildir, AccountOptions::default());
+        Self {
+            account: account.unwrap(),
+            settings,
             _store: store,
             dir,
         }

@@ -8,6 +8,7 @@ use crate::format::acl::{self, Acl, Identifier, Subject, Taken};
 use crate::format::{Dir, FormatError};
 use crate::mailbox::lock;
 use crate::options::Options;
+use crate::seen::file::{self as seen, SeenFile};
 use roost_os::dir::DirStamp;
 use roost_types::{MailboxName, Rights};
 use std::collections::{BTreeSet, HashMap};
@@ -143,15 +144,18 @@ impl Account {
     pub fn rights(&self, name: &MailboxName, subject: &Subject<'_>) -> Rights {
         let listed = self.listed_rights(name, subject);
         // INBOX cannot be locked: SELECT of it need not know the tree.
-        let locked =
-            !name.is_inbox() && (self.tree()).is_ok_and(|tree| tree.file.locked.contains(name));
-        match locked {
+        match self.is_locked(name) {
             true => {
                 let flags = Rights::SEEN | Rights::WRITE | Rights::MARK_DELETED;
                 listed - (flags | Rights::INSERT | Rights::EXPUNGE | Rights::DELETE)
             }
             false => listed,
         }
+    }
+
+    /// Nobody may change anything of it but its name.
+    pub fn is_locked(&self, name: &MailboxName) -> bool {
+        !name.is_inbox() && (self.tree()).is_ok_and(|tree| tree.file.locked.contains(name))
     }
 
     fn listed_rights(&self, name: &MailboxName, subject: &Subject<'_>) -> Rights {
@@ -204,8 +208,47 @@ impl Account {
             acl::forget_list(&self.root)?;
         }
         lock(&self.acls).known.remove(name);
+        let keep = |reader: &str| new.may_give(&self.name, reader, Rights::READ);
+        if let Err(e) = self.retain_readers(name, &dir, keep) {
+            log::warn!("{}: {name}: what others have seen: {e}", self.name);
+        }
         self.rights_changed(name);
         Ok(shown)
+    }
+
+    /// Forgets what an account has seen of a mailbox that it may not read any
+    /// more. Failing at it does no harm.
+    pub fn forget_reader(&self, name: &MailboxName, account: &str) {
+        let forget = || -> Result<(), Error> {
+            let tree = self.tree()?;
+            let Some(place) = acl_place(&tree, name) else {
+                return Ok(());
+            };
+            self.retain_readers(name, &self.acl_dir(place)?, |reader| reader != account)
+        };
+        if let Err(e) = forget() {
+            log::info!("{}: {name}: what {account} has seen: {e}", self.name);
+        }
+    }
+
+    fn retain_readers(
+        &self,
+        name: &MailboxName,
+        dir: &Dir,
+        keep: impl Fn(&str) -> bool,
+    ) -> Result<(), Error> {
+        if dir.stat(seen::FILE)?.is_none() {
+            return Ok(());
+        }
+        let slot = lock(&self.open).get(name).map(Arc::clone);
+        match slot.and_then(|slot| lock(&slot).upgrade()) {
+            Some(mailbox) => mailbox.retain_readers(keep),
+            None => {
+                let mut file = SeenFile::load(dir, None)?;
+                file.retain(keep, self.store.options().fsync)?;
+                Ok(())
+            }
+        }
     }
 
     /// Wakes those who have the mailbox open, so that they look what they may

@@ -5,7 +5,7 @@ use crate::format::uidlist::{Guid, Head};
 use crate::format::{Dir, ExtraKeywords, KeywordFile};
 use crate::index::IndexFolder;
 use crate::mailbox::{Mailbox, lock};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Row, Snapshot};
 use roost_os::dir::DirStamp;
 use roost_types::{Keyword, ModSeq, SystemFlags, Uid, UidValidity, UnixTime};
 use std::path::Path;
@@ -151,9 +151,10 @@ impl Mailbox {
     }
 
     fn more(&self, picture: &Snapshot) -> Result<More, Error> {
-        let mut more = More::default();
-        let media = |keyword: &Keyword| keyword.as_str().eq_ignore_ascii_case(MEDIA);
-        let any = picture.keywords().iter().any(media);
+        let mut more = More {
+            oldest: None,
+            unseen_media: Self::unseen_media(picture),
+        };
         for (_, row) in picture.iter() {
             let date = match picture.known_internal_date(row.uid) {
                 Some(date) => Some(date),
@@ -167,14 +168,22 @@ impl Mailbox {
                 (Some(oldest), Some(date)) if oldest < date => Some(oldest),
                 (oldest, date) => date.or(oldest),
             };
-            if any
-                && !row.flags.contains(SystemFlags::SEEN)
-                && picture.keyword_names(row.keywords).iter().any(media)
-            {
-                more.unseen_media += 1;
-            }
         }
         Ok(more)
+    }
+
+    /// Messages of a picture with `$Media` and without `\Seen`.
+    pub fn unseen_media(picture: &Snapshot) -> u32 {
+        let media = |keyword: &Keyword| keyword.as_str().eq_ignore_ascii_case(MEDIA);
+        if !picture.keywords().iter().any(media) {
+            return 0;
+        }
+        let unseen = |row: &Row| {
+            !row.flags.contains(SystemFlags::SEEN)
+                && picture.keyword_names(row.keywords).iter().any(media)
+        };
+        let unseen = picture.iter().filter(|(_, row)| unseen(row)).count();
+        u32::try_from(unseen).unwrap_or(u32::MAX)
     }
 }
 

@@ -199,7 +199,7 @@ pub(super) fn read(
         uid_next: Uid::new(header.uid_next).ok_or(Fault::Damaged)?,
         modseq: header.modseq,
         chunks,
-        table,
+        table: table.into(),
     });
     Ok(Read {
         header,

@@ -28,6 +28,7 @@ pub(crate) use keeper::{Index, Kept};
 pub(crate) use told::{Settled, Told};
 pub(crate) use write::{Rest, Writer};
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 /// Change numbers follow the clock, so that a history that starts anew starts
@@ -35,9 +36,26 @@ use std::time::SystemTime;
 /// microseconds, of which there are fewer than 2^20.
 const PER_SECOND: u32 = 20;
 
+/// The last number that a reader's change has got ([`crate::seen`]); the
+/// mailbox's later changes have higher ones, though it knows of none of those.
+static LAST_OF_READERS: AtomicU64 = AtomicU64::new(0);
+
 /// The number for a change after `last`.
 pub(crate) fn next_modseq(last: u64) -> u64 {
+    let last = last.max(LAST_OF_READERS.load(Ordering::Acquire));
     last.saturating_add(1).max(first_modseq())
+}
+
+/// The number for a reader's change after `last`.
+pub(crate) fn next_modseq_of_reader(last: u64) -> u64 {
+    let next = next_modseq(last);
+    LAST_OF_READERS.fetch_max(next, Ordering::AcqRel);
+    next
+}
+
+/// Numbers that readers' changes had up to now.
+pub(crate) fn note_modseq_of_reader(highest: u64) {
+    LAST_OF_READERS.fetch_max(highest, Ordering::AcqRel);
 }
 
 /// The number for a history that begins now.

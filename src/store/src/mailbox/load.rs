@@ -168,6 +168,7 @@ impl Mailbox {
             index: begin.place,
             pieces: OnceLock::new(),
             saving: Mutex::new(()),
+            readers: Mutex::default(),
             details: Mutex::new(told.and_then(|told| {
                 Some(Found {
                     of: snapshot.generation(),

@@ -31,6 +31,7 @@ mod replace;
 mod resolve;
 mod save;
 mod scan;
+mod seen;
 mod tick;
 mod weigh;
 
@@ -105,6 +106,7 @@ pub struct Mailbox {
     saving: Mutex<()>,
     /// Of the picture of that generation.
     pub(crate) details: Mutex<Option<Found>>,
+    readers: Mutex<seen::Readers>,
 }
 
 /// Where the mailbox is; RENAME changes it.

@@ -129,6 +129,11 @@ impl Chunk {
         self.hot.block()
     }
 
+    /// The same messages with other flags.
+    pub fn with_rows(&self, rows: Vec<HotRow>) -> Self {
+        Self::new(rows, Arc::clone(&self.cold))
+    }
+
     /// From now on the rows are to be read from there.
     pub fn relieve_rows_to(&self, block: &RowBlock) {
         self.hot.relieve_to(block);

@@ -46,7 +46,7 @@ pub(crate) struct Parts {
     pub uid_next: Uid,
     pub modseq: u64,
     pub chunks: Vec<Arc<Chunk>>,
-    pub table: KeywordTable,
+    pub table: Arc<KeywordTable>,
 }
 
 /// The hot facts of one message.
@@ -241,8 +241,22 @@ impl Snapshot {
             chunks: parts.chunks,
             starts,
             counts,
-            table: Arc::new(parts.table),
+            table: parts.table,
         }
+    }
+
+    /// The same messages with other flags, `changes` of which have been made
+    /// to them, the last with the number `modseq`.
+    pub(crate) fn overlaid(&self, chunks: Vec<Arc<Chunk>>, changes: u64, modseq: u64) -> Self {
+        let mut picture = Self::assemble(Parts {
+            uid_validity: self.uid_validity,
+            uid_next: self.uid_next,
+            modseq: self.modseq.max(modseq),
+            chunks,
+            table: Arc::clone(&self.table),
+        });
+        picture.generation = self.generation + changes;
+        picture
     }
 
     pub(crate) fn chunks(&self) -> &[Arc<Chunk>] {

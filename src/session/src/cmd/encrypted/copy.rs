@@ -201,6 +201,7 @@ impl Copy {
         let outcome = append.commit().map_err(Error::Destination)?;
         session.after_adding(to, &before, &outcome.uids);
         let pairs: Vec<_> = copied.into_iter().zip(outcome.uids.iter()).collect();
+        session.seen_in_copies(to, &pairs);
         let validity = outcome.uid_validity;
         match self.order.mode {
             CopyMode::Copy => {

@@ -110,6 +110,18 @@ impl Acl {
             - taken
     }
 
+    /// Whether `account` might have one of `rights`, were it in every group.
+    pub(crate) fn may_give(&self, owner: &str, account: &str, rights: Rights) -> bool {
+        let subject = Subject {
+            owner,
+            asker: Some((account, &[])),
+        };
+        self.positive.iter().any(|(id, granted)| {
+            let group = matches!(id, Identifier::Group(_) | Identifier::GroupOverride(_));
+            granted.rights.intersects(rights) && (group || subject.matches(id))
+        })
+    }
+
     /// The rights of groups that stand in the place of all other entries.
     fn overridden(&self, subject: &Subject<'_>) -> Option<Rights> {
         let overrides = self

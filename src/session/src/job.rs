@@ -80,6 +80,8 @@ impl Reply {
 pub struct UidPieces {
     ranges: std::vec::IntoIter<(Uid, Uid)>,
     rest: Option<(Uid, Uid)>,
+    given: u64,
+    total: u64,
 }
 
 impl UidPieces {
@@ -87,7 +89,14 @@ impl UidPieces {
         Self {
             ranges: uids.ranges().collect::<Vec<_>>().into_iter(),
             rest: None,
+            given: 0,
+            total: uids.len(),
         }
+    }
+
+    /// How many UIDs have been given, and of how many.
+    pub fn progress(&self) -> (u64, Option<u64>) {
+        (self.given, Some(self.total))
     }
 
     /// The next `most` UIDs; `None` when there are no more.
@@ -103,6 +112,7 @@ impl UidPieces {
             left -= end.get() - first.get() + 1;
             self.rest = end.next().filter(|&next| next <= last).map(|n| (n, last));
         }
+        self.given += piece.len();
         (!piece.is_empty()).then_some(piece)
     }
 }
@@ -122,6 +132,7 @@ mod tests {
             .map(|p| p.to_string())
             .collect();
         assert_eq!(texts, ["1:3", "4:5,8", "10:12", "13"]);
+        assert_eq!(pieces.progress(), (10, Some(10)));
         let mut last = UidPieces::new(&range(u32::MAX - 1, u32::MAX));
         assert_eq!(last.next(9).unwrap().len(), 2);
         assert_eq!(last.next(9), None);

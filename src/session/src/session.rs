@@ -21,7 +21,7 @@ use roost_imap::write::{self, Dialect, Status};
 use roost_imap::{CommandKind, Request, ResponseCode, Tag, command};
 use roost_store::{Account, Known};
 use roost_types::{MailboxName, SessionId};
-use silence::Silence;
+pub(crate) use silence::Silence;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::watch;

@@ -10,7 +10,7 @@ use super::replace;
 use crate::error::Error;
 use crate::job::Reply;
 use crate::rights;
-use crate::session::{Named, Progress, Session};
+use crate::session::{Named, Progress, Session, Silence};
 use roost_imap::command::AppendMessage;
 use roost_imap::frame::AppendStart;
 use roost_imap::write;
@@ -24,6 +24,9 @@ pub(crate) struct Appending {
     tag: Tag,
     kind: CommandKind,
     state: State,
+    silence: Silence,
+    /// Octets of the messages.
+    taken: u64,
 }
 
 enum State {
@@ -77,6 +80,8 @@ pub(crate) fn begin(
         tag: start.tag,
         kind,
         state,
+        silence: Silence::begins(session.settings.running_interval),
+        taken: 0,
     };
     let progress = appending.message(session, &start.message, out);
     (appending, progress)
@@ -130,12 +135,18 @@ fn prepare(session: &Session, start: &AppendStart) -> Result<Open, Error> {
 
 impl Appending {
     /// Takes octets of the message begun last.
-    pub fn data(&mut self, bytes: &[u8]) -> Progress {
+    pub fn data(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Progress {
         let State::Open(open) = &mut self.state else {
             return Progress::RefuseAppend;
         };
+        self.taken += bytes.len() as u64;
+        let taken = self.taken;
         match open.write(bytes) {
-            Ok(()) => Progress::Next,
+            Ok(()) => {
+                // How many messages there will be, the client knows alone.
+                self.silence.lasts(&self.tag, || Some((taken, None)), out);
+                Progress::Next
+            }
             Err(error) => self.fail(error),
         }
     }

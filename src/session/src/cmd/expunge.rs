@@ -33,6 +33,10 @@ impl Job for Expunge {
             false => Step::More,
         })
     }
+
+    fn progress(&self) -> Option<(u64, Option<u64>)> {
+        Some(self.0.0.progress())
+    }
 }
 
 /// Removes messages that have `\Deleted`, in pieces. What is gone the session

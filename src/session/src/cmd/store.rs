@@ -113,6 +113,10 @@ impl Job for Store {
             None => self.done(session.selected()?.view()).map(Step::Done),
         }
     }
+
+    fn progress(&self) -> Option<(u64, Option<u64>)> {
+        Some(self.pieces.progress())
+    }
 }
 
 impl Store {

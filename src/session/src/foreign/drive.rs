@@ -21,7 +21,7 @@ use super::reader::{Piece, Text};
 use super::{ClientFrame, Event, Links, Next, Relaying, Task, Turn, Wait, lost};
 use crate::error::{Error, Fatal};
 use crate::link::{Ask, LinkError, LinkId};
-use crate::session::{End, Phase, Progress, Session, State};
+use crate::session::{End, Phase, Progress, Session, Silence, State};
 use roost_imap::write::Status;
 use roost_imap::{CommandKind, Tag};
 use std::mem;
@@ -174,6 +174,7 @@ impl Session {
             task,
             wait: Wait::Step,
             partial: false,
+            silence: Silence::begins(self.settings.running_interval),
         }));
         self.event(Event::Go, out)
     }
@@ -270,6 +271,7 @@ impl Session {
             }
         };
         let mut relaying = relaying;
+        let before = out.len();
         let mut turn = Turn {
             session: self,
             tag: &relaying.tag,
@@ -278,6 +280,9 @@ impl Session {
             partial: &mut relaying.partial,
         };
         let next = relaying.task.on(&mut turn, event);
+        if out.len() > before {
+            relaying.silence.ends();
+        }
         self.goes_on(relaying, next, out)
     }
 
@@ -332,6 +337,12 @@ impl Session {
                 return self.failed(tag, kind, &error, out);
             }
         };
+        if !relaying.partial && !matches!(relaying.wait, Wait::Idle(_)) {
+            let Relaying {
+                tag, task, silence, ..
+            } = &mut *relaying;
+            silence.lasts(tag, || task.progress(), out);
+        }
         self.phase = Phase::Foreign(relaying);
         progress.unwrap_or_else(|| self.waits())
     }

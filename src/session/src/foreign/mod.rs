@@ -42,7 +42,7 @@ pub(crate) use remote::Remote;
 use crate::error::Error;
 use crate::job::Reply;
 use crate::link::{Ask, LinkError, LinkId};
-use crate::session::Session;
+use crate::session::{Session, Silence};
 use reader::Text;
 use roost_imap::command::AppendMessage;
 use roost_imap::write::{self, Status};
@@ -57,6 +57,7 @@ pub(crate) struct Relaying {
     wait: Wait,
     /// The client has got a part of a response.
     partial: bool,
+    silence: Silence,
 }
 
 impl Relaying {
@@ -134,6 +135,11 @@ pub(crate) enum Next {
 /// for an answer are closed then.
 pub(crate) trait Task: Send {
     fn on(&mut self, turn: &mut Turn<'_>, event: Event<'_>) -> Result<Next, Error>;
+
+    /// See [`crate::job::Job::progress`].
+    fn progress(&self) -> Option<(u64, Option<u64>)> {
+        None
+    }
 }
 
 /// What a task works with.

@@ -26,6 +26,7 @@ pub(super) struct Out {
     by_uid: bool,
     /// Messages that are still to go.
     left: std::vec::IntoIter<Uid>,
+    total: u64,
     /// Those of the APPEND under way.
     sent: Vec<Uid>,
     body: Option<Body>,
@@ -69,6 +70,7 @@ impl Out {
             from,
             mode,
             by_uid,
+            total: uids.len(),
             left: uids.iter().collect::<Vec<_>>().into_iter(),
             sent: Vec::new(),
             body: None,
@@ -223,5 +225,10 @@ impl Task for Out {
             Event::NoLink(error) => Err(no_link(turn.kind, error)),
             Event::Lost(_) | Event::Ending(..) | Event::Shares(_) | Event::Frame(_) => Err(lost()),
         }
+    }
+
+    fn progress(&self) -> Option<(u64, Option<u64>)> {
+        let left = self.left.len() as u64;
+        Some((self.total.saturating_sub(left), Some(self.total)))
     }
 }

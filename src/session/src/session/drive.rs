@@ -40,7 +40,7 @@ impl Session {
             }
             Frame::AppendEnd if self.relays() => self.relay_frame(ClientFrame::End, out),
             Frame::Done if self.relays() => self.relay_frame(ClientFrame::Done, out),
-            Frame::AppendData(bytes) => self.appending(|a, _, _| a.data(&bytes), out),
+            Frame::AppendData(bytes) => self.appending(|a, _, out| a.data(&bytes, out), out),
             Frame::AppendNext(message) => {
                 self.appending(|a, session, out| a.next(session, &message, out), out)
             }
@@ -89,8 +89,11 @@ impl Session {
                 let before = out.len();
                 match job.step(self, out) {
                     Ok(Step::More) => {
-                        let interval = self.settings.running_interval;
-                        silence.after_step(out.len() > before, &tag, &*job, interval, out);
+                        if out.len() > before {
+                            silence.ends();
+                        } else if !job.mid_response() {
+                            silence.lasts(&tag, || job.progress(), out);
+                        }
                         self.phase = Phase::Running {
                             tag,
                             kind,
@@ -285,7 +288,7 @@ impl Session {
                     tag,
                     kind,
                     job,
-                    silence: Silence::begins(),
+                    silence: Silence::begins(self.settings.running_interval),
                 };
                 Progress::More
             }

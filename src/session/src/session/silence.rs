@@ -1,79 +1,68 @@
 //! Signs of life of a command that runs long (RFC 9585), so that clients and
 //! NAT boxes keep the connection.
 
-use crate::job::Job;
 use roost_imap::write::{self, Status};
 use roost_imap::{ResponseCode, Tag};
 use std::time::{Duration, Instant};
 
+/// How much is done and how much there is to do, as far as it is known.
+pub(crate) type Progress = Option<(u64, Option<u64>)>;
+
 /// Since when a command has appended nothing.
-pub(crate) struct Silence(Instant);
+pub(crate) struct Silence {
+    since: Instant,
+    /// How long it may last.
+    interval: Option<Duration>,
+}
 
 impl Silence {
-    pub fn begins() -> Self {
-        Self(Instant::now())
+    pub fn begins(interval: Option<Duration>) -> Self {
+        Self {
+            since: Instant::now(),
+            interval,
+        }
     }
 
-    /// To be called behind each step, with whether it appended anything: says
-    /// how far the job is when nothing has been said for `interval`.
-    pub fn after_step(
+    /// To be called behind each step outside of a response: says how far the
+    /// command is when it has said nothing for too long.
+    pub fn lasts(
         &mut self,
-        spoke: bool,
         tag: &Tag,
-        job: &dyn Job,
-        interval: Option<Duration>,
+        progress: impl FnOnce() -> Progress,
         out: &mut Vec<u8>,
     ) {
-        if spoke {
-            *self = Self::begins();
-        } else if interval.is_some_and(|i| self.0.elapsed() >= i) && !job.mid_response() {
-            *self = Self::begins();
+        if self.interval.is_some_and(|most| self.since.elapsed() >= most) {
+            self.ends();
             let code = ResponseCode::InProgress {
                 tag: tag.clone(),
-                progress: job.progress(),
+                progress: progress(),
             };
-            write::untagged(out, Status::Ok, Some(&code), "Still working");
+            write::untagged(out, Status::Ok, Some(&code), "Running");
         }
+    }
+
+    /// The command has said something.
+    pub fn ends(&mut self) {
+        self.since = Instant::now();
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Error;
-    use crate::job::Step;
-    use crate::session::Session;
-
-    struct Half {
-        within: bool,
-    }
-
-    impl Job for Half {
-        fn step(&mut self, _: &mut Session, _: &mut Vec<u8>) -> Result<Step, Error> {
-            Ok(Step::More)
-        }
-        fn mid_response(&self) -> bool {
-            self.within
-        }
-        fn progress(&self) -> Option<(u64, Option<u64>)> {
-            Some((50, Some(100)))
-        }
-    }
 
     #[test]
     fn only_the_silent_are_heard() {
         let tag = Tag::new(b"a1").unwrap();
-        let said = |spoke, within, interval| {
+        let said = |interval| {
             let mut out = Vec::new();
-            Silence::begins().after_step(spoke, &tag, &Half { within }, interval, &mut out);
+            let progress = || Some((50, Some(100)));
+            Silence::begins(interval).lasts(&tag, progress, &mut out);
             String::from_utf8(out).unwrap()
         };
-        let at_once = Some(Duration::ZERO);
-        let line = "* OK [INPROGRESS (\"a1\" 50 100)] Still working\r\n";
-        assert_eq!(said(false, false, at_once), line);
-        assert_eq!(said(true, false, at_once), "");
-        assert_eq!(said(false, true, at_once), "");
-        assert_eq!(said(false, false, None), "");
-        assert_eq!(said(false, false, Some(Duration::from_secs(600))), "");
+        let line = "* OK [INPROGRESS (\"a1\" 50 100)] Running\r\n";
+        assert_eq!(said(Some(Duration::ZERO)), line);
+        assert_eq!(said(None), "");
+        assert_eq!(said(Some(Duration::from_secs(600))), "");
     }
 }

@@ -17,6 +17,7 @@ mod quota;
 mod replace;
 mod replay;
 mod resync;
+mod running;
 mod several;
 mod sync;
 mod uid_only;

@@ -211,7 +211,7 @@ fn a_silent_command_says_how_far_it_is() {
     let mut b = Bench::new(&[("", message); 2_500]);
     b.interval(std::time::Duration::ZERO);
     let answer = b.run("a STORE 1:* +FLAGS.SILENT (\\Seen)");
-    let line = "* OK [INPROGRESS (\"a\" NIL NIL)] Still working\r\n";
+    let line = "* OK [INPROGRESS (\"a\" 1000 2500)] Running\r\n";
     assert!(answer.starts_with(line), "{answer}");
     assert!(answer.ends_with("a OK Store completed\r\n"), "{answer}");
     // Never within a response.

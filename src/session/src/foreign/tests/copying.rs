@@ -149,3 +149,28 @@ fn from_another_to_a_third() {
         "{answer}"
     );
 }
+
+#[test]
+fn what_takes_long_between_accounts_says_so() {
+    let mut world = World::new();
+    filled(&world, |w| &w.alice, 3);
+    filled(&world, |w| &w.bob, 3);
+    world.alice.settings = std::sync::Arc::new(crate::Settings {
+        running_interval: Some(std::time::Duration::ZERO),
+        ..crate::Settings::default()
+    });
+    let mut client = world.client();
+    let mut runs = |command: &str| {
+        let answer = client.say(&format!("a {command}"));
+        assert!(answer.contains("\r\na OK"), "{answer}");
+        answer.contains("* OK [INPROGRESS (\"a\" ") && answer.contains("] Running\r\n")
+    };
+    runs("SELECT INBOX");
+    assert!(runs("COPY 1:3 ~bob/INBOX"));
+    assert!(runs("MOVE 1 ~bob/INBOX"));
+    runs("SELECT ~bob/INBOX");
+    assert!(runs("COPY 1:3 INBOX"));
+    assert!(runs("COPY 1:3 ~carol/INBOX"));
+    assert!(runs("MOVE 1 ~carol/INBOX"));
+    assert!(runs("APPEND ~carol/INBOX {6+}\r\na: b\r\n"));
+}

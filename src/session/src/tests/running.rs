@@ -1,0 +1,69 @@
+//! Signs of life of commands that run long (RFC 9585): of each that can.
+
+use super::Site;
+use super::bench::Bench;
+use crate::Settings;
+use std::time::Duration;
+
+/// Of messages: more than one step of any command takes.
+const MANY: usize = 5_500;
+
+/// Says "Running" at every step that says nothing else.
+fn impatient() -> Settings {
+    Settings {
+        running_interval: Some(Duration::ZERO),
+        ..Settings::default()
+    }
+}
+
+/// What is said of a command with the tag `a` while it runs.
+fn signs(answer: &str) -> Vec<&str> {
+    let end = "] Running";
+    let signs = answer.lines().filter_map(|line| {
+        let sign = line.strip_prefix("* OK [INPROGRESS (\"a\" ")?;
+        Some(sign.strip_suffix(end).unwrap_or_else(|| panic!("{line}")))
+    });
+    signs.collect()
+}
+
+#[test]
+fn every_command_that_can_run_long_says_so() {
+    let message: &[u8] = b"A: b\n\nc\n";
+    let mut b = Bench::new(&vec![("", message); MANY]);
+    b.run("a CREATE to");
+    b.interval(Duration::ZERO);
+    for (command, first) in [
+        ("STORE 1:* +FLAGS.SILENT (\\Deleted)", Some("1000 5500)")),
+        ("SEARCH BODY c", None),
+        ("SORT (SUBJECT) UTF-8 ALL", None),
+        ("COPY 1:10 to", Some("2 10)")),
+        ("EXPUNGE", Some("1000 5500)")),
+    ] {
+        let answer = b.run(&format!("a {command}"));
+        let signs = signs(&answer);
+        let right = first.map_or(!signs.is_empty(), |first| signs.first() == Some(&first));
+        assert!(right, "{command}: {signs:?}");
+        assert!(answer.contains("\r\na OK"), "{command}");
+    }
+    let mut b = Bench::new(&vec![("", message); MANY]);
+    b.run("a CREATE to");
+    b.interval(Duration::ZERO);
+    let threads = b.run("a THREAD REFERENCES UTF-8 ALL");
+    assert!(!signs(&threads).is_empty(), "{threads}");
+    let moved = b.run("a MOVE 1:* to");
+    assert_eq!(signs(&moved)[0], "5000 5500)");
+    // Nothing where it is not wanted.
+    b.interval(Duration::from_secs(600));
+    b.run("a SELECT to");
+    let answer = b.run("a STORE 1:* +FLAGS.SILENT (\\Seen)");
+    assert!(signs(&answer).is_empty());
+}
+
+#[test]
+fn a_message_that_comes_slowly() {
+    let site = Site::with(impatient());
+    let mut client = site.client();
+    let answer = client.say("a APPEND INBOX {6+}\r\na: b\r\n");
+    assert_eq!(signs(&answer), ["6 NIL)"], "{answer}");
+    assert!(answer.contains("a OK [APPENDUID "), "{answer}");
+}

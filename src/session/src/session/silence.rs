@@ -25,13 +25,11 @@ impl Silence {
 
     /// To be called behind each step outside of a response: says how far the
     /// command is when it has said nothing for too long.
-    pub fn lasts(
-        &mut self,
-        tag: &Tag,
-        progress: impl FnOnce() -> Progress,
-        out: &mut Vec<u8>,
-    ) {
-        if self.interval.is_some_and(|most| self.since.elapsed() >= most) {
+    pub fn lasts(&mut self, tag: &Tag, progress: impl FnOnce() -> Progress, out: &mut Vec<u8>) {
+        if self
+            .interval
+            .is_some_and(|most| self.since.elapsed() >= most)
+        {
             self.ends();
             let code = ResponseCode::InProgress {
                 tag: tag.clone(),

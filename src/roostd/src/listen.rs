@@ -1,14 +1,17 @@
 //! The listening sockets. The supervisor alone binds them, for only it may
 //! use ports below 1024; the gate gets them as descriptors. After a reload
 //! the sockets of addresses that stayed are kept, so that no client is
-//! refused in between.
+//! refused in between. Sockets that systemd has opened for us are taken where
+//! their address is configured; they stay open while Roost is started anew.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
 
 use roost_ipc::Listener;
+use roost_os::{fdpass, spawn};
 
 /// An address that cannot be listened on.
 #[derive(Debug, thiserror::Error)]
@@ -20,9 +23,38 @@ pub struct BindError {
 
 /// Open sockets and whether TLS is spoken there from the start.
 #[derive(Debug, Default)]
-pub struct Listeners(BTreeMap<SocketAddr, (bool, TcpListener)>);
+pub struct Listeners {
+    open: BTreeMap<SocketAddr, (bool, TcpListener)>,
+    /// From systemd (sd_listen_fds(3)), used or not.
+    given: Arc<BTreeMap<SocketAddr, TcpListener>>,
+}
 
 impl Listeners {
+    /// None yet, but with what systemd has opened. To be called first of all,
+    /// before the process opens anything itself.
+    ///
+    /// # Errors
+    /// Where a descriptor is no TCP socket, or there are too many.
+    pub fn inherited() -> io::Result<Self> {
+        let mut given = BTreeMap::new();
+        for number in sd_notify::listen_fds()? {
+            let number = u8::try_from(number).map_err(|_| io::ErrorKind::InvalidInput)?;
+            let socket = TcpListener::from(spawn::inherited(number)?);
+            fdpass::set_nonblocking(&socket, true)?;
+            given.insert(socket.local_addr()?, socket);
+        }
+        Ok(Self {
+            open: BTreeMap::new(),
+            given: Arc::new(given),
+        })
+    }
+
+    /// Where systemd listens and nobody answers.
+    pub fn unused(&self) -> Vec<SocketAddr> {
+        let unused = self.given.keys().filter(|a| !self.open.contains_key(a));
+        unused.copied().collect()
+    }
+
     /// Sockets for `wanted`, with those of `self` where the address is the
     /// same.
     ///
@@ -34,8 +66,9 @@ impl Listeners {
         let mut errors = Vec::new();
         for listener in wanted {
             let address = listener.address;
-            let socket = match self.0.get(&address) {
-                Some((_, socket)) => socket.try_clone(),
+            let open = self.open.get(&address).map(|(_, socket)| socket);
+            let socket = match open.or_else(|| self.given.get(&address)) {
+                Some(socket) => socket.try_clone(),
                 None => roost_os::net::listen(address),
             };
             match socket {
@@ -46,7 +79,10 @@ impl Listeners {
             }
         }
         if errors.is_empty() {
-            Ok(Self(sockets))
+            Ok(Self {
+                open: sockets,
+                given: Arc::clone(&self.given),
+            })
         } else {
             Err(errors)
         }
@@ -56,7 +92,7 @@ impl Listeners {
     pub fn for_gate(&self) -> io::Result<(Vec<Listener>, Vec<OwnedFd>)> {
         let mut listeners = Vec::new();
         let mut descriptors = Vec::new();
-        for (&address, (tls, socket)) in &self.0 {
+        for (&address, (tls, socket)) in &self.open {
             listeners.push(Listener { address, tls: *tls });
             descriptors.push(socket.as_fd().try_clone_to_owned()?);
         }
@@ -66,7 +102,7 @@ impl Listeners {
     /// For the log: `127.0.0.1:143, 127.0.0.1:993 (TLS)`.
     pub fn describe(&self) -> String {
         let names: Vec<String> = self
-            .0
+            .open
             .iter()
             .map(|(address, (tls, _))| match tls {
                 true => format!("{address} (TLS)"),
@@ -107,6 +143,28 @@ mod tests {
         drop((second, descriptors));
         assert!(TcpListener::bind(a).is_ok());
         assert_eq!(third.describe(), b.to_string());
+    }
+
+    #[test]
+    fn a_given_socket_is_taken_and_stays_when_the_address_goes() {
+        let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (a, b) = (socket.local_addr().unwrap(), free_port());
+        let given = Listeners {
+            open: BTreeMap::new(),
+            given: Arc::new(BTreeMap::from([(a, socket)])),
+        };
+        assert_eq!(given.unused(), [a]);
+        let listener = |address| Listener {
+            address,
+            tls: false,
+        };
+        let both = given.with(&[listener(a), listener(b)]).unwrap();
+        assert!(both.unused().is_empty());
+        assert_eq!(both.for_gate().unwrap().1.len(), 2);
+        let without = both.with(&[listener(b)]).unwrap();
+        drop((given, both));
+        assert_eq!(without.unused(), [a]);
+        assert!(without.with(&[listener(a)]).is_ok());
     }
 
     #[test]

@@ -33,6 +33,13 @@ pub struct Service {
 
 /// Serves until told to stop; returns the exit code.
 pub fn run(service: Service) -> u8 {
+    let listeners = match Listeners::inherited() {
+        Ok(listeners) => listeners,
+        Err(error) => {
+            eprintln!("roostd: sockets from systemd: {error}");
+            return exit::OSERR;
+        }
+    };
     let target = settings::log_target(&service.config);
     let level = settings::log_level(&service.config);
     let (log, writer) = match logger::start(&target, level) {
@@ -45,7 +52,7 @@ pub fn run(service: Service) -> u8 {
     let complaint = Complaint {
         on_stderr: service.config.server.log_target != LogTarget::Stderr,
     };
-    let code = match prepare(service, log, &complaint) {
+    let code = match prepare(service, &listeners, log, &complaint) {
         Ok(parts) => supervise(parts, &complaint),
         Err(code) => code,
     };
@@ -69,7 +76,12 @@ fn supervise(parts: Parts, complaint: &Complaint) -> u8 {
 }
 
 /// The exit code is that of the first thing that failed.
-fn prepare(service: Service, log: logger::Log, complaint: &Complaint) -> Result<Parts, u8> {
+fn prepare(
+    service: Service,
+    listeners: &Listeners,
+    log: logger::Log,
+    complaint: &Complaint,
+) -> Result<Parts, u8> {
     let Service {
         path,
         config,
@@ -87,15 +99,16 @@ fn prepare(service: Service, log: logger::Log, complaint: &Complaint) -> Result<
     raise_limits(&config);
     let settings = Settings::new(config, &privilege)
         .map_err(|errors| complaint.fail_all(&errors, exit::CONFIG))?;
-    let listeners = Listeners::default()
-        .with(&settings.listeners)
-        .map_err(|errors| {
-            let code = complaint.fail_all(&errors, exit::UNAVAILABLE);
-            if let Some(advice) = advice {
-                eprintln!("roostd: {advice}");
-            }
-            code
-        })?;
+    let listeners = listeners.with(&settings.listeners).map_err(|errors| {
+        let code = complaint.fail_all(&errors, exit::UNAVAILABLE);
+        if let Some(advice) = advice {
+            eprintln!("roostd: {advice}");
+        }
+        code
+    })?;
+    for address in listeners.unused() {
+        log::warn!("{address}: systemd listens there, but it is not in [listen]");
+    }
     if let Some(greeting) = greeting {
         println!("{greeting}");
     }

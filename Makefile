@@ -4,7 +4,7 @@
 CARGO ?= cargo
 DEMO ?=
 
-.PHONY: all build demo test check unit e2e bench clean
+.PHONY: all build demo test check unit e2e bench deb rpm clean
 
 all: build
 
@@ -36,6 +36,7 @@ e2e:
 	$(CARGO) build --locked --workspace --bins
 	$(CARGO) test --locked -p roost-tests --no-run
 	contrib/fetch-courier target/peers/courier
+	contrib/make-root target/peers/debian
 	tests/run
 
 # Roost and Dovecot under the same load (tests/bench/README.md); needs root.
@@ -44,6 +45,20 @@ BENCH ?= --output tests/bench/RESULTS.md
 bench: packages
 	$(CARGO) build --release --locked --workspace --bins
 	tests/in-namespace target/release/roost-bench $(BENCH)
+
+# Packages in target/packages. `PROFILE=dev` packs the executables of the tests.
+PROFILE ?= release
+BINARIES = target/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
+
+deb:
+	contrib/install-packages package
+	$(CARGO) build --profile $(PROFILE) --locked --workspace --bins
+	packaging/make-deb $(BINARIES)
+
+rpm:
+	contrib/install-packages package
+	$(CARGO) build --profile $(PROFILE) --locked --workspace --bins
+	packaging/make-rpm $(BINARIES)
 
 clean:
 	$(CARGO) clean

@@ -12,6 +12,8 @@ mod error;
 mod hint;
 mod keys;
 mod maildir;
+#[cfg(test)]
+mod manual;
 mod model;
 mod place;
 mod quota;

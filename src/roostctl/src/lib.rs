@@ -11,6 +11,8 @@ mod account;
 mod args;
 mod cmd;
 mod exit;
+#[cfg(test)]
+mod manual;
 mod server;
 mod table;
 

@@ -29,7 +29,7 @@ pub struct DemoArgs {
 /// A Maildir IMAP server.
 #[derive(Parser)]
 #[command(name = "roostd", version)]
-struct Args {
+pub struct Args {
     /// Read FILE instead of the default
     #[arg(
         short,

@@ -14,6 +14,8 @@ mod exit;
 mod link;
 mod listen;
 mod logger;
+#[cfg(test)]
+mod manual;
 mod permits;
 mod registry;
 mod roles;

@@ -32,6 +32,8 @@ pub mod facts;
 mod foreign;
 pub mod job;
 pub mod link;
+#[cfg(test)]
+mod manual;
 mod memory;
 pub mod names;
 mod object_id;

@@ -23,6 +23,8 @@ pub mod events;
 pub mod format;
 mod index;
 pub mod mailbox;
+#[cfg(test)]
+mod manual;
 pub mod message;
 pub mod options;
 mod quota;

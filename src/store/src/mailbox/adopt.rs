@@ -45,14 +45,16 @@ impl Mailbox {
             round = self.assign_under_lock(core, survey, list_lock)?;
         }
         survey.arrived.sort_by_key(|&(uid, _)| uid);
-        let held_back = first_without_file(core, survey, listed);
+        let stuck = first_without_file(core, survey, listed)
+            .filter(|&uid| core.unsynced.is_none_or(|unsynced| uid < unsynced));
+        let held_back = stuck.or(core.unsynced);
         let end = match held_back {
             None => survey.arrived.len(),
             Some(limit) => survey.arrived.partition_point(|&(uid, _)| uid < limit),
         };
         self.push_arrived(core, draft, survey.arrived.get(..end).unwrap_or_default());
         draft.raise_uid_next(held_back.unwrap_or(core.list.uid_next()));
-        if held_back.is_some() {
+        if stuck.is_some() {
             core.pending = true;
             round = Round::Again;
         }

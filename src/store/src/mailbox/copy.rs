@@ -190,7 +190,7 @@ impl Mailbox {
         incoming.iter_mut().for_each(|m| m.keep(within));
         let weight = change.as_ref().map(|_| self.weigh_move(to, &incoming));
         let done = self.with_own_changes(&mut here, |here| {
-            let committed = to.commit_some(&mut there, &mut list_lock, &mut incoming)?;
+            let committed = to.commit_held(&mut there, &mut list_lock, &mut incoming)?;
             let mut draft = Draft::of(&picture);
             self.drop_rows(&mut draft, &sources.iter().copied().collect());
             self.publish(here, draft);

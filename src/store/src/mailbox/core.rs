@@ -6,6 +6,7 @@ use crate::format::{ExtraKeywords, KeywordFile, UidList};
 use crate::index::{Index, Writer};
 use crate::snapshot::{Draft, Snapshot};
 use roost_os::dir::DirStamp;
+use roost_types::Uid;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -27,6 +28,9 @@ pub(super) struct Core {
     pub racy: bool,
     /// New messages wait for the lock of the UID list.
     pub pending: bool,
+    /// Messages from this UID on are being brought here and may not be on
+    /// disk yet: nobody may be told of them.
+    pub unsynced: Option<Uid>,
     /// For each directory, that every message of it was in its last listing,
     /// and nothing changed meanwhile.
     pub complete: [bool; 2],
@@ -115,6 +119,7 @@ impl Core {
             && self.settled == [true; 2]
             && self.known.is_some()
             && !self.pending
+            && self.unsynced.is_none()
     }
 
     /// The highest UID that the list has given out.

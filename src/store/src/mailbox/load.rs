@@ -186,6 +186,7 @@ impl Mailbox {
                 known: begin.known,
                 racy: false,
                 pending: false,
+                unsynced: None,
                 complete: [begin.known.is_some(); 2],
                 opened: false,
                 index: begin.index,

@@ -153,6 +153,10 @@ impl Mailbox {
         if core.settled == [true; 2] || !self.is_watched() || self.marks.is_dirty() {
             return;
         }
+        // The picture is about to have more.
+        if core.unsynced.is_some() {
+            return;
+        }
         if let (Some(known), Ok(now)) = (core.known, self.stamps())
             && known == now
         {
@@ -179,7 +183,8 @@ impl Mailbox {
 
     /// How everything looks, if the picture has all of it for certain.
     fn settled(&self, core: &Core) -> Option<Settled> {
-        let quiet = core.opened && !core.racy && !core.pending && !self.marks.is_dirty();
+        let quiet = core.opened && !core.racy && !core.pending && core.unsynced.is_none();
+        let quiet = quiet && !self.marks.is_dirty();
         let quiet = quiet && !core.letters.has_lost();
         // What was made up for damage is not how the disk looks.
         let quiet = quiet && !core.index.as_ref().is_some_and(Index::has_lost);

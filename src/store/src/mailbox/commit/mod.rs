@@ -9,78 +9,41 @@
 //! record without its file a message that is gone. All is written before
 //! anything is waited for, and then all is waited for at once.
 //!
+//! While the disk is waited for, others may look at the mailbox and change what
+//! is in it. They find files and records that are not on disk yet:
+//! [`Core::unsynced`](super::core::Core::unsynced) keeps those out of every
+//! picture, and the lock of the UID list keeps other programs from them.
+//!
 //! Who finds the lock taken by another thread leaves the work with it: one
 //! holder of the lock does all that is waiting, with one sync for all.
 
+mod incoming;
+#[cfg(test)]
+mod tests;
+
+pub(super) use incoming::{Incoming, Origin};
+
 use super::copy::CopyMode;
 use super::core::Core;
-use super::flags::Within;
 use super::keywords::key_of;
 use super::own::Sub;
-use super::repair::rebased;
 use super::resolve::Location;
 use super::{Mailbox, lock};
 use crate::error::Error;
 use crate::format::UidListLock;
 use crate::format::dir::Dir;
 use crate::format::extra_keywords::Change;
-use crate::format::name::{FileName, Letters, write_with_flags};
+use crate::format::name::FileName;
 use crate::format::uidlist::NewRecord;
 use crate::snapshot::keywords::KeywordSetId;
 use crate::snapshot::{Draft, IN_NEW, NewRow, ODD_NAME, RECENT};
 use roost_os::file;
-use roost_types::{Keyword, SystemFlags, Uid, UidSet, UidValidity, UnixTime};
+use roost_types::{Keyword, Uid, UidSet, UidValidity, UnixTime};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex};
-
-/// A message's file on its way. One in `tmp/` is removed when dropped before
-/// it was moved.
-pub(super) struct Incoming {
-    pub mailbox: Arc<Mailbox>,
-    pub origin: Origin,
-    /// Base name to be, with the info part of a copied message if any.
-    pub name: Vec<u8>,
-    /// Change the base name if the destination has it already.
-    pub guid: Option<Vec<u8>>,
-    pub flags: SystemFlags,
-    pub keywords: Vec<Keyword>,
-    /// Octets and RFC822.SIZE, where the name does not tell.
-    pub stored: Option<u64>,
-    pub size: Option<u64>,
-    pub moved: bool,
-}
-
-/// Where the file is now.
-pub(super) enum Origin {
-    /// In `tmp/`, by this name.
-    Temporary(String),
-    /// In another mailbox, to be linked from there or taken.
-    Message(Arc<Mailbox>, Location, CopyMode),
-}
-
-impl Incoming {
-    /// Leaves out all flags but these.
-    pub fn keep(&mut self, within: Within) {
-        self.flags = self.flags & within.system;
-        if !within.keywords {
-            self.keywords.clear();
-        }
-    }
-}
-
-impl Drop for Incoming {
-    fn drop(&mut self) {
-        if let Origin::Temporary(name) = &self.origin
-            && !self.moved
-        {
-            // What cannot be removed now, the cleaning of tmp removes later.
-            let _ = file::unlink(&self.mailbox.tmp, name.as_bytes());
-        }
-    }
-}
 
 /// UIDs in the order of the messages.
 pub(super) type Committed = (UidValidity, Vec<Uid>);
@@ -94,6 +57,14 @@ struct Batch {
 #[derive(Default)]
 pub(super) struct Queue {
     waiting: Mutex<Vec<Batch>>,
+}
+
+/// What is in its place, but perhaps not on disk.
+struct Put {
+    placed: Vec<Placed>,
+    uids: Vec<Uid>,
+    /// The file of the list where that is to be synced.
+    list: Option<File>,
 }
 
 /// Where a message went and what it is called there.
@@ -146,7 +117,6 @@ impl Mailbox {
                 return;
             }
         };
-        let mut core = self.core();
         let mut messages = Vec::new();
         let mut parts = Vec::with_capacity(batches.len());
         for batch in batches {
@@ -154,7 +124,7 @@ impl Mailbox {
             messages.extend(batch.messages);
         }
         if parts.len() > 1
-            && let Ok((validity, uids)) = self.commit_some(&mut core, &mut list_lock, &mut messages)
+            && let Ok((validity, uids)) = self.commit_some(&mut list_lock, &mut messages)
         {
             let mut uids = uids.into_iter();
             for (count, result) in parts {
@@ -168,16 +138,44 @@ impl Mailbox {
         for (count, result) in parts {
             let (own, others) = rest.split_at_mut(count);
             rest = others;
-            *lock(&result) = Some(self.commit_some(&mut core, &mut list_lock, own));
+            *lock(&result) = Some(self.commit_some(&mut list_lock, own));
         }
     }
 
-    pub(super) fn commit_some(
+    /// Lets go of `core` while it waits for the disk.
+    fn commit_some(
+        &self,
+        list_lock: &mut UidListLock,
+        messages: &mut [Incoming],
+    ) -> Result<Committed, Error> {
+        let mut core = self.core();
+        let put = self.put(&mut core, list_lock, messages)?;
+        drop(core);
+        let synced = self.sync_all(messages, &put);
+        self.finish(&mut self.core(), messages, put, synced)
+    }
+
+    /// The same for who holds locks of two mailboxes, and keeps them.
+    pub(super) fn commit_held(
         &self,
         core: &mut Core,
         list_lock: &mut UidListLock,
         messages: &mut [Incoming],
     ) -> Result<Committed, Error> {
+        let put = self.put(core, list_lock, messages)?;
+        let synced = self.sync_all(messages, &put);
+        self.finish(core, messages, put, synced)
+    }
+
+    /// Puts the files where they belong and writes their records. Until
+    /// [`finish`](Self::finish) no look at the disk shows them: the caller
+    /// keeps the lock of the list so long.
+    fn put(
+        &self,
+        core: &mut Core,
+        list_lock: &mut UidListLock,
+        messages: &mut [Incoming],
+    ) -> Result<Put, Error> {
         // Others' messages that have UIDs below ours must come first; their
         // records may be here before inotify has told of their files.
         self.refresh_list(core)?;
@@ -186,7 +184,7 @@ impl Mailbox {
         }
         self.refresh_core(core, Some(list_lock))?;
         list_lock.keep_alive()?;
-        self.with_own_changes(core, |core| {
+        let put = self.with_own_changes(core, |core| {
             let mut draft = Draft::of(&core.snapshot);
             self.define_keywords(core, &mut draft, list_lock, &all_keywords(messages))?;
             let placed = self.place_all(core, &mut draft, messages)?;
@@ -194,20 +192,46 @@ impl Mailbox {
                 self.record(core, list_lock, messages, &placed)
                     .and_then(|(uids, list)| {
                         self.record_extras(core, &draft, list_lock, &placed, &uids)?;
-                        self.sync_all(messages, &placed, list.as_ref())?;
-                        Ok(uids)
+                        Ok((uids, list))
                     });
-            let uids = match recorded {
-                Ok(uids) => uids,
+            match recorded {
+                Ok((uids, list)) => {
+                    // Keywords alone, which the messages will name.
+                    self.publish(core, draft);
+                    Ok(Put { placed, uids, list })
+                }
                 Err(e) => {
                     self.take_back(messages, &placed);
-                    return Err(e);
+                    Err(e)
                 }
-            };
-            self.show(&mut draft, messages, &placed, &uids);
-            self.publish(core, draft);
-            Ok((core.snapshot.uid_validity(), uids))
-        })?
+            }
+        })??;
+        core.unsynced = put.uids.first().copied();
+        Ok(put)
+    }
+
+    /// Shows what was put, if it has been `synced`, or takes it back.
+    fn finish(
+        &self,
+        core: &mut Core,
+        messages: &mut [Incoming],
+        put: Put,
+        synced: Result<(), Error>,
+    ) -> Result<Committed, Error> {
+        core.unsynced = None;
+        if let Err(e) = synced {
+            self.with_own_changes(core, |_| self.take_back(messages, &put.placed))?;
+            return Err(e);
+        }
+        let mut draft = Draft::of(&core.snapshot);
+        self.show(&mut draft, messages, &put);
+        self.publish(core, draft);
+        if core.last_uid() > core.shown() {
+            // Somebody has broken the lock, and a look has left out what he
+            // brought.
+            core.known = None;
+        }
+        Ok((core.snapshot.uid_validity(), put.uids))
     }
 
     fn place_all(
@@ -268,12 +292,7 @@ impl Mailbox {
 
     /// The directories that have changed, those that messages were moved out
     /// of included, and the list.
-    fn sync_all<'a>(
-        &'a self,
-        messages: &'a [Incoming],
-        placed: &[Placed],
-        list: Option<&File>,
-    ) -> Result<(), Error> {
+    fn sync_all<'a>(&'a self, messages: &'a [Incoming], put: &Put) -> Result<(), Error> {
         if !self.waits_for_sync() {
             return Ok(());
         }
@@ -283,14 +302,14 @@ impl Mailbox {
                 dirs.push(dir);
             }
         };
-        for (message, placed) in messages.iter().zip(placed) {
+        for (message, placed) in messages.iter().zip(&put.placed) {
             add(self.sub(placed.location.sub));
             if let Origin::Message(mailbox, from, CopyMode::Move) = &message.origin {
                 add(mailbox.sub(from.sub));
             }
         }
         let dirs = dirs.into_iter().map(AsFd::as_fd);
-        let all: Vec<_> = dirs.chain(list.map(AsFd::as_fd)).collect();
+        let all: Vec<_> = dirs.chain(put.list.iter().map(AsFd::as_fd)).collect();
         file::sync_together(&all).map_err(|e| Error::io(self.dir.path(), e))
     }
 
@@ -345,22 +364,24 @@ impl Mailbox {
         Ok(())
     }
 
-    fn show(&self, draft: &mut Draft, messages: &[Incoming], placed: &[Placed], uids: &[Uid]) {
+    fn show(&self, draft: &mut Draft, messages: &[Incoming], put: &Put) {
         let now = UnixTime::now();
-        for ((message, placed), &uid) in messages.iter().zip(placed).zip(uids) {
+        for ((message, placed), &uid) in messages.iter().zip(&put.placed).zip(&put.uids) {
+            let key = key_of(draft.table(), &message.keywords);
+            let keywords = draft.intern(&key);
             let found = placed.location.found();
             let name = FileName::parse(found.name);
             let mut state = RECENT;
             if found.sub == Sub::New {
                 state |= IN_NEW;
             }
-            if self.note_name(uid.get(), found, placed.keywords) {
+            if self.note_name(uid.get(), found, keywords) {
                 state |= ODD_NAME;
             }
             draft.push(&NewRow {
                 uid,
                 flags: message.flags,
-                keywords: placed.keywords.unwrap_or_default(),
+                keywords: keywords.unwrap_or_default(),
                 state,
                 base: name.base(),
                 guid: message.guid.as_deref(),
@@ -378,80 +399,6 @@ impl Mailbox {
                 let from = self.sub(location.sub).path();
                 log::warn!("{}: taking back: {e}", from.display());
             }
-        }
-    }
-}
-
-impl Incoming {
-    fn place(&mut self, at: &Location) -> io::Result<()> {
-        let own = &self.mailbox.marks.own;
-        let to = self.mailbox.sub(at.sub);
-        own.expect(at.sub, &at.name);
-        let placed = match &self.origin {
-            Origin::Temporary(name) => {
-                file::rename_noreplace(&self.mailbox.tmp, name.as_bytes(), to, &at.name)
-            }
-            Origin::Message(mailbox, from, CopyMode::Copy) => {
-                file::link(mailbox.sub(from.sub), &from.name, to, &at.name)
-            }
-            Origin::Message(mailbox, from, CopyMode::Move) => {
-                mailbox.marks.own.expect(from.sub, &from.name);
-                let dir = mailbox.sub(from.sub);
-                file::rename_noreplace(dir, &from.name, to, &at.name).inspect_err(|_| {
-                    mailbox.marks.own.take(from.sub, &from.name);
-                })
-            }
-        };
-        match &placed {
-            Ok(()) => self.moved = true,
-            Err(_) => {
-                own.take(at.sub, &at.name);
-            }
-        }
-        placed
-    }
-
-    fn take_back(&mut self, at: &Location) -> io::Result<()> {
-        self.mailbox.marks.own.expect(at.sub, &at.name);
-        let from = self.mailbox.sub(at.sub);
-        match &self.origin {
-            Origin::Temporary(name) => {
-                file::rename_noreplace(from, &at.name, &self.mailbox.tmp, name.as_bytes())?;
-            }
-            Origin::Message(_, _, CopyMode::Copy) => file::unlink(from, &at.name)?,
-            Origin::Message(mailbox, to, CopyMode::Move) => {
-                mailbox.marks.own.expect(to.sub, &to.name);
-                file::rename_noreplace(from, &at.name, mailbox.sub(to.sub), &to.name)?;
-            }
-        }
-        self.moved = false;
-        Ok(())
-    }
-
-    /// Gives up the base name for one that nobody has; the old one stays
-    /// known as the message's GUID.
-    fn rebase(&mut self) {
-        let old = FileName::parse(&self.name).base().to_vec();
-        self.guid.get_or_insert(old);
-        self.name = rebased(&self.name);
-    }
-
-    /// Messages without any flag go to `new`, so that other programs take
-    /// them for new as well.
-    fn target(&self, letters: Letters) -> Location {
-        let base = FileName::parse(&self.name).base();
-        let bare = base.len() == self.name.len();
-        if bare && self.flags.is_empty() && self.keywords.is_empty() {
-            return Location {
-                sub: Sub::New,
-                name: base.to_vec(),
-            };
-        }
-        let mut name = Vec::with_capacity(self.name.len() + 8);
-        write_with_flags(&mut name, &self.name, self.flags, letters);
-        Location {
-            sub: Sub::Cur,
-            name,
         }
     }
 }

@@ -119,7 +119,7 @@ impl Changes {
         let start = out.len();
         let full = |out: &Vec<u8>| out.len() - start >= STEP_OCTETS;
         if std::mem::take(&mut self.advance.keywords_changed) {
-            selected.write_flags_responses(out);
+            selected.write_flags_responses(out, style.enabled);
         }
         if style.enabled.vanished() && !self.advance.expunged.is_empty() {
             let gone = std::mem::take(&mut self.advance.expunged);

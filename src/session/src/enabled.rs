@@ -16,7 +16,12 @@ pub struct Enabled {
     /// Mailboxes that are for something else than mail are shown, and
     /// messages with `$Service`.
     pub show_all: bool,
+    /// The client calls `$MDNSent` `$MDN`; see `flag_names`.
+    pub short_mdn: bool,
 }
+
+/// For sessions on other accounts alone: what the client calls `$MDNSent`.
+pub(crate) const MDN_NAMES: [&str; 2] = ["X-ROOST-MDNSENT", "X-ROOST-MDN"];
 
 impl Enabled {
     /// Expunged messages are told by their UIDs.
@@ -24,7 +29,7 @@ impl Enabled {
         self.qresync || self.uid_only
     }
 
-    /// What to ENABLE for it.
+    /// What to ENABLE for it in a session on another account.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
         [
             (self.rev2, "IMAP4rev2"),
@@ -32,6 +37,8 @@ impl Enabled {
             (self.qresync, "QRESYNC"),
             (self.uid_only, "UIDONLY"),
             (self.show_all, "X-ROOST-SHOWALL"),
+            (!self.short_mdn, MDN_NAMES[0]),
+            (self.short_mdn, MDN_NAMES[1]),
         ]
         .into_iter()
         .filter_map(|(on, name)| on.then_some(name))

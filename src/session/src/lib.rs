@@ -29,6 +29,7 @@ mod crew;
 pub mod enabled;
 pub mod error;
 pub mod facts;
+mod flag_names;
 mod foreign;
 pub mod job;
 pub mod link;

@@ -314,7 +314,7 @@ impl Session {
         };
         selected.rights_as_of = changes;
         if selected.set_rights(rights) {
-            selected.write_flags_responses(out);
+            selected.write_flags_responses(out, self.enabled);
         }
         Ok(())
     }

@@ -2,7 +2,9 @@
 
 use crate::attention::{Attention, Policy};
 use crate::changes::{Changes, Knows, Style, Told};
+use crate::enabled::Enabled;
 use crate::error::{Error, Fatal};
+use crate::flag_names;
 use crate::rights;
 use crate::session::Session;
 use crate::told::ToldModSeq;
@@ -340,14 +342,16 @@ impl Selected {
     /// Appends a message's flag list as this session sees it.
     pub fn write_flags(&self, out: &mut Vec<u8>, row: &Row, style: Style) {
         let keywords = self.view.snapshot().keyword_names(row.keywords);
+        let keywords = flag_names::shown(keywords, style.enabled.short_mdn);
         let recent = !style.enabled.rev2 && self.is_recent(row);
-        write::flag_list_with_recent(out, row.flags, keywords, recent);
+        write::flag_list_with_recent(out, row.flags, &*keywords, recent);
     }
 
     /// Appends FLAGS and PERMANENTFLAGS.
-    pub(crate) fn write_flags_responses(&self, out: &mut Vec<u8>) {
+    pub(crate) fn write_flags_responses(&self, out: &mut Vec<u8>, enabled: Enabled) {
         let keywords = self.view.snapshot().keywords();
-        write::flags_response(out, SystemFlags::ALL, keywords);
+        let keywords = flag_names::shown(keywords, enabled.short_mdn);
+        write::flags_response(out, SystemFlags::ALL, &*keywords);
         let (code, text) = match self.read_only {
             true => (
                 ResponseCode::PermanentFlags {

@@ -136,7 +136,7 @@ impl Job for Resync {
 }
 
 fn describe(session: &Session, selected: &mut Selected, out: &mut Vec<u8>) {
-    selected.write_flags_responses(out);
+    selected.write_flags_responses(out, session.enabled);
     let snapshot = selected.view().snapshot();
     write::exists(out, selected.view().len());
     if !session.rev2() {

@@ -113,11 +113,13 @@ impl Across {
             let head = self.head(turn);
             turn.begin(to, &head)?;
         }
+        let short_mdn = turn.session.enabled.short_mdn;
         let output = turn.output(to)?;
         announce(
             output,
             message.flags.system,
             &message.flags.keywords,
+            short_mdn,
             message.date,
         );
         output.push(b'{');

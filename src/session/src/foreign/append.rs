@@ -75,6 +75,7 @@ impl Append {
 
     /// Announces the message.
     fn ask(&mut self, turn: &mut Turn<'_>, id: LinkId) -> Result<Next, Error> {
+        let short_mdn = turn.session.enabled.short_mdn;
         let output = turn.output(id)?;
         let AppendMessage {
             flags,
@@ -83,7 +84,7 @@ impl Append {
             literal8,
             ..
         } = &self.message;
-        announce(output, flags.system, &flags.keywords, *date);
+        announce(output, flags.system, &flags.keywords, short_mdn, *date);
         output.extend_from_slice(if *literal8 { b"~{" } else { b"{" });
         write::number64(output, *size);
         output.extend_from_slice(b"}\r\n");

@@ -5,6 +5,7 @@
 use super::fetching::{self, Removed, Removing};
 use super::{Event, Next, Task, Turn, lost, no_link};
 use crate::error::Error;
+use crate::flag_names;
 use crate::job::Reply;
 use crate::link::LinkId;
 use crate::rights;
@@ -78,10 +79,11 @@ impl Incoming {
             true => fetched(text.bytes),
             false => None,
         };
-        let Some(message) = message else {
+        let Some(mut message) = message else {
             turn.pass(text);
             return Ok(());
         };
+        flag_names::settle(&mut message.flags.keywords, false);
         let within = rights::flags(turn.session.rights(&self.to.name()));
         let keywords: &[Keyword] = match within.keywords {
             true => &message.flags.keywords,

@@ -40,6 +40,7 @@ pub(crate) use place::{Place, subscription};
 pub(crate) use remote::Remote;
 
 use crate::error::Error;
+use crate::flag_names;
 use crate::job::Reply;
 use crate::link::{Ask, LinkError, LinkId};
 use crate::session::{Session, Silence};
@@ -151,15 +152,18 @@ pub(crate) struct Turn<'a> {
     partial: &'a mut bool,
 }
 
-/// Appends what stands before the literal of a message in an APPEND.
+/// Appends what stands before the literal of a message in an APPEND; the
+/// session there takes its names of flags for the client's.
 fn announce(
     output: &mut Vec<u8>,
     flags: SystemFlags,
     keywords: &[Keyword],
+    short_mdn: bool,
     date: Option<UnixTime>,
 ) {
     output.push(b' ');
-    write::flag_list(output, flags, keywords, None);
+    let keywords = flag_names::shown(keywords, short_mdn);
+    write::flag_list(output, flags, &*keywords, None);
     output.push(b' ');
     if let Some(date) = date {
         write::internal_date(output, date);

@@ -32,6 +32,8 @@ pub(super) struct Out {
     body: Option<Body>,
     stage: Stage,
     moved: bool,
+    /// See [`announce`].
+    short_mdn: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -76,6 +78,7 @@ impl Out {
             body: None,
             stage: Stage::Begins,
             moved: false,
+            short_mdn: false,
         })
     }
 
@@ -92,7 +95,7 @@ impl Out {
                         continue;
                     };
                     let keywords = picture.keyword_names(row.keywords);
-                    announce(output, row.flags, keywords, Some(date));
+                    announce(output, row.flags, keywords, self.short_mdn, Some(date));
                     output.push(b'{');
                     write::number64(output, size);
                     output.extend_from_slice(if sync { b"}\r\n" } else { b"+}\r\n" });
@@ -116,6 +119,7 @@ impl Out {
             Ok(id) => id,
             Err(ask) => return Ok(ask),
         };
+        self.short_mdn = turn.session.enabled.short_mdn;
         let mut first = Vec::new();
         self.sent.clear();
         if !self.announce(&mut first, true)? {

@@ -15,7 +15,12 @@ use std::mem;
 impl Session {
     /// Takes what the client sent. Only to be called when the last
     /// [`Progress`] asked for it.
-    pub fn take(&mut self, frame: Frame, out: &mut Vec<u8>) -> Progress {
+    pub fn take(&mut self, mut frame: Frame, out: &mut Vec<u8>) -> Progress {
+        match &mut frame {
+            Frame::AppendStart(start) => self.settle_flags(&mut start.message.flags),
+            Frame::AppendNext(message) => self.settle_flags(&mut message.flags),
+            _ => {}
+        }
         match frame {
             Frame::Command(bytes) => self.command(bytes, out),
             Frame::NeedContinuation => {
@@ -232,7 +237,7 @@ impl Session {
     }
 
     fn command(&mut self, bytes: Vec<u8>, out: &mut Vec<u8>) -> Progress {
-        let request = match parse(&bytes) {
+        let mut request = match parse(&bytes) {
             Ok(request) => request,
             Err(error) => {
                 let out_of_place = error.kind.and_then(|kind| self.out_of_place(kind));
@@ -245,6 +250,7 @@ impl Session {
             return self.bad(Some(&request.tag), None, text, out);
         }
         self.bad_commands = 0;
+        self.settle_names(&mut request.command);
         if kind != CommandKind::Logout
             && let Err(fatal) = self.renew_rights(false, out)
         {

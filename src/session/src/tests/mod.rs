@@ -6,6 +6,7 @@ pub(crate) mod bench;
 mod compress;
 mod conversation;
 mod encrypted;
+mod flag_names;
 mod folders;
 mod listing;
 mod messages;

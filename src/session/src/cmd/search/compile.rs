@@ -3,10 +3,11 @@
 use super::charset::Charset;
 use super::key::{Days, Key, Sizes};
 use crate::error::Error;
+use crate::flag_names;
 use crate::selected::Selected;
 use roost_imap::command::SearchKey;
 use roost_message::search::Needle;
-use roost_types::{ObjectId, SeqNum, SeqSet, SequenceSet, SystemFlags, UidSet, UnixTime};
+use roost_types::{Keyword, ObjectId, SeqNum, SeqSet, SequenceSet, SystemFlags, UidSet, UnixTime};
 
 /// Recursion is bounded by the depth that the parser allows.
 pub(super) struct Compiler<'a> {
@@ -39,8 +40,8 @@ impl<'a> Compiler<'a> {
             SearchKey::Uid(set) => Key::Uids(self.uids(&set)),
             SearchKey::Flag(flag) => Key::Flag(flag),
             SearchKey::NotFlag(flag) => not(Key::Flag(flag)),
-            SearchKey::Keyword(keyword) => Key::Keyword(keyword),
-            SearchKey::NotKeyword(keyword) => not(Key::Keyword(keyword)),
+            SearchKey::Keyword(keyword) => named(keyword),
+            SearchKey::NotKeyword(keyword) => not(named(keyword)),
             SearchKey::Recent => Key::Recent,
             SearchKey::Old => not(Key::Recent),
             SearchKey::New => Key::And(vec![Key::Recent, not(Key::Flag(SystemFlags::SEEN))]),
@@ -117,6 +118,14 @@ impl<'a> Compiler<'a> {
             SequenceSet::Saved => self.selected.saved.clone(),
             ranges @ SequenceSet::Ranges(_) => ranges.resolve(self.selected.view().last_uid()),
         }
+    }
+}
+
+/// Other programs may have used another name for the same flag.
+fn named(keyword: Keyword) -> Key {
+    match flag_names::is_mdn(&keyword) {
+        true => Key::Or(flag_names::names().cloned().map(Key::Keyword).collect()),
+        false => Key::Keyword(keyword),
     }
 }
 

@@ -327,3 +327,33 @@ fn a_very_long_last_line() {
     let end = &cut[cut.len().saturating_sub(200)..];
     assert!(matches!(client.progress, crate::Progress::End(_)), "{end}");
 }
+
+#[test]
+fn a_flag_with_two_names_has_the_one_that_the_client_used_last_anywhere() {
+    let world = World::new();
+    world.bob.client().fill("INBOX", 1);
+    let mut client = world.client();
+    client.say("a APPEND INBOX ($MDN) {2+}\r\nx\n");
+    client.say("a SELECT ~bob/INBOX");
+    client.say("a STORE 1 +FLAGS.SILENT ($MDNSent)");
+    client.expect(
+        "a FETCH 1 FLAGS",
+        &[
+            "* 1 FETCH (FLAGS ($MDNSent \\Recent))",
+            "a OK Fetch completed",
+        ],
+    );
+    client.say("a SELECT INBOX");
+    let flags = client.say("a FETCH 1 FLAGS");
+    assert!(flags.contains("FLAGS ($MDNSent "), "{flags}");
+    client.say("a SEARCH KEYWORD $MDN");
+    client.say("a COPY 1 ~bob/INBOX");
+    let selected = client.say("a SELECT ~bob/INBOX");
+    assert!(selected.contains("\\Draft $MDN)\r\n"), "{selected}");
+    let flags = client.say("a FETCH 1:2 FLAGS");
+    assert!(flags.contains("* 1 FETCH (FLAGS ($MDN"), "{flags}");
+    assert!(
+        flags.contains("* 2 FETCH (FLAGS ($MDN \\Recent))"),
+        "{flags}"
+    );
+}

@@ -9,7 +9,7 @@ use crate::session::{Session, State};
 use roost_imap::command::AclCommand;
 use roost_imap::{Command, CommandKind, ResponseCode};
 use roost_store::acl::Subject;
-use roost_store::{Error as StoreError, Mailbox, Reader, Within};
+use roost_store::{Error as StoreError, Mailbox, Reader, Sight, Within};
 use roost_types::{MailboxName, Rights, SystemFlags, Uid, UidSet};
 use std::sync::Arc;
 
@@ -103,6 +103,22 @@ impl Session {
     /// another name.
     pub(crate) fn is_foreign(&self) -> bool {
         self.identity.asker.is_some()
+    }
+
+    /// What is shown of a mailbox to who has these rights to it.
+    pub(crate) fn sight(&self, rights: Rights) -> Sight {
+        Sight {
+            service: self.enabled.show_all,
+            hidden: !self.settings.hide_hidden || rights.contains(Rights::ADMIN),
+        }
+    }
+
+    /// What is shown of a mailbox.
+    pub(crate) fn sight_of(&self, name: &MailboxName) -> Sight {
+        match self.settings.hide_hidden {
+            true => self.sight(self.rights(name)),
+            false => self.sight(Rights::ALL),
+        }
     }
 
     fn subject(&self) -> Subject<'_> {
@@ -309,11 +325,12 @@ impl Session {
         if mid_response {
             return Ok(());
         }
+        let sight = self.sight(rights);
         let State::Selected(selected) = &mut self.state else {
             return Ok(());
         };
         selected.rights_as_of = changes;
-        if selected.set_rights(rights) {
+        if selected.set_rights(rights, sight) {
             selected.write_flags_responses(out, self.enabled);
         }
         Ok(())

@@ -12,7 +12,7 @@ use crate::view::View;
 use roost_imap::ResponseCode;
 use roost_imap::write::{self, Status};
 use roost_store::events::Counts;
-use roost_store::{FlagChange, FlagMode, Mailbox, Reader, Row, Snapshot, Within};
+use roost_store::{FlagChange, FlagMode, Mailbox, Reader, Row, Sight, Snapshot, Within};
 use roost_types::{
     MailboxName, ModSeq, Rights, SeqNum, SeqSet, SequenceSet, SystemFlags, Uid, UidSet,
 };
@@ -41,6 +41,9 @@ pub struct Selected {
     /// The client wants to know of every new MODSEQ.
     condstore: bool,
     attention: Attention,
+    sight: Sight,
+    /// The view is of another sight.
+    sight_changed: bool,
 }
 
 impl Selected {
@@ -56,7 +59,9 @@ impl Selected {
         let changes = mailbox.changes();
         let reader = session.reader(&mailbox)?;
         // Opening it has brought it up to date.
-        let view = View::new(picture_for(reader.as_ref(), &mailbox.snapshot()));
+        let sight = session.sight(rights);
+        let picture = picture_for(reader.as_ref(), &mailbox.snapshot());
+        let view = View::new(mailbox.shown(&picture, sight));
         let told = ToldModSeq::new(view.snapshot().highest_modseq());
         let mut selected = Self {
             told,
@@ -72,6 +77,8 @@ impl Selected {
             recent: UidSet::new(),
             saved: UidSet::new(),
             changes,
+            sight,
+            sight_changed: false,
         };
         selected.claim_recent();
         Ok(selected)
@@ -95,8 +102,10 @@ impl Selected {
         self.rights
     }
 
-    /// True where they were others before.
-    pub(crate) fn set_rights(&mut self, rights: Rights) -> bool {
+    /// True where they were others before. What is shown with these rights
+    /// follows with the next step of the view.
+    pub(crate) fn set_rights(&mut self, rights: Rights, sight: Sight) -> bool {
+        self.sight_changed |= std::mem::replace(&mut self.sight, sight) != sight;
         std::mem::replace(&mut self.rights, rights) != rights
     }
 
@@ -170,11 +179,19 @@ impl Selected {
             return Err(Fatal::UidValidityChanged.into());
         }
         // A step before may have brought the view further already.
-        let nothing_new = snapshot.generation() <= old.generation();
+        let newer = snapshot.generation() > old.generation();
+        let nothing_new = !newer && !self.sight_changed;
         if nothing_new && !(expunges && self.view.has_ghosts()) {
             return Ok(Changes::default());
         }
-        let snapshot = if nothing_new { &old } else { snapshot };
+        let snapshot = &match (nothing_new, newer) {
+            (true, _) => Arc::clone(&old),
+            (false, true) => self.shown(snapshot),
+            (false, false) => {
+                let newest = picture_for(self.reader.as_ref(), &self.mailbox.snapshot());
+                self.shown(&newest)
+            }
+        };
         let last = self.view.last_uid();
         let asked = !matches!(told, Told::Nothing);
         let mut knows = Knows::new(told, &old, snapshot, self.condstore);
@@ -197,6 +214,19 @@ impl Selected {
             self.told.expunged();
         }
         Ok(Changes::new(advance, self))
+    }
+
+    /// What of `whole` this session shows. Messages come at the end alone: one
+    /// that was left out, and whose UID the client has passed, stays so.
+    fn shown(&mut self, whole: &Arc<Snapshot>) -> Arc<Snapshot> {
+        self.sight_changed = false;
+        let shown = self.mailbox.shown(whole, self.sight);
+        let old = self.view.snapshot();
+        if old.left_out().is_empty() {
+            return shown;
+        }
+        // What was passed earlier comes back again each time.
+        shown.without(&old.came_back(&shown))
     }
 
     /// Changes what the client is told; what it has missed so far is to be
@@ -223,9 +253,21 @@ impl Selected {
 
     /// The mailbox as the client knows it.
     pub(crate) fn counts_told(&self) -> Counts {
-        let mut counts = Counts::of(&self.mailbox, self.view.snapshot());
-        counts.messages = self.view.len();
-        if self.attention.has_untold(&self.view) {
+        let shown = self.view.snapshot();
+        let (mut counts, told) = match self.sight {
+            Sight::USUAL => {
+                let mut counts = Counts::of(&self.mailbox, shown);
+                counts.messages = self.view.len();
+                (counts, true)
+            }
+            // Others see less or more of it: all has been told, or nothing.
+            _ => {
+                let whole = picture_for(self.reader.as_ref(), &self.mailbox.snapshot());
+                let newest = whole.generation() == shown.generation() && !self.view.has_ghosts();
+                (Counts::now(&self.mailbox), newest)
+            }
+        };
+        if !told || self.attention.has_untold(&self.view) {
             // Like no state that it can be in.
             counts.uid_next = Uid::MIN;
         }

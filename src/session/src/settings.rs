@@ -27,6 +27,9 @@ pub struct Settings {
     pub max_notify: usize,
     /// LIST shows mailboxes that are for something else than mail.
     pub sees_non_mail: bool,
+    /// Messages with `$Hidden` are shown to those alone who administrate their
+    /// mailbox.
+    pub hide_hidden: bool,
     /// How to reach the administrator, as a URI (RFC 5464 §6.2.2).
     pub admin: Option<String>,
     /// A note about the server (RFC 5464 §6.2.1).
@@ -91,6 +94,7 @@ impl Default for Settings {
             max_bad_commands: 20,
             max_notify: MAX_NOTIFY,
             sees_non_mail: false,
+            hide_hidden: false,
             admin: None,
             comment: None,
             running_interval: Some(RUNNING_INTERVAL),

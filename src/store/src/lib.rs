@@ -57,5 +57,6 @@ pub use quota::{Known, Usage};
 pub use seen::Reader;
 pub use snapshot::diff::Diff;
 pub use snapshot::keywords::KeywordSetId;
+pub use snapshot::sight::Sight;
 pub use snapshot::{Row, Snapshot};
 pub use store::Store;

@@ -55,6 +55,7 @@ pub const CAPABILITIES: &[&str] = &[
     "ACL",
     "RIGHTS=texk",
     "LIST-MYRIGHTS",
+    "X-ROOST-SHOWALL",
 ];
 
 /// As the CAPABILITY response code takes them.

@@ -206,7 +206,7 @@ impl Setting {
                 false => Ok(()),
             };
         }
-        let status = match others.status(name) {
+        let status = match others.status(name, session.sight_of(name)) {
             Ok(status) => status,
             Err(StoreError::NoSuchMailbox | StoreError::NotSelectable) => return Ok(()),
             Err(StoreError::Permission { .. }) => return no_access(session, name, out),

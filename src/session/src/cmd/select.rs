@@ -101,6 +101,9 @@ fn resync(session: &Session, known: &QResync, reply: Reply) -> Result<Started, E
     if let Some(in_step) = in_step(selected, known) {
         vanished = vanished.difference(&UidSet::range(Uid::MIN, in_step));
     }
+    // Whether the client has been shown these, its numbers do not tell.
+    let left_out = selected.view().snapshot().left_out();
+    vanished.extend_set(&left_out.intersection(asked));
     let fetch = Fetch::resync(session, since, asked, &vanished)?;
     Ok(Started::Job(Box::new(Resync { fetch, reply })))
 }

@@ -6,7 +6,7 @@ use crate::object_id;
 use crate::session::Session;
 use roost_imap::command::{StatusItem, StatusItems};
 use roost_imap::write::{self, StatusValues};
-use roost_store::{Details, Mailbox, Status};
+use roost_store::{Details, Mailbox, Sight, Status};
 use roost_types::MailboxName;
 
 pub(super) fn run(
@@ -28,9 +28,12 @@ pub(super) fn values(
     name: &MailboxName,
     items: StatusItems,
 ) -> Result<StatusValues, Error> {
-    let mut status = session.account.status(name, details(items))?;
+    let sight = session.sight_of(name);
+    let mut status = session
+        .account
+        .status_for(name, sight, details(items))?;
     if session.reads_for_itself() {
-        for_reader(session, name, &mut status)?;
+        for_reader(session, name, sight, &mut status)?;
     }
     let sizes = status.sizes.unwrap_or_default();
     let more = status.more.unwrap_or_default();
@@ -53,12 +56,17 @@ pub(super) fn values(
 }
 
 /// The counts as the client sees them, which has a `\Seen` of its own.
-fn for_reader(session: &Session, name: &MailboxName, status: &mut Status) -> Result<(), Error> {
+fn for_reader(
+    session: &Session,
+    name: &MailboxName,
+    sight: Sight,
+    status: &mut Status,
+) -> Result<(), Error> {
     let mailbox = session.account.open(name)?;
     let Some(reader) = session.reader(&mailbox)? else {
         return Ok(());
     };
-    let picture = reader.picture(&mailbox.snapshot());
+    let picture = mailbox.shown(&reader.picture(&mailbox.snapshot()), sight);
     status.messages = picture.len();
     status.uid_next = picture.uid_next();
     status.unseen = picture.unseen();

@@ -102,8 +102,10 @@ pub(super) fn searches_modseq(key: &SearchKey) -> bool {
 
 /// Those of `asked` that are not there any more, and of which it is not sure
 /// that they were gone at `since` already. Where the history does not reach
-/// back so far, that is all of them (RFC 7162 §3.2.6). What this client still
-/// counts as a message is left out: that is told as gone when it may be told.
+/// back so far, that is all of them (RFC 7162 §3.2.6). Messages that are there
+/// and not shown are told in any case, for an earlier session may have been
+/// shown them. What this client still counts as a message is not among them:
+/// that is told as gone when it may be told.
 pub(super) fn vanished_since(selected: &Selected, since: ModSeq, asked: &UidSet) -> UidSet {
     let view = selected.view();
     let Some(last) = Uid::new(view.snapshot().uid_next().get() - 1) else {
@@ -111,7 +113,10 @@ pub(super) fn vanished_since(selected: &Selected, since: ModSeq, asked: &UidSet)
     };
     let asked = asked.intersection(&UidSet::range(Uid::MIN, last));
     let gone = match selected.mailbox().vanished_since(since) {
-        Some(gone) => gone.intersection(&asked),
+        Some(mut gone) => {
+            gone.extend_set(view.snapshot().left_out());
+            gone.intersection(&asked)
+        }
         None => asked,
     };
     let here = view.uids_of(&view.seqs_of(&gone));

@@ -13,7 +13,7 @@ use roost_imap::ResponseCode;
 use roost_imap::command::{FetchItem, StatusItem, StatusItems};
 use roost_imap::write::{self, ListLine, MailboxAttribute, Status, StatusValues};
 use roost_store::events::{Changed, Counts, Event, TreeEvent, Wants};
-use roost_store::{Listener, Mailbox};
+use roost_store::{Details, Listener, Mailbox, Sight};
 use roost_types::{MailboxName, ObjectId, Rights, UidSet};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -269,7 +269,13 @@ impl Session {
         if condstore {
             items.insert(StatusItem::HighestModSeq);
         }
-        self.write_counts(name, counts, items, out);
+        match self.sight_of(name) {
+            Sight::USUAL => self.write_counts(name, counts, items, out),
+            sight => match self.account.status_for(name, sight, Details::Counts) {
+                Ok(status) => self.write_counts(name, &Counts::from(&status), items, out),
+                Err(error) => self.log_problem(&error.into()),
+            },
+        }
     }
 
     /// Appends a STATUS response.

@@ -19,6 +19,7 @@ mod replace;
 mod replay;
 mod resync;
 mod running;
+mod service;
 mod several;
 mod sync;
 mod uid_only;

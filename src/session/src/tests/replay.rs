@@ -164,10 +164,10 @@ enum Action {
 fn action() -> impl Strategy<Value = Action> {
     prop_oneof![
         2 => Just(Action::Append),
-        3 => (0usize..9, any::<bool>(), 0usize..4)
+        3 => (0usize..9, any::<bool>(), 0usize..5)
             .prop_map(|(at, add, flag)| Action::Flag { at, add, flag }),
-        2 => (0usize..9, 0usize..4).prop_map(|(at, flag)| Action::Silent { at, flag }),
-        2 => (0usize..9, 0usize..4, any::<bool>())
+        2 => (0usize..9, 0usize..5).prop_map(|(at, flag)| Action::Silent { at, flag }),
+        2 => (0usize..9, 0usize..5, any::<bool>())
             .prop_map(|(at, flag, silent)| Action::Conditional { at, flag, silent }),
         2 => (0usize..9).prop_map(|at| Action::Delete { at }),
         1 => Just(Action::Expunge),
@@ -177,7 +177,18 @@ fn action() -> impl Strategy<Value = Action> {
     ]
 }
 
-const FLAGS: [&str; 4] = ["\\Seen", "\\Flagged", "$a", "$b"];
+/// With the last one a message leaves the views of most.
+const FLAGS: [&str; 5] = ["\\Seen", "\\Flagged", "$a", "$b", "$Service"];
+
+/// Messages may come back by it, or go.
+fn of_service(action: &Action) -> bool {
+    match *action {
+        Action::Flag { flag, .. }
+        | Action::Silent { flag, .. }
+        | Action::Conditional { flag, .. } => FLAGS[flag] == "$Service",
+        _ => false,
+    }
+}
 
 /// Carries an action out in one session and replays what it heard.
 fn act(client: &mut Client, model: &mut Model, action: &Action) {
@@ -243,17 +254,18 @@ proptest! {
 
     #[test]
     fn replayed_views_equal_the_servers(
-        actions in prop::collection::vec((0usize..3, action()), 1..40)
+        actions in prop::collection::vec((0usize..4, action()), 1..40)
     ) {
         let site = Site::new();
-        let mut clients = [site.client(), site.client(), site.client()];
-        let mut models = [Model::default(), Model::default(), Model::default()];
+        let mut clients = [site.client(), site.client(), site.client(), site.client()];
+        let mut models = [(); 4].map(|()| Model::default());
         clients[0].fill("INBOX", 4);
         for (n, name) in [(1, "CONDSTORE"), (2, "QRESYNC")] {
             clients[n].say(&format!("e ENABLE {name}"));
             models[n].condstore = true;
             models[n].qresync = n == 2;
         }
+        clients[3].say("e ENABLE X-ROOST-SHOWALL");
         for (client, model) in clients.iter_mut().zip(&mut models) {
             model.hear(&client.say("s SELECT INBOX"), false);
             model.complete(client);
@@ -275,7 +287,20 @@ proptest! {
             let view = c.session.selected().unwrap().view();
             view.rows(SeqNum::MIN).map(|m| m.row.uid).collect()
         };
-        prop_assert_eq!(uids(&clients[0]), uids(&clients[1]));
-        prop_assert_eq!(uids(&clients[0]), uids(&clients[2]));
+        // What was away for a while is there again for those who come now.
+        let (mut usual, mut all) = (site.client(), site.client());
+        all.say("e ENABLE X-ROOST-SHOWALL");
+        for client in [&mut usual, &mut all] {
+            client.say("s EXAMINE INBOX");
+        }
+        prop_assert_eq!(uids(&clients[3]), uids(&all));
+        let usual_uids = uids(&usual);
+        for client in &clients[..3] {
+            let shown = uids(client);
+            prop_assert!(shown.iter().all(|uid| usual_uids.contains(uid)));
+            if !actions.iter().any(|(_, action)| of_service(action)) {
+                prop_assert_eq!(shown, usual_uids.clone());
+            }
+        }
     }
 }

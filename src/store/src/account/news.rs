@@ -54,7 +54,7 @@ impl Account {
     pub(crate) fn look(&self, name: &MailboxName) -> Result<(Counts, Option<Duration>), Error> {
         let mailbox = self.open_unlisted(name)?;
         self.keep(&mailbox);
-        let counts = Counts::of(&mailbox, &mailbox.snapshot());
+        let counts = Counts::now(&mailbox);
         Ok((counts, mailbox.wants_retry()))
     }
 

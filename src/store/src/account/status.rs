@@ -3,17 +3,21 @@
 use crate::error::Error;
 use crate::format::uidlist::{Guid, Head};
 use crate::format::{Dir, ExtraKeywords, KeywordFile};
-use crate::index::IndexFolder;
+use crate::index::{IndexFolder, LeftOut, Told};
 use crate::mailbox::{Mailbox, lock};
+use crate::snapshot::sight::Sight;
 use crate::snapshot::{Row, Snapshot};
 use roost_os::dir::DirStamp;
 use roost_types::{Keyword, ModSeq, SystemFlags, Uid, UidValidity, UnixTime};
 use std::path::Path;
+use std::sync::Arc;
 
 /// Counts of one mailbox at one moment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Status {
     pub messages: u32,
+    /// Messages that are there and not shown, nor counted by the others.
+    pub left_out: u32,
     pub recent: u32,
     pub unseen: u32,
     pub deleted: u32,
@@ -76,6 +80,8 @@ pub struct More {
 pub(crate) struct Found {
     /// Its generation.
     pub of: u64,
+    /// What is shown of it.
+    pub sight: Sight,
     pub sizes: Sizes,
     pub more: Option<More>,
 }
@@ -83,22 +89,29 @@ pub(crate) struct Found {
 const MEDIA: &str = "$Media";
 
 impl Mailbox {
-    /// Counts of the newest picture.
+    /// Counts of the newest picture as most see it.
     pub fn status(&self, details: Details) -> Result<Status, Error> {
-        let picture = self.snapshot();
+        self.status_for(Sight::USUAL, details)
+    }
+
+    /// Counts of what is shown of the newest picture.
+    pub fn status_for(&self, sight: Sight, details: Details) -> Result<Status, Error> {
+        let whole = self.snapshot();
+        let shown = self.shown(&whole, sight);
         let found = match details {
             Details::Counts => None,
-            Details::Sizes | Details::All => Some(self.found(&picture, details)?),
+            Details::Sizes | Details::All => Some(self.found(&whole, &shown, sight, details)?),
         };
         Ok(Status {
-            messages: picture.len(),
-            recent: picture.recent(),
-            unseen: picture.unseen(),
-            deleted: picture.deleted(),
-            uid_next: picture.uid_next(),
-            uid_validity: picture.uid_validity(),
+            messages: shown.len(),
+            left_out: count(&shown),
+            recent: shown.recent(),
+            unseen: shown.unseen(),
+            deleted: shown.deleted(),
+            uid_next: shown.uid_next(),
+            uid_validity: shown.uid_validity(),
             highest_modseq: match self.keeps_modseqs() {
-                true => picture.highest_modseq(),
+                true => shown.highest_modseq(),
                 false => ModSeq(0),
             },
             mailbox_id: self.guid(),
@@ -107,31 +120,69 @@ impl Mailbox {
         })
     }
 
-    /// What was found out before of the same picture.
-    pub(crate) fn known_details(&self, picture: &Snapshot) -> Option<Found> {
-        lock(&self.details).filter(|found| found.of == picture.generation())
+    /// What the last word of a log tells of the mailbox.
+    pub(crate) fn told(&self, whole: &Arc<Snapshot>) -> Told {
+        let shown = self.shown(whole, Sight::USUAL);
+        let least = Sight {
+            service: false,
+            hidden: false,
+        };
+        let left_out = count(&shown);
+        let details = self.known_details(whole, Sight::USUAL);
+        Told {
+            messages: shown.len(),
+            recent: shown.recent(),
+            unseen: shown.unseen(),
+            deleted: shown.deleted(),
+            uid_next: shown.uid_next().get(),
+            modseq: shown.highest_modseq().0,
+            sizes: details.map(|details| details.sizes),
+            more: details.and_then(|details| details.more),
+            left_out: Some(LeftOut {
+                service: left_out,
+                hidden: count(&self.shown(whole, least)).saturating_sub(left_out),
+            }),
+        }
     }
 
-    fn found(&self, picture: &Snapshot, details: Details) -> Result<Found, Error> {
-        let known = self.known_details(picture);
+    /// What was found out before of the same picture.
+    fn known_details(&self, whole: &Snapshot, sight: Sight) -> Option<Found> {
+        let of = (whole.generation(), whole.effective(sight));
+        lock(&self.details).filter(|found| (found.of, found.sight) == of)
+    }
+
+    fn found(
+        &self,
+        whole: &Arc<Snapshot>,
+        shown: &Arc<Snapshot>,
+        sight: Sight,
+        details: Details,
+    ) -> Result<Found, Error> {
+        let known = self.known_details(whole, sight);
         let sizes = match known {
             Some(found) => found.sizes,
-            None => self.sizes(picture)?,
+            None => self.sizes(whole, shown)?,
         };
         let more = match known.and_then(|found| found.more) {
-            None if details == Details::All => Some(self.more(picture)?),
+            None if details == Details::All => Some(self.more(shown)?),
             known => known,
         };
-        let of = picture.generation();
-        let found = Found { of, sizes, more };
+        let found = Found {
+            of: whole.generation(),
+            sight: whole.effective(sight),
+            sizes,
+            more,
+        };
         *lock(&self.details) = Some(found);
         Ok(found)
     }
 
-    fn sizes(&self, picture: &Snapshot) -> Result<Sizes, Error> {
+    /// What the mailbox takes is the same for all.
+    fn sizes(&self, whole: &Arc<Snapshot>, shown: &Arc<Snapshot>) -> Result<Sizes, Error> {
+        let all = Arc::ptr_eq(whole, shown);
         let mut sizes = Sizes::default();
-        for (_, row) in picture.iter() {
-            let size = match picture.known_size(row.uid) {
+        for (_, row) in whole.iter() {
+            let size = match whole.known_size(row.uid) {
                 Some(size) => size,
                 None => match self.size(row.uid) {
                     Ok(size) => size,
@@ -140,9 +191,12 @@ impl Mailbox {
                     Err(e) => return Err(e),
                 },
             };
-            sizes.all += size;
-            let stored = picture.cold(row.uid.get()).and_then(|cold| cold.stored());
+            let stored = whole.cold(row.uid.get()).and_then(|cold| cold.stored());
             sizes.stored += stored.unwrap_or(size);
+            if !all && shown.left_out().contains(row.uid) {
+                continue;
+            }
+            sizes.all += size;
             if row.flags.contains(SystemFlags::DELETED) {
                 sizes.deleted += size;
             }
@@ -187,9 +241,19 @@ impl Mailbox {
     }
 }
 
+/// How many messages are left out.
+fn count(shown: &Snapshot) -> u32 {
+    u32::try_from(shown.left_out().len()).unwrap_or(u32::MAX)
+}
+
 /// What the index says of the mailbox in `directory`, where opening it would
 /// come to the same; `None` where that, or a detail of it, is not known.
-pub(super) fn told(index: &IndexFolder, directory: &Path, details: Details) -> Option<Status> {
+pub(super) fn told(
+    index: &IndexFolder,
+    directory: &Path,
+    sight: Sight,
+    details: Details,
+) -> Option<Status> {
     let dir = Dir::open(directory).ok()?;
     let head = Head::read(&dir).ok()??;
     let settled = index.told(head.guid)?;
@@ -200,8 +264,13 @@ pub(super) fn told(index: &IndexFolder, directory: &Path, details: Details) -> O
         && KeywordFile::stamp_in(&dir).ok()? == settled.letters
         && ExtraKeywords::stamp_in(&dir).ok()? == settled.extra;
     let told = settled.told;
+    let left_out = told.left_out.filter(|left_out| left_out.is_of(sight))?;
     let status = Status {
         messages: told.messages,
+        left_out: match sight.service {
+            true => 0,
+            false => left_out.service,
+        },
         recent: told.recent,
         unseen: told.unseen,
         deleted: told.deleted,

@@ -9,6 +9,7 @@ use crate::account::Account;
 use crate::account::status::{Details, Status};
 use crate::error::Error;
 use crate::mailbox::Mailbox;
+use crate::snapshot::sight::Sight;
 use roost_types::{MailboxName, UidSet};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -99,13 +100,16 @@ impl Listener {
         self.hub.lock().is_subscribed(name)
     }
 
-    /// Counts of a mailbox, from which its changes are reckoned from now on.
-    /// Blocks on the disk.
-    pub fn status(&self, name: &MailboxName) -> Result<Status, Error> {
+    /// Counts of what is shown of a mailbox; its changes are reckoned from now
+    /// on. Blocks on the disk.
+    pub fn status(&self, name: &MailboxName, sight: Sight) -> Result<Status, Error> {
         let before = self.hub.stamps_of(name);
         let status = self.account.status(name, Details::Counts)?;
         self.hub.found(name, Counts::from(&status), before);
-        Ok(status)
+        match sight {
+            Sight::USUAL => Ok(status),
+            other => self.account.status_for(name, other, Details::Counts),
+        }
     }
 
     /// Finds out what has happened, for about `budget`; true when there is
@@ -257,7 +261,7 @@ impl Listener {
     /// A mailbox to which messages are about to be added; for [`Self::added`].
     /// `None` when others have changed it and that is not told yet.
     pub fn before_adding(&self, mailbox: &Mailbox) -> Option<Counts> {
-        let counts = Counts::of(mailbox, &mailbox.snapshot());
+        let counts = Counts::now(mailbox);
         let state = self.hub.lock();
         let id = state.ids.get(&mailbox.name())?;
         let known = state.folders.get(id)?;
@@ -270,10 +274,11 @@ impl Listener {
     /// This listener's own side has added these messages: that is not told
     /// unless something else has happened as well.
     pub fn added(&mut self, mailbox: &Mailbox, before: Counts, uids: &UidSet) {
-        let counts = Counts::of(mailbox, &mailbox.snapshot());
+        let counts = Counts::now(mailbox);
         let count = u32::try_from(uids.len()).unwrap_or(u32::MAX);
         let next = uids.max().and_then(roost_types::Uid::next);
-        if before.messages.checked_add(count) == Some(counts.messages)
+        let all = |counts: &Counts| counts.messages.saturating_add(counts.left_out);
+        if all(&before).checked_add(count) == Some(all(&counts))
             && next == Some(counts.uid_next)
             && uids.min() >= Some(before.uid_next)
         {

@@ -38,12 +38,16 @@ pub use tree::TreeEvent;
 use crate::account::status::Status;
 use crate::mailbox::Mailbox;
 use crate::snapshot::Snapshot;
+use crate::snapshot::sight::Sight;
 use roost_types::{ModSeq, Uid, UidValidity};
 
-/// What is told of a mailbox that is not selected.
+/// What is told of a mailbox that is not selected, as most see it
+/// ([`Sight::USUAL`]).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Counts {
     pub messages: u32,
+    /// Messages that are there and not shown, nor counted by the others.
+    pub left_out: u32,
     pub unseen: u32,
     pub uid_next: Uid,
     pub uid_validity: UidValidity,
@@ -72,7 +76,8 @@ impl Changed {
     /// What `new` has that `old` had not.
     pub fn between(old: &Counts, new: &Counts) -> Self {
         let validity = old.uid_validity != new.uid_validity;
-        let messages = validity || old.messages != new.messages || old.uid_next != new.uid_next;
+        let counted = |c: &Counts| (c.messages, c.left_out, c.uid_next);
+        let messages = validity || counted(old) != counted(new);
         let unseen = old.unseen != new.unseen;
         let flags = unseen || old.highest_modseq != new.highest_modseq;
         Self {
@@ -89,6 +94,7 @@ impl From<&Status> for Counts {
     fn from(status: &Status) -> Self {
         Self {
             messages: status.messages,
+            left_out: status.left_out,
             unseen: status.unseen,
             uid_next: status.uid_next,
             uid_validity: status.uid_validity,
@@ -98,10 +104,17 @@ impl From<&Status> for Counts {
 }
 
 impl Counts {
-    /// Of a picture of `mailbox`, the newest or an older one.
+    /// Of `mailbox` as it is now.
+    pub fn now(mailbox: &Mailbox) -> Self {
+        let shown = mailbox.shown(&mailbox.snapshot(), Sight::USUAL);
+        Self::of(mailbox, &shown)
+    }
+
+    /// Of what is shown of `mailbox`, now or before.
     pub fn of(mailbox: &Mailbox, picture: &Snapshot) -> Self {
         Self {
             messages: picture.len(),
+            left_out: u32::try_from(picture.left_out().len()).unwrap_or(u32::MAX),
             unseen: picture.unseen(),
             uid_next: picture.uid_next(),
             uid_validity: picture.uid_validity(),

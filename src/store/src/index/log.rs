@@ -12,7 +12,7 @@
 
 use super::bytes::{Put, Take};
 use super::folder::{BootId, FILE_MODE, IndexPlace};
-use super::told::{Settled, Told};
+use super::told::{LeftOut, Settled, Told};
 use crate::account::status::{More, Sizes};
 use crate::format::uidlist::{Guid, Stamp};
 use roost_os::dir::DirStamp;
@@ -30,7 +30,7 @@ pub(super) const HEAD: usize = 8 + 4 + 4 + 8 + 16;
 const RECORD: usize = 4 + 4 + 4 + 1;
 /// A record `Closed` that tells everything.
 pub(super) const TAIL: usize =
-    RECORD + 1 + 2 * 6 * 8 + 6 * 8 + (4 + 2 + 2) * 8 + 5 * 4 + 8 + 1 + 3 * 8 + 2 + 8 + 4;
+    RECORD + 1 + 2 * 6 * 8 + 6 * 8 + (4 + 2 + 2) * 8 + 5 * 4 + 8 + 1 + 3 * 8 + 2 + 8 + 4 + 2 * 4;
 /// What most logs are smaller than, in octets.
 const USUAL_LOG: usize = 4096;
 /// Largest log read, in octets.
@@ -359,6 +359,10 @@ fn put_told(out: &mut Vec<u8>, told: &Told) {
     out.u8(u8::from(more.oldest.is_some()));
     out.bytes(&more.oldest.map_or(0, |date| date.0).to_le_bytes());
     out.u32(more.unseen_media);
+    if let Some(left_out) = told.left_out {
+        out.u32(left_out.service);
+        out.u32(left_out.hidden);
+    }
 }
 
 fn take_told(take: &mut Take<'_>) -> Option<Told> {
@@ -387,6 +391,14 @@ fn take_told(take: &mut Take<'_>) -> Option<Told> {
                 oldest: dated.then_some(oldest),
                 unseen_media,
             })
+        },
+        // Logs of older versions end here.
+        left_out: match take.is_empty() {
+            true => None,
+            false => Some(LeftOut {
+                service: take.u32()?,
+                hidden: take.u32()?,
+            }),
         },
     })
 }

@@ -25,7 +25,7 @@ pub(crate) use block::{Block, RowBlock};
 pub(crate) use change::OddNames;
 pub(crate) use folder::{Folder, Folders, IndexFolder, IndexPlace};
 pub(crate) use keeper::{Index, Kept};
-pub(crate) use told::{Settled, Told};
+pub(crate) use told::{LeftOut, Settled, Told};
 pub(crate) use write::{Rest, Writer};
 
 use std::sync::atomic::{AtomicU64, Ordering};

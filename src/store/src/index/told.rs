@@ -12,6 +12,7 @@ use super::folder::IndexFolder;
 use super::log::{self, Closed, HEAD, TAIL};
 use crate::account::status::{More, Sizes};
 use crate::format::uidlist::{Guid, Stamp};
+use crate::snapshot::sight::Sight;
 use roost_os::dir::DirStamp;
 use roost_os::file;
 use std::os::unix::fs::FileExt;
@@ -45,6 +46,24 @@ pub(crate) struct Told {
     pub sizes: Option<Sizes>,
     /// The same.
     pub more: Option<More>,
+    /// `None` where nobody has looked: then the counts may be of all messages.
+    pub left_out: Option<LeftOut>,
+}
+
+/// How many messages the counts leave out for their keywords (see
+/// [`Sight::USUAL`]), or would leave out for others.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct LeftOut {
+    pub service: u32,
+    /// Those with `$Hidden` among the rest, which the counts are of.
+    pub hidden: u32,
+}
+
+impl LeftOut {
+    /// Whether the counts are what is shown to somebody.
+    pub fn is_of(self, sight: Sight) -> bool {
+        (self.service == 0 || !sight.service) && (self.hidden == 0 || sight.hidden)
+    }
 }
 
 impl IndexFolder {

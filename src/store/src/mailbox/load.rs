@@ -17,6 +17,7 @@ use crate::index::{Index, IndexFolder, IndexPlace, Kept, OddNames, Writer, first
 use crate::options::{Fsync, Options};
 use crate::quota::Quota;
 use crate::snapshot::Draft;
+use crate::snapshot::sight::Sight;
 use crate::watch::Shared as Watcher;
 use arc_swap::ArcSwap;
 use nix::unistd::{AccessFlags, access};
@@ -137,6 +138,8 @@ impl Mailbox {
         let settled = begin.kept.as_ref().and_then(|kept| kept.settled);
         let has_extras = settled.is_some_and(|settled| settled.extra == extra.stamp());
         let told = settled.map(|settled| settled.told);
+        // Sums of an older version may be those of all messages.
+        let told = told.filter(|told| told.left_out.is_some());
         let (picture, history, odd) = match begin.kept {
             Some(kept) => (kept.picture, kept.history, kept.odd),
             None => {
@@ -172,6 +175,7 @@ impl Mailbox {
             details: Mutex::new(told.and_then(|told| {
                 Some(Found {
                     of: snapshot.generation(),
+                    sight: snapshot.effective(Sight::USUAL),
                     sizes: told.sizes?,
                     more: told.more,
                 })
@@ -194,6 +198,7 @@ impl Mailbox {
                 learnt: 0,
             }),
             odd: Mutex::new(odd),
+            sights: Mutex::default(),
             renamed: Mutex::default(),
             dir,
             cur,

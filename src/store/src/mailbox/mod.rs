@@ -47,6 +47,7 @@ use crate::index::{IndexPlace, OddNames};
 use crate::options::Options;
 use crate::quota::Quota;
 use crate::snapshot::Snapshot;
+use crate::snapshot::sight::{Sight, Sights};
 use crate::watch::Shared as Watcher;
 use arc_swap::ArcSwap;
 use commit::Queue;
@@ -107,6 +108,8 @@ pub struct Mailbox {
     /// Of the picture of that generation.
     pub(crate) details: Mutex<Option<Found>>,
     readers: Mutex<seen::Readers>,
+    /// What of the newest picture is shown to whom.
+    sights: Mutex<Sights>,
 }
 
 /// Where the mailbox is; RENAME changes it.
@@ -153,6 +156,15 @@ impl Mailbox {
     /// The newest picture. Does not block.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.current.load_full()
+    }
+
+    /// What of a picture of this mailbox is shown: itself where nothing is left
+    /// out, else one that all share who see alike. May read the index.
+    pub fn shown(&self, picture: &Arc<Snapshot>, sight: Sight) -> Arc<Snapshot> {
+        match picture.effective(sight) {
+            Sight::ALL => Arc::clone(picture),
+            less => lock(&self.sights).shown(picture, less),
+        }
     }
 
     /// Brings the picture up to date with the disk: two stats when nothing

@@ -2,7 +2,7 @@
 
 use super::core::Core;
 use super::{Mailbox, lock};
-use crate::index::{Index, Rest, Settled, Told};
+use crate::index::{Index, Rest, Settled};
 use crate::snapshot::{Draft, Snapshot};
 use roost_os::dir;
 use roost_types::Uid;
@@ -225,20 +225,6 @@ impl Mailbox {
         let settled = self.settled(&core);
         if let Some(index) = &mut core.index {
             index.close(settled);
-        }
-    }
-
-    fn told(&self, picture: &Snapshot) -> Told {
-        let details = self.known_details(picture);
-        Told {
-            messages: picture.len(),
-            recent: picture.recent(),
-            unseen: picture.unseen(),
-            deleted: picture.deleted(),
-            uid_next: picture.uid_next().get(),
-            modseq: picture.highest_modseq().0,
-            sizes: details.map(|details| details.sizes),
-            more: details.and_then(|details| details.more),
         }
     }
 

@@ -15,6 +15,9 @@ pub(crate) struct Chunk {
     /// Kept up to date with the rows, but for `before_unseen`; `highest` may
     /// be higher than need be.
     summary: Summary,
+    /// What it is a part of: that knows of all rows, should a block of the
+    /// index be damaged.
+    whole: Option<Arc<Chunk>>,
 }
 
 impl Clone for Chunk {
@@ -25,6 +28,7 @@ impl Clone for Chunk {
             hot: self.hot.copy(rows),
             cold: Arc::clone(&self.cold),
             summary: Summary::of(rows),
+            whole: self.whole.clone(),
         }
     }
 }
@@ -35,6 +39,7 @@ impl Chunk {
             summary: Summary::of(&rows),
             hot: Hot::new(rows),
             cold,
+            whole: None,
         }
     }
 
@@ -44,6 +49,7 @@ impl Chunk {
             hot: Hot::in_index(rows),
             cold: Arc::new(cold),
             summary,
+            whole: None,
         }
     }
 
@@ -112,7 +118,7 @@ impl Chunk {
     }
 
     pub fn cold(&self, uid: u32) -> Option<ColdRow<'_>> {
-        self.cold.row(|| self.rows(), uid)
+        self.cold.row(|| self.all_rows(), uid)
     }
 
     pub fn cold_side(&self) -> &Cold {
@@ -121,7 +127,27 @@ impl Chunk {
 
     /// The cold facts of all rows.
     pub fn cold_data(&self) -> Arc<ColdData> {
-        self.cold.data(|| self.rows())
+        self.cold.data(|| self.all_rows())
+    }
+
+    fn all_rows(&self) -> &[HotRow] {
+        self.whole.as_deref().unwrap_or(self).rows()
+    }
+
+    /// Those of its rows that `stays` says; itself where that is all of them.
+    pub fn part(self: &Arc<Self>, stays: impl Fn(&HotRow) -> bool) -> Option<Arc<Self>> {
+        let rows = self.rows();
+        if rows.iter().all(&stays) {
+            return Some(Arc::clone(self));
+        }
+        let rows: Vec<HotRow> = rows.iter().filter(|row| stays(row)).copied().collect();
+        let whole = self.whole.as_ref().unwrap_or(self);
+        (!rows.is_empty()).then(|| {
+            Arc::new(Self {
+                whole: Some(Arc::clone(whole)),
+                ..Self::new(rows, Arc::clone(&self.cold))
+            })
+        })
     }
 
     /// Where the rows stand in the index, as long as nobody has needed them.

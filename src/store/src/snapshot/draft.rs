@@ -401,6 +401,7 @@ impl Draft {
             starts,
             counts,
             table: self.table,
+            left_out: UidSet::new(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Keywords and the sets of them that messages carry.
 
+use super::sight;
 use crate::format::name::Letters;
 use roost_types::Keyword;
 use std::collections::HashMap;
@@ -43,6 +44,8 @@ impl SetKey {
 struct Set {
     key: SetKey,
     names: Box<[Keyword]>,
+    /// See [`sight`].
+    marks: u8,
 }
 
 /// The keywords of a mailbox and the sets in use. Sets are never renumbered
@@ -54,6 +57,8 @@ pub(crate) struct KeywordTable {
     names: Vec<Keyword>,
     sets: Vec<Set>,
     index: HashMap<SetKey, u16>,
+    /// Of all sets.
+    marks: u8,
 }
 
 /// A table without what follows from the rest.
@@ -74,6 +79,7 @@ impl Default for KeywordTable {
         let empty = Set {
             key: SetKey::default(),
             names: Box::default(),
+            marks: 0,
         };
         Self {
             letters: Vec::new(),
@@ -81,6 +87,7 @@ impl Default for KeywordTable {
             names: Vec::new(),
             sets: vec![empty],
             index: HashMap::from([(SetKey::default(), 0)]),
+            marks: 0,
         }
     }
 }
@@ -145,6 +152,21 @@ impl KeywordTable {
             .map_or(Letters::NONE, |s| s.key.letters)
     }
 
+    /// The marks that any set has.
+    pub fn marks(&self) -> u8 {
+        self.marks
+    }
+
+    pub fn marks_of(&self, set: KeywordSetId) -> u8 {
+        self.sets.get(usize::from(set.0)).map_or(0, |s| s.marks)
+    }
+
+    /// Whether the sets of an older table have the same marks still.
+    pub fn marks_as(&self, old: &Self) -> bool {
+        let pairs = || old.sets.iter().zip(&self.sets);
+        old.sets.len() <= self.sets.len() && pairs().all(|(old, new)| old.marks == new.marks)
+    }
+
     /// Letters that have a name or that any message has carried.
     pub fn letters_in_use(&self) -> Letters {
         let mut all = Letters::NONE;
@@ -183,9 +205,13 @@ impl KeywordTable {
         for letter in key.letters.iter() {
             self.name_letter(letter);
         }
+        let names = self.spell(key);
+        let marks = sight::marks(&names);
+        self.marks |= marks;
         self.sets.push(Set {
             key: key.clone(),
-            names: self.spell(key),
+            names,
+            marks,
         });
         self.index.insert(key.clone(), id);
         Some(KeywordSetId(id))
@@ -249,9 +275,11 @@ impl KeywordTable {
             let Some(set) = self.sets.get(at) else { break };
             let names = self.spell(&set.key);
             if let Some(set) = self.sets.get_mut(at) {
+                set.marks = sight::marks(&names);
                 set.names = names;
             }
         }
+        self.marks = self.sets.iter().fold(0, |all, set| all | set.marks);
     }
 
     fn list_names(&mut self) {

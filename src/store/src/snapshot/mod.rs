@@ -13,6 +13,7 @@ mod draft;
 mod hot;
 pub mod keywords;
 mod scan;
+pub mod sight;
 #[cfg(test)]
 mod tests;
 
@@ -22,7 +23,7 @@ use diff::Diff;
 pub(crate) use draft::{Draft, NewRow};
 pub(crate) use hot::{Counts, HotRow, IN_NEW, ODD_NAME, RECENT, Summary};
 use keywords::{KeywordSetId, KeywordTable};
-use roost_types::{Keyword, ModSeq, SeqNum, SystemFlags, Uid, UidValidity, UnixTime};
+use roost_types::{Keyword, ModSeq, SeqNum, SystemFlags, Uid, UidSet, UidValidity, UnixTime};
 use std::sync::Arc;
 
 /// What a session sees of a mailbox at one moment: messages by rising UID.
@@ -38,6 +39,8 @@ pub struct Snapshot {
     starts: Vec<u32>,
     counts: Counts,
     table: Arc<KeywordTable>,
+    /// See [`sight`].
+    left_out: UidSet,
 }
 
 /// What a picture is put together from.
@@ -242,6 +245,7 @@ impl Snapshot {
             starts,
             counts,
             table: parts.table,
+            left_out: UidSet::new(),
         }
     }
 

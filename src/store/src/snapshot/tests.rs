@@ -2,10 +2,11 @@
 
 use super::draft::{Draft, NewRow};
 use super::keywords::{KeywordSetId, SetKey};
+use super::sight::{Sight, Sights};
 use super::{IN_NEW, RECENT, Snapshot};
 use crate::format::name::Letters;
 use proptest::prelude::*;
-use roost_types::{SeqNum, SystemFlags, Uid, UidSet, UidValidity};
+use roost_types::{Keyword, SeqNum, SystemFlags, Uid, UidSet, UidValidity};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -66,6 +67,71 @@ fn one_changed_flag_copies_one_chunk() {
     );
     assert_eq!(new.changed_since(roost_types::ModSeq(6)).count(), 5_000);
     assert_eq!(new.changed_since(new.highest_modseq()).count(), 0);
+}
+
+/// The next picture, in which a message has the only keyword, of that name.
+fn marked(old: &Snapshot, n: u32, name: &str) -> Snapshot {
+    let mut draft = Draft::of(old);
+    let keyword = Keyword::new(name).unwrap();
+    draft.rename_keywords([(0, &keyword)].into_iter(), [].into_iter());
+    let mut letters = Letters::NONE;
+    letters.insert(0);
+    let set = draft.intern(&SetKey::of_letters(letters)).unwrap();
+    draft.set_flags(n, SystemFlags::NONE, set);
+    draft.finish()
+}
+
+#[test]
+fn pictures_of_what_is_shown_share_all_but_what_is_not() {
+    let mut sights = Sights::default();
+    let plain = Arc::new(filled(5_000));
+    assert!(Arc::ptr_eq(&sights.shown(&plain, Sight::USUAL), &plain));
+    let whole = Arc::new(marked(&plain, 2_500, "$service"));
+    let shown = sights.shown(&whole, Sight::USUAL);
+    assert!(Arc::ptr_eq(&shown, &sights.shown(&whole, Sight::USUAL)));
+    assert!(Arc::ptr_eq(&whole, &sights.shown(&whole, Sight::ALL)));
+    assert_eq!((shown.len(), shown.unseen()), (4_999, 4_999));
+    assert_eq!(shown.left_out(), &UidSet::range(uid(2_500), uid(2_500)));
+    assert_eq!(shown.row_of(uid(2_500)), None);
+    assert_eq!(shown.seq_of(uid(2_501)), SeqNum::new(2_500));
+    assert_eq!(shown.known_size(uid(2_499)), whole.known_size(uid(2_499)));
+    let same = |a: &Snapshot, b: &Snapshot| {
+        let pairs = a.chunks.iter().zip(&b.chunks);
+        pairs.filter(|(a, b)| Arc::ptr_eq(a, b)).count()
+    };
+    assert_eq!(same(&whole, &shown), 4);
+    let diff = Snapshot::diff(&plain, &shown);
+    assert_eq!(diff.expunged, [(SeqNum::new(2_500).unwrap(), uid(2_500))]);
+    assert_eq!((diff.added, diff.changed.len()), (0, 0));
+    // What is shown of a chunk is made once.
+    let mut draft = Draft::of(&whole);
+    draft.set_flags(1, SystemFlags::SEEN, KeywordSetId::EMPTY);
+    let later = sights.shown(&Arc::new(draft.finish()), Sight::USUAL);
+    assert_eq!(same(&later, &shown), 4);
+    // A keyword of another name has another meaning.
+    let renamed = Arc::new(marked(&whole, 7, "other"));
+    let back = sights.shown(&renamed, Sight::USUAL);
+    assert!(Arc::ptr_eq(&back, &renamed));
+    let came = shown.came_back(&back);
+    assert_eq!(came, UidSet::range(uid(2_500), uid(2_500)));
+    let without = back.without(&came);
+    assert_eq!(without.left_out(), &came);
+    assert_eq!(Snapshot::diff(&shown, &without).added, 0);
+    assert!(Arc::ptr_eq(&back, &back.without(&UidSet::new())));
+}
+
+#[test]
+fn who_is_shown_what() {
+    let mut sights = Sights::default();
+    let whole = Arc::new(marked(&filled(3), 1, "$Hidden"));
+    let mut len = |service, hidden| sights.shown(&whole, Sight { service, hidden }).len();
+    assert_eq!((len(true, true), len(false, true)), (3, 3));
+    assert_eq!((len(true, false), len(false, false)), (2, 2));
+    // Nothing is left of a chunk.
+    let whole = Arc::new(marked(&filled(1), 1, "$Service"));
+    let none = sights.shown(&whole, Sight::USUAL);
+    assert!(none.is_empty() && none.last_uid().is_none());
+    assert_eq!(none.uid_next(), whole.uid_next());
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::support::*;
 use roost_store::events::{Changed, Counts, Event, Overflow, Scope, TreeEvent, Wants};
-use roost_store::{Account, FlagMode, Interest, Listener, Options};
+use roost_store::{Account, FlagMode, Interest, Listener, Options, Sight};
 use roost_types::{MailboxName, SystemFlags, UidSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -25,7 +25,7 @@ fn listen(site: &Site) -> Listener {
     let listener = listen_to(&site.account, Scope::All, ALL);
     for folder in site.account.folders().unwrap().iter() {
         if folder.selectable {
-            listener.status(&folder.name).unwrap();
+            listener.status(&folder.name, Sight::USUAL).unwrap();
         }
     }
     listener
@@ -230,7 +230,7 @@ fn only_what_is_wanted_is_told() {
     let mut of_a = listen_to(&site.account, Scope::names(vec![name("a")]), messages);
     let mut subscribed = listen_to(&site.account, Scope::Subscribed, messages);
     for folder in ["a", "b"] {
-        of_a.status(&name(folder)).unwrap();
+        of_a.status(&name(folder), Sight::USUAL).unwrap();
     }
     append(&b, "x", SystemFlags::NONE, &[]);
     append(&a, "x", SystemFlags::NONE, &[]);

@@ -3,7 +3,7 @@
 
 use crate::support::*;
 use roost_store::Details;
-use roost_store::{FlagMode, Status};
+use roost_store::{FlagMode, Sight, Status};
 use roost_types::{ModSeq, SystemFlags};
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
@@ -258,4 +258,39 @@ fn an_index_that_cannot_be_written_is_no_hindrance() {
         assert_eq!((now.messages, now.sizes), (before.messages, before.sizes));
         site.restart();
     }
+}
+
+#[test]
+fn what_is_not_shown_is_not_counted_without_opening_either() {
+    let mut site = Site::new();
+    let work = site.create("Work");
+    append(&work, "Subject: a\n\nx\n", SystemFlags::NONE, &["$Service"]);
+    append(&work, "Subject: b\n\nyy\n", SystemFlags::NONE, &["$Hidden"]);
+    append(&work, "Subject: c\n\nzzz\n", SystemFlags::NONE, &[]);
+    tick();
+    drop(work);
+    site.restart();
+    let opened = status(&site);
+    assert_eq!((opened.messages, opened.left_out, opened.unseen), (2, 1, 2));
+    let sizes = opened.sizes.unwrap();
+    assert!(sizes.all < sizes.stored, "{sizes:?}");
+    tick();
+    site.restart();
+    // Opening would find this.
+    let path = index_file(&site, "index");
+    let file = std::fs::File::options().write(true).open(&path).unwrap();
+    let len = std::fs::metadata(&path).unwrap().len() as usize;
+    file.write_all_at(&vec![0xff; len], 0).unwrap();
+    assert_eq!(status(&site), opened);
+    // Others see other numbers, and have it opened.
+    for (service, hidden, messages) in [(true, true, 3), (false, false, 1), (true, false, 2)] {
+        let sight = Sight { service, hidden };
+        let status = site
+            .account
+            .status_for(&name("Work"), sight, Details::Sizes);
+        let status = status.unwrap();
+        assert_eq!((status.messages, status.left_out), (messages, 3 - messages));
+        assert_eq!(status.sizes.unwrap().stored, sizes.stored);
+    }
+    assert_eq!(status(&site).messages, 2);
 }

@@ -76,6 +76,7 @@ fn the_manual_has_every_capability() {
     for name in CAPABILITIES {
         let text = match *name {
             "THREAD=REFS" => "draft-ietf-morg-inthread".to_owned(),
+            "X-ROOST-SHOWALL" => ".Sx SHOWING ALL".to_owned(),
             name => format!("RFC {}", rfc(name)),
         };
         writeln!(wanted, ".It Li {name}\n{text}").unwrap();

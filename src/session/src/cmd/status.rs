@@ -29,9 +29,7 @@ pub(super) fn values(
     items: StatusItems,
 ) -> Result<StatusValues, Error> {
     let sight = session.sight_of(name);
-    let mut status = session
-        .account
-        .status_for(name, sight, details(items))?;
+    let mut status = session.account.status_for(name, sight, details(items))?;
     if session.reads_for_itself() {
         for_reader(session, name, sight, &mut status)?;
     }

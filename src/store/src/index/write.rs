@@ -189,6 +189,10 @@ impl Writer {
         if let Some(e) = self.error.take() {
             return Err(e);
         }
+        // Written, they would pass for what clients were told.
+        if picture.chunks().iter().any(|chunk| chunk.is_rebuilt()) {
+            return Err(io::Error::other("flags are to be read from file names"));
+        }
         Ok(Written {
             generation,
             blocks: places,

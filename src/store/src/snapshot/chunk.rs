@@ -43,6 +43,15 @@ impl Chunk {
         }
     }
 
+    /// The same, of rows some of which may have been made up for damage.
+    pub fn put_together(rows: Vec<HotRow>, cold: Arc<Cold>, rebuilt: bool) -> Self {
+        let chunk = Self::new(rows, cold);
+        if rebuilt {
+            chunk.hot.note_rebuilt();
+        }
+        chunk
+    }
+
     /// One whose rows are read when somebody needs them.
     pub fn in_index(summary: Summary, rows: RowBlock, cold: Cold) -> Self {
         Self {
@@ -240,12 +249,15 @@ impl Chunk {
         self.len() * 2 < self.cold.len()
     }
 
-    /// Adds this chunk's messages to a chunk under construction.
-    pub fn copy_into(&self, rows: &mut Vec<HotRow>, cold: &mut ColdData) {
+    /// Adds this chunk's messages to a chunk under construction; true where
+    /// the index was damaged here.
+    #[must_use]
+    pub fn copy_into(&self, rows: &mut Vec<HotRow>, cold: &mut ColdData) -> bool {
         let data = self.cold_data();
         for row in self.rows() {
             rows.push(*row);
             cold.push(&data.facts(row.uid).unwrap_or(Facts::none(row.uid)));
         }
+        self.is_rebuilt()
     }
 }

@@ -41,6 +41,8 @@ pub(crate) struct Draft {
     /// Rows behind `chunks`, not yet made into chunks.
     rows: Vec<HotRow>,
     cold: ColdData,
+    /// Some of them were made up for damage.
+    rebuilt: bool,
     /// Where full chunks' facts go at once: the first picture of a large
     /// mailbox would take too much memory with them.
     writer: Option<Writer>,
@@ -64,6 +66,7 @@ impl Draft {
             table: Arc::default(),
             rows: Vec::new(),
             cold: ColdData::default(),
+            rebuilt: false,
             writer: None,
             sparse: false,
             changed: true,
@@ -83,6 +86,7 @@ impl Draft {
             table: Arc::clone(&snapshot.table),
             rows: Vec::new(),
             cold: ColdData::default(),
+            rebuilt: false,
             writer: None,
             sparse: false,
             changed: false,
@@ -268,7 +272,7 @@ impl Draft {
             // A last chunk with room is taken up again; otherwise single
             // deliveries would make a chunk each.
             if let Some(last) = self.chunks.pop_if(|c| c.len() < CHUNK) {
-                last.copy_into(&mut self.rows, &mut self.cold);
+                self.rebuilt = last.copy_into(&mut self.rows, &mut self.cold);
             }
         }
         self.cold.push(facts);
@@ -296,7 +300,9 @@ impl Draft {
             Some(block) => Cold::in_index(block, data.len()),
             None => Cold::new(data),
         };
-        self.chunks.push(Arc::new(Chunk::new(rows, Arc::new(cold))));
+        let rebuilt = std::mem::take(&mut self.rebuilt);
+        let chunk = Chunk::put_together(rows, Arc::new(cold), rebuilt);
+        self.chunks.push(Arc::new(chunk));
     }
 
     pub fn set_writer(&mut self, writer: Option<Writer>) {
@@ -368,11 +374,12 @@ impl Draft {
             }
             let mut rows = Vec::with_capacity(CHUNK);
             let mut cold = ColdData::with_capacity(chunk.len());
-            if let Some(before) = before {
-                before.copy_into(&mut rows, &mut cold);
+            let mut rebuilt = false;
+            for chunk in before.iter().chain([&chunk]) {
+                rebuilt |= chunk.copy_into(&mut rows, &mut cold);
             }
-            chunk.copy_into(&mut rows, &mut cold);
-            merged.push(Arc::new(Chunk::new(rows, Arc::new(Cold::new(cold)))));
+            let cold = Arc::new(Cold::new(cold));
+            merged.push(Arc::new(Chunk::put_together(rows, cold, rebuilt)));
         }
         self.chunks = merged;
     }

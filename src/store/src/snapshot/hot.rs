@@ -162,7 +162,7 @@ impl Hot {
             return Vec::new();
         };
         block.read(summary).unwrap_or_else(|| {
-            self.rebuilt.store(true, Ordering::Release);
+            self.note_rebuilt();
             block.rebuild(summary, cold.uids())
         })
     }
@@ -177,6 +177,10 @@ impl Hot {
         if let Some(old) = lock(&self.block).as_mut() {
             *old = block.clone();
         }
+    }
+
+    pub fn note_rebuilt(&self) {
+        self.rebuilt.store(true, Ordering::Release);
     }
 
     pub fn is_rebuilt(&self) -> bool {

@@ -353,6 +353,39 @@ fn rows_that_are_lost_are_made_up_and_told_to_everybody() {
     }
 }
 
+/// Messages that came later are in the log, and go behind the lost ones; or
+/// the index is written again before anybody has looked at the disk.
+#[test]
+fn rows_that_are_lost_stay_lost_until_somebody_has_looked() {
+    for how in ["a message in the log", "written again"] {
+        let mut site = Site::new();
+        filled(&site);
+        for _ in 0..2 {
+            site.restart();
+            drop(all(&site));
+        }
+        site.restart();
+        let highest = site.inbox().snapshot().highest_modseq();
+        if how == "a message in the log" {
+            append(&site.inbox(), "Subject: y\n\n", SystemFlags::NONE, &[]);
+            site.restart();
+        }
+        let path = index_files(&site).swap_remove(0);
+        let mut bytes = std::fs::read(&path).unwrap();
+        let (rows, end) = (number(&bytes, ROWS_AT), number(&bytes, ROWS_AT + 8));
+        bytes[rows..end].fill(0);
+        std::fs::write(&path, &bytes).unwrap();
+        if how == "written again" {
+            assert!(site.inbox().snapshot().iter().count() > 0);
+            site.restart();
+        }
+        drop(all(&site));
+        let picture = site.inbox().snapshot();
+        let changed = picture.changed_since(highest).count();
+        assert_eq!(changed, picture.len() as usize, "{how}");
+    }
+}
+
 /// The index knows every message, so that nobody had to read the UID list.
 #[test]
 fn a_uid_list_that_is_spoilt_before_it_was_read_is_written_from_the_index() {

@@ -302,7 +302,7 @@ pub const KEYS: &[Key] = &[
     key(Limits, "max_message_size", Kind::Size { min: 1024, max: 4 * GIB - 1 }, "100M",
         "The largest message that a client may store."),
     key(Limits, "max_mailboxes", integer(0, 1_000_000), "0",
-        "Mailboxes that an account may have. 0: no limit."),
+        "Mailboxes that an account may have, aliases included. 0: no limit."),
     key(Limits, "idle_timeout", duration(1, 30 * DAY), "30m",
         "A session without a command for so long is ended; RFC 9051 wants 30m or more."),
     key(Limits, "login_timeout", duration(1, DAY), "3m",

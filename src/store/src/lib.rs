@@ -37,6 +37,7 @@ mod watch;
 pub use account::Account;
 pub use account::acl_task::{AclError, AclRow, AclTask};
 pub use account::folders::{Folder, Folders};
+pub use account::properties::Purpose;
 pub use account::property_task::{Property, PropertyTask};
 pub use account::status::{Details, More, Sizes, Status};
 pub use check::{Finding, Indexed};

@@ -7,7 +7,7 @@ use crate::session::Session;
 use roost_imap::ResponseCode;
 use roost_imap::command::{CreateArgs, UseAttribute};
 use roost_store::format::folders::is_class;
-use roost_store::{Details, Error as StoreError};
+use roost_store::{Details, Error as StoreError, Purpose};
 use roost_types::SpecialUse;
 
 /// A separator behind the name asks for a directory without storage.
@@ -37,12 +37,12 @@ pub(super) fn run(
         ));
     }
     session.own_change(&given.name, |session| {
+        let purpose = Purpose {
+            class: class.map(Some),
+            special_use: special_use.map(Some),
+        };
         let account = &session.account;
-        account.create(&given.name, given.directory, special_use)?;
-        match class {
-            Some(class) => Ok(account.set_class(&given.name, Some(class))?),
-            None => Ok(()),
-        }
+        Ok(account.create_for(&given.name, given.directory, purpose)?)
     })?;
     session.tell_normalized(&named, false, out);
     if given.directory {

@@ -10,7 +10,7 @@ use roost_imap::command::{EntryName, EntryScope, SetMetadataArgs};
 use roost_imap::{MetadataCode, ResponseCode};
 use roost_store::format::annotations::MAX_VALUE;
 use roost_store::format::folders::is_class;
-use roost_store::{Annotated, Annotation};
+use roost_store::{Annotated, Annotation, Purpose};
 use roost_types::{MailboxName, Rights, SpecialUse};
 
 pub(super) fn run(session: &mut Session, args: SetMetadataArgs) -> Result<Reply, Error> {
@@ -77,20 +77,19 @@ impl Change {
                 )),
             };
         }
-        if self.class.is_some() || self.special_use.is_some() {
+        let purpose = Purpose {
+            class: self.class.as_ref().map(Option::as_deref),
+            special_use: self.special_use,
+        };
+        if !purpose.is_empty() {
             // What the mailbox is for is said by those who rule it.
             session.permit(name, Rights::ADMIN)?;
         }
-        if !self.annotations.is_empty() {
-            annotate(session, Some(name), &self.annotations)?;
-        }
-        if let Some(class) = self.class {
-            session.account().set_class(name, class.as_deref())?;
-        }
-        if let Some(special_use) = self.special_use {
-            session.account().set_special_use(name, special_use)?;
-        }
-        Ok(())
+        answer(
+            session
+                .account()
+                .describe(name, purpose, &self.annotations)?,
+        )
     }
 
     /// What all accounts see of the server is the administrator's to say.
@@ -106,16 +105,12 @@ impl Change {
                 "Not an entry of the server that clients can set",
             ));
         }
-        annotate(session, None, &self.annotations)
+        answer(session.account().annotate(None, &self.annotations)?)
     }
 }
 
-fn annotate(
-    session: &Session,
-    name: Option<&MailboxName>,
-    changes: &[Annotation],
-) -> Result<(), Error> {
-    match session.account().annotate(name, changes)? {
+fn answer(annotated: Annotated) -> Result<(), Error> {
+    match annotated {
         Annotated::Done => Ok(()),
         Annotated::TooMany => Err(Error::refused(
             ResponseCode::Metadata(MetadataCode::TooMany),

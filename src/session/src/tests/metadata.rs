@@ -202,6 +202,44 @@ fn mailboxes_for_something_else_than_mail() {
     );
 }
 
+/// RFC 5464 §4.3: all of it or nothing.
+#[test]
+fn what_is_refused_has_changed_nothing() {
+    let site = Site::new();
+    let mut client = site.client();
+    client.say("a CREATE Mail (CLASS \"IPF.Note\")");
+    let stuck = site.dir.path().join("Maildir/roost-folders.tmp");
+    std::fs::create_dir(&stuck).unwrap();
+    let change = "a SETMETADATA Mail (/shared/comment \"1\" /shared/vendor/roost/class \"IPF.Task\" \
+                  /private/specialuse \"\\\\Archive\")";
+    let answer = client.say(change);
+    assert!(answer.starts_with("a NO "), "{answer}");
+    let answer = client.say("a CREATE New (CLASS \"IPF.Note\")");
+    assert!(answer.starts_with("a NO "), "{answer}");
+    std::fs::remove_dir(&stuck).unwrap();
+    let as_before = |client: &mut super::Client| {
+        client.expect(
+            "a GETMETADATA (DEPTH infinity) Mail (/shared /private)",
+            &[
+                "* METADATA Mail (/shared/vendor/roost/class \"IPF.Note\")",
+                "a OK Getmetadata completed",
+            ],
+        );
+    };
+    as_before(&mut client);
+    client.expect("a LIST \"\" New", &["a OK List completed"]);
+    // It is the annotations that are too many.
+    for n in 0..100 {
+        client.say(&format!("a SETMETADATA Mail (/shared/x{n} \"1\")"));
+    }
+    client.expect(change, &["a NO [METADATA TOOMANY] Too many annotations"]);
+    for n in 0..100 {
+        client.say(&format!("a SETMETADATA Mail (/shared/x{n} NIL)"));
+    }
+    as_before(&mut client);
+    client.expect(change, &["a OK Setmetadata completed"]);
+}
+
 #[test]
 fn a_locked_mailbox_can_only_be_read() {
     let site = Site::new();

@@ -140,7 +140,8 @@ impl Account {
     }
 
     /// What `subject` may do with a mailbox. Where the list cannot be read,
-    /// nobody but the owner may do anything; a locked one can only be read.
+    /// nobody but the owner may do anything; a locked one can only be read, and
+    /// so can one of which that is not known.
     pub fn rights(&self, name: &MailboxName, subject: &Subject<'_>) -> Rights {
         let listed = self.listed_rights(name, subject);
         // INBOX cannot be locked: SELECT of it need not know the tree.
@@ -153,9 +154,11 @@ impl Account {
         }
     }
 
-    /// Nobody may change anything of it but its name.
+    /// Nobody may change anything of it but its name; true where that is not
+    /// known.
     pub fn is_locked(&self, name: &MailboxName) -> bool {
-        !name.is_inbox() && (self.tree()).is_ok_and(|tree| tree.file.locked.contains(name))
+        let is_open = |tree: &Tree| !tree.file.locked.contains(name);
+        !name.is_inbox() && !self.tree().is_ok_and(|tree| is_open(&tree))
     }
 
     fn listed_rights(&self, name: &MailboxName, subject: &Subject<'_>) -> Rights {

@@ -59,9 +59,10 @@ impl Account {
         }
         lock(&self.statuses).clear();
         lock(&self.tree).forget();
-        self.sync_root()?;
-        acl::forget_list(&self.root)?;
+        let gone = self.sync_root();
+        let gone = gone.and_then(|()| Ok(acl::forget_list(&self.root)?));
         let known = tree.file.names().any(|known| known == name);
+        // Whatever else fails: another mailbox of the name is another.
         if folder.has_children || known {
             self.change_folders(|file| {
                 file.remove(name);
@@ -70,6 +71,7 @@ impl Account {
                 }
             })?;
         }
+        gone?;
         // What cannot be removed now is not shown, and goes with the next one.
         if let Err(e) = remove_tree(self.root.as_fd(), &trash, 0) {
             log::warn!(

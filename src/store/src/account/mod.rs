@@ -11,7 +11,7 @@ mod cache;
 mod delete;
 pub mod folders;
 pub(crate) mod news;
-mod properties;
+pub mod properties;
 pub mod property_task;
 mod quota;
 mod rename;
@@ -32,6 +32,7 @@ use crate::store::Store;
 use acl::{AclCache, AclChanges};
 use cache::{Kept, StatusCache};
 use folders::{Folder, Folders};
+use properties::Purpose;
 use roost_types::{MailboxName, SpecialUse};
 use status::{Details, Status};
 use std::collections::HashMap;
@@ -122,14 +123,29 @@ impl Account {
         directory_only: bool,
         special_use: Option<SpecialUse>,
     ) -> Result<(), Error> {
-        self.changing_tree(|| self.create_storage(name, directory_only, special_use))
+        let purpose = Purpose {
+            special_use: special_use.map(Some),
+            class: None,
+        };
+        self.create_for(name, directory_only, purpose)
+    }
+
+    /// The same, with what the mailbox is for.
+    pub fn create_for(
+        &self,
+        name: &MailboxName,
+        directory_only: bool,
+        purpose: Purpose<'_>,
+    ) -> Result<(), Error> {
+        purpose.check()?;
+        self.changing_tree(|| self.create_storage(name, directory_only, purpose))
     }
 
     fn create_storage(
         &self,
         name: &MailboxName,
         directory_only: bool,
-        special_use: Option<SpecialUse>,
+        purpose: Purpose<'_>,
     ) -> Result<(), Error> {
         let _changing = lock(&self.changing);
         let tree = self.tree()?;
@@ -150,19 +166,30 @@ impl Account {
         if directory_only {
             return self.change_folders(|file| {
                 file.directories.insert(name.clone());
+                purpose.put(file, name);
             });
         }
-        self.make_mailbox(directory.as_bytes())?;
-        self.inherit_acl(&tree, name, directory.as_bytes());
-        // A mailbox that was here before may have left its uses.
-        if special_use.is_some() || tree.file.names().any(|known| known == name) {
+        // First, as it may fail. A mailbox that was here before may have left
+        // its uses.
+        let said = !purpose.is_empty() || tree.file.names().any(|known| known == name);
+        if said {
             self.change_folders(|file| {
-                file.remove(name);
-                if let Some(special_use) = special_use {
-                    file.special.insert(name.clone(), special_use);
-                }
+                file.forget_mailbox(name);
+                purpose.put(file, name);
             })?;
         }
+        let made = self.make_mailbox(directory.as_bytes());
+        if said && (made.is_err() || tree.is_explicit(name)) {
+            let settled = self.change_folders(|file| match made {
+                Ok(()) => drop(file.directories.remove(name)),
+                Err(_) => file.forget_mailbox(name),
+            });
+            if let Err(e) = settled {
+                log::warn!("{}: {name}: after CREATE: {e}", self.name);
+            }
+        }
+        made?;
+        self.inherit_acl(&tree, name, directory.as_bytes());
         lock(&self.tree).forget();
         Ok(())
     }

@@ -3,32 +3,99 @@
 
 use super::Account;
 use crate::error::Error;
+use crate::format::FolderFile;
+use crate::format::annotations::{Annotated, Annotation};
 use crate::format::folders::{is_class, is_target};
 use crate::mailbox::lock;
 use roost_types::{MailboxName, SpecialUse};
 
-impl Account {
-    /// Says what a mailbox is for; `None` for mail.
-    pub fn set_class(&self, name: &MailboxName, class: Option<&str>) -> Result<(), Error> {
-        if class.is_some_and(|class| !is_class(class)) {
-            return Err(Error::InvalidName("not a possible class"));
-        }
-        self.change_known(name, |file| match class {
-            Some(class) => drop(file.classes.insert(name.clone(), class.into())),
-            None => drop(file.classes.remove(name)),
-        })
+/// What a mailbox is for, as far as that is to be changed.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Purpose<'a> {
+    /// Of `Some`, `None` is for mail.
+    pub class: Option<Option<&'a str>>,
+    /// RFC 6154 §4.
+    pub special_use: Option<Option<SpecialUse>>,
+}
+
+impl Purpose<'_> {
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
     }
 
-    /// Gives a mailbox its special use, or takes it away (RFC 6154 §4).
-    pub fn set_special_use(
+    pub(super) fn check(&self) -> Result<(), Error> {
+        match self.class.flatten().is_some_and(|class| !is_class(class)) {
+            true => Err(Error::InvalidName("not a possible class")),
+            false => Ok(()),
+        }
+    }
+
+    pub(super) fn put(&self, file: &mut FolderFile, name: &MailboxName) {
+        match self.class {
+            Some(Some(class)) => drop(file.classes.insert(name.clone(), class.into())),
+            Some(None) => drop(file.classes.remove(name)),
+            None => {}
+        }
+        match self.special_use {
+            Some(Some(special_use)) => drop(file.special.insert(name.clone(), special_use)),
+            Some(None) => drop(file.special.remove(name)),
+            None => {}
+        }
+    }
+}
+
+impl Account {
+    /// Says what a mailbox is for.
+    pub fn set_purpose(&self, name: &MailboxName, purpose: Purpose<'_>) -> Result<(), Error> {
+        self.set_purpose_with(name, purpose, || Ok(Annotated::Done))
+            .map(drop)
+    }
+
+    /// Says what a mailbox is for and makes changes to its annotations: all of
+    /// it or nothing (RFC 5464 §4.3).
+    pub fn describe(
         &self,
         name: &MailboxName,
-        special_use: Option<SpecialUse>,
-    ) -> Result<(), Error> {
-        self.change_known(name, |file| match special_use {
-            Some(special_use) => drop(file.special.insert(name.clone(), special_use)),
-            None => drop(file.special.remove(name)),
-        })
+        purpose: Purpose<'_>,
+        annotations: &[Annotation],
+    ) -> Result<Annotated, Error> {
+        match (purpose.is_empty(), annotations.is_empty()) {
+            (true, _) => self.annotate(Some(name), annotations),
+            (false, true) => self.set_purpose(name, purpose).map(|()| Annotated::Done),
+            (false, false) => {
+                self.set_purpose_with(name, purpose, || self.annotate(Some(name), annotations))
+            }
+        }
+    }
+
+    /// What stood there before is put back where `rest` changes nothing.
+    fn set_purpose_with(
+        &self,
+        name: &MailboxName,
+        purpose: Purpose<'_>,
+        rest: impl FnOnce() -> Result<Annotated, Error>,
+    ) -> Result<Annotated, Error> {
+        purpose.check()?;
+        let mut before = None;
+        self.change_known(name, |file| {
+            let class = file.classes.get(name).cloned();
+            before = Some((class, file.special.get(name).copied()));
+            purpose.put(file, name);
+        })?;
+        let done = rest();
+        if matches!(done, Ok(Annotated::Done)) {
+            return done;
+        }
+        if let Some((class, special_use)) = before {
+            let before = Purpose {
+                class: purpose.class.map(|_| class.as_deref()),
+                special_use: purpose.special_use.map(|_| special_use),
+            };
+            if let Err(e) = self.change_known(name, |file| before.put(file, name)) {
+                log::warn!("{}: {name}: undoing: {e}", self.name);
+            }
+        }
+        done
     }
 
     /// Locks a mailbox other than INBOX against changes, or opens it again.
@@ -74,6 +141,9 @@ impl Account {
             if !target.starts_with('~') && own.is_ok_and(|target| alias(&target)) {
                 return Err(Error::InvalidName("an alias cannot stand for an alias"));
             }
+            if known.is_none_or(|f| f.alias.is_none()) {
+                self.check_mailboxes(&tree)?;
+            }
             self.change_folders(|file| drop(file.aliases.insert(name.clone(), target.into())))
         })
     }
@@ -81,7 +151,7 @@ impl Account {
     fn change_known(
         &self,
         name: &MailboxName,
-        edit: impl FnOnce(&mut crate::format::FolderFile),
+        edit: impl FnOnce(&mut FolderFile),
     ) -> Result<(), Error> {
         let _changing = lock(&self.changing);
         match self.tree()?.folders.get(name) {

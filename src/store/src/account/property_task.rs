@@ -1,6 +1,7 @@
 //! What is said of mailboxes, told and changed for people.
 
 use super::Account;
+use super::properties::Purpose;
 use crate::error::Error;
 use roost_types::MailboxName;
 
@@ -36,7 +37,11 @@ impl Account {
         };
         for name in names {
             match property {
-                Property::Class => self.set_class(name, value.as_deref())?,
+                Property::Class => {
+                    let class = Some(value.as_deref());
+                    let special_use = None;
+                    self.set_purpose(name, Purpose { class, special_use })?;
+                }
                 Property::Lock => self.set_locked(name, value.is_some())?,
                 Property::Alias => self.set_alias(name, value.as_deref())?,
             }

@@ -1,6 +1,7 @@
 //! What an account holds and may hold.
 
 use super::Account;
+use super::folders::Folder;
 use super::tree::Tree;
 use crate::error::Error;
 use crate::format::Dir;
@@ -44,7 +45,8 @@ impl Account {
         self.quota.set_options(options);
     }
 
-    /// How many mailboxes there are, directories that somebody made included.
+    /// How many mailboxes there are, aliases and directories that somebody
+    /// made included.
     pub fn mailboxes(&self) -> Result<u64, Error> {
         Ok(mailboxes(&*self.tree()?))
     }
@@ -86,7 +88,6 @@ impl Account {
 }
 
 fn mailboxes(tree: &Tree) -> u64 {
-    let counted = |name: &MailboxName, selectable: bool| selectable || tree.is_explicit(name);
-    let all = tree.folders.iter();
-    all.filter(|f| counted(&f.name, f.selectable)).count() as u64
+    let counted = |f: &&Folder| f.selectable || f.alias.is_some() || tree.is_explicit(&f.name);
+    tree.folders.iter().filter(counted).count() as u64
 }

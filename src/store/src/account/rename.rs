@@ -1,6 +1,7 @@
 //! RENAME: the directory and everything below it; for INBOX, its messages.
 
 use super::Account;
+use super::properties::Purpose;
 use super::tree::Tree;
 use crate::error::Error;
 use crate::format::acl;
@@ -56,6 +57,29 @@ impl Account {
             return Err(Error::InvalidName("a mailbox cannot move below itself"));
         }
         let steps = self.steps(&tree, from, to)?;
+        // Said of both names until it is done: no mailbox is without its lock
+        // for a moment, nor after a crash.
+        let said = tree.file.knows_within(from) || tree.file.knows_within(to);
+        if said {
+            self.change_folders(|file| file.copy(from, to))?;
+        }
+        if let Err(e) = self.rename_steps(&steps) {
+            if said && let Err(e) = self.change_folders(|file| file.remove_all(to)) {
+                log::warn!("{}: undoing RENAME: {e}", self.name);
+            }
+            return Err(e);
+        }
+        lock(&self.statuses).clear();
+        lock(&self.tree).forget();
+        self.sync_root()?;
+        acl::forget_list(&self.root)?;
+        match said {
+            true => self.change_folders(|file| file.remove_all(from)),
+            false => Ok(()),
+        }
+    }
+
+    fn rename_steps(&self, steps: &[Step]) -> Result<(), Error> {
         // Who opens one by its new name meanwhile waits, instead of making a
         // second picture of it. Nobody else holds two of them at once.
         let names: BTreeSet<_> = steps.iter().flat_map(|s| [&s.from, &s.to]).collect();
@@ -65,8 +89,8 @@ impl Account {
             .iter()
             .map(|step| guards.get(&step.from).and_then(|slot| slot.upgrade()))
             .collect();
-        self.rename_all(&steps, &open)?;
-        for step in &steps {
+        self.rename_all(steps, &open)?;
+        for step in steps {
             let mailbox = guards
                 .get_mut(&step.from)
                 .map(|old| std::mem::take(&mut **old));
@@ -74,20 +98,11 @@ impl Account {
                 **new = mailbox;
             }
         }
-        drop(guards);
-        lock(&self.statuses).clear();
-        lock(&self.tree).forget();
-        self.sync_root()?;
-        acl::forget_list(&self.root)?;
-        let below = |name: &MailboxName| name == from || from.is_ancestor_of(name);
-        if tree.file.names().any(below) {
-            self.change_folders(|file| file.rename(from, to))?;
-        }
         Ok(())
     }
 
     fn move_inbox(self: &Arc<Self>, to: &MailboxName) -> Result<(), Error> {
-        self.create_storage(to, false, None)?;
+        self.create_storage(to, false, Purpose::default())?;
         let target = self.open(to)?;
         let inbox = self.open(&MailboxName::inbox())?;
         self.copy_annotations(to)?;

@@ -113,6 +113,9 @@ impl FolderFile {
     /// Reads, lets `edit` change and replaces the file in one durable step
     /// under its lock. Written only if something changed; a damaged one is set
     /// aside.
+    ///
+    /// # Errors
+    /// `Full` where it would be larger than [`MAX_FILE`].
     pub fn change(
         root: &Dir,
         fsync: Fsync,
@@ -126,6 +129,13 @@ impl FolderFile {
         if new == old {
             return Ok(old);
         }
+        let mut text = Vec::new();
+        (new.write_to(&mut text)).map_err(|e| root.error(TEMPORARY, e))?;
+        if text.len() as u64 > MAX_FILE {
+            let path = root.entry(FILE.as_bytes());
+            let what = "the list of what is said of mailboxes";
+            return Err(FormatError::Full { path, what });
+        }
         if old.damaged {
             root.set_aside(FILE, "damaged")?;
             new.damaged = false;
@@ -133,7 +143,7 @@ impl FolderFile {
         root.replace_with(
             (FILE, TEMPORARY),
             sync_control(fsync),
-            |out| new.write_to(out),
+            |out| out.write_all(&text),
             |_| lock.keep_alive(),
         )?;
         Ok(new)
@@ -164,40 +174,47 @@ impl FolderFile {
         Ok(())
     }
 
-    /// Renames `from` and everything below it. A name that would be too long
-    /// is forgotten.
-    pub fn rename(&mut self, from: &MailboxName, to: &MailboxName) {
-        let moved = |name: MailboxName| match name.moved(from, to) {
-            None => Some(name),
-            Some(moved) => moved.ok(),
-        };
-        let values = |map: &mut BTreeMap<MailboxName, Box<str>>| {
-            let all = std::mem::take(map).into_iter();
-            *map = all
-                .filter_map(|(name, value)| Some((moved(name)?, value)))
-                .collect();
-        };
-        let special = std::mem::take(&mut self.special).into_iter();
-        self.special = special
-            .filter_map(|(name, usage)| Some((moved(name)?, usage)))
-            .collect();
-        values(&mut self.classes);
-        values(&mut self.aliases);
+    /// Says of `to` and what is below it what it says of `from`, and nothing
+    /// else. A name that would be too long is left out.
+    pub fn copy(&mut self, from: &MailboxName, to: &MailboxName) {
+        self.remove_all(to);
+        copy_values(&mut self.special, from, to);
+        copy_values(&mut self.classes, from, to);
+        copy_values(&mut self.aliases, from, to);
         for names in [&mut self.directories, &mut self.locked] {
-            *names = std::mem::take(names)
-                .into_iter()
-                .filter_map(moved)
-                .collect();
+            let copies = names.iter().filter_map(|name| name.moved(from, to)?.ok());
+            let copies: Vec<_> = copies.collect();
+            names.extend(copies);
         }
+    }
+
+    /// Forgets what is known of `name` and of what is below it.
+    pub fn remove_all(&mut self, name: &MailboxName) {
+        let stays = |other: &MailboxName| !is_within(name, other);
+        self.special.retain(|name, _| stays(name));
+        self.classes.retain(|name, _| stays(name));
+        self.aliases.retain(|name, _| stays(name));
+        self.directories.retain(stays);
+        self.locked.retain(stays);
     }
 
     /// Forgets what is known of `name` (not of what is below it).
     pub fn remove(&mut self, name: &MailboxName) {
-        self.special.remove(name);
+        self.forget_mailbox(name);
         self.directories.remove(name);
+    }
+
+    /// The same, but that somebody has created it as a directory.
+    pub fn forget_mailbox(&mut self, name: &MailboxName) {
+        self.special.remove(name);
         self.classes.remove(name);
         self.locked.remove(name);
         self.aliases.remove(name);
+    }
+
+    /// Whether it says something of `name` or of what is below it.
+    pub fn knows_within(&self, name: &MailboxName) -> bool {
+        self.names().any(|known| is_within(name, known))
     }
 
     /// Every name that the file says something of.
@@ -208,6 +225,18 @@ impl FolderFile {
             .chain(&self.locked)
             .chain(self.aliases.keys())
     }
+}
+
+/// Whether `other` is `name` or below it.
+fn is_within(name: &MailboxName, other: &MailboxName) -> bool {
+    other == name || name.is_ancestor_of(other)
+}
+
+fn copy_values<T: Clone>(map: &mut BTreeMap<MailboxName, T>, from: &MailboxName, to: &MailboxName) {
+    let copy =
+        |(name, value): (&MailboxName, &T)| Some((name.moved(from, to)?.ok()?, value.clone()));
+    let copies: Vec<_> = map.iter().filter_map(copy).collect();
+    map.extend(copies);
 }
 
 /// Whether `text` can be a mailbox class.
@@ -269,7 +298,10 @@ mod tests {
             f.directories.insert(name("a"));
             f.directories.insert(name("ab"));
         });
-        let now = change(&root, |f| f.rename(&name("a"), &name("x/y")));
+        let now = change(&root, |f| f.copy(&name("a"), &name("x/y")));
+        assert_eq!(now.directories.len(), 3);
+        let now = change(&root, |f| f.remove_all(&name("a")));
+        assert!(!now.knows_within(&name("a")) && now.knows_within(&name("x")));
         let dirs: Vec<_> = now.directories.iter().map(|n| n.join('/')).collect();
         assert_eq!(dirs, ["ab", "x/y"]);
         assert_eq!(now.special[&name("x/y/Sent")], SpecialUse::Sent);
@@ -283,7 +315,11 @@ mod tests {
         let text = "roost-folders 1\nclass\tIPF.Contact\tPeople\nlocked\ta\tMinutes\n\
                     alias\t~alice/Team\ta\tTeam\n";
         let (_temp, root, file) = place(text);
-        let now = change(&root, |f| f.rename(&name("a"), &name("b")));
+        let now = change(&root, |f| {
+            f.locked.insert(name("b/Old"));
+            f.copy(&name("a"), &name("b"));
+            f.remove_all(&name("a"));
+        });
         assert_eq!(&*now.classes[&name("People")], "IPF.Contact");
         assert!(now.locked.contains(&name("b/Minutes")));
         assert_eq!(&*now.aliases[&name("b/Team")], "~alice/Team");

@@ -58,10 +58,17 @@ pub fn change(
     if !file.edit(encoding, add, remove) {
         return Ok(false);
     }
+    let mut text = Vec::new();
+    (file.write_to(&mut text)).map_err(|e| root.error(TEMPORARY, e))?;
+    if text.len() as u64 > MAX_FILE {
+        let path = root.entry(FILE.as_bytes());
+        let what = "the list of subscriptions";
+        return Err(FormatError::Full { path, what });
+    }
     root.replace_with(
         (FILE, TEMPORARY),
         sync_control(fsync),
-        |out| file.write_to(out),
+        |out| out.write_all(&text),
         |_| lock.keep_alive(),
     )?;
     Ok(true)

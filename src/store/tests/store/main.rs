@@ -16,6 +16,7 @@ mod large;
 mod leftovers;
 mod odd;
 mod outside;
+mod properties;
 mod quota;
 mod status;
 mod stress;

@@ -29,6 +29,15 @@ pub const MAX_VALUE: usize = 64 << 10;
 /// Largest file read, in octets; a little less is written.
 pub const MAX_FILE: u64 = 8 << 20;
 
+/// Octets of the shared entries, and as many of the owner's private ones:
+/// nobody can take from the owner what is his.
+const MAX_SCOPE: u64 = 1 << 20;
+/// Octets of the private entries of somebody else: one of the largest values
+/// and small ones.
+const MAX_PRIVATE: u64 = 80 << 10;
+/// Octets of the private entries of all others.
+const MAX_OTHERS: u64 = 1 << 20;
+
 const MAGIC: &[u8] = b"roost-annotations ";
 const VERSION: u64 = 1;
 
@@ -53,8 +62,8 @@ pub struct Annotation {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Annotated {
     Done,
-    /// Nothing was changed: there would be more than [`MAX_ENTRIES`], or the
-    /// file would be larger than [`MAX_FILE`].
+    /// Nothing was changed: a scope would have more than [`MAX_ENTRIES`], or
+    /// there would be more octets than there is room for.
     TooMany,
 }
 
@@ -172,27 +181,38 @@ impl Annotations {
 
     /// What was too much before may become less.
     fn fits(&self, old: &Self) -> bool {
-        let mut counts: BTreeMap<&Scope, usize> = BTreeMap::new();
-        for (scope, _) in self.entries.keys() {
-            *counts.entry(scope).or_default() += 1;
-        }
-        let few = counts
-            .iter()
-            .all(|(scope, &count)| count <= MAX_ENTRIES || count <= old.of(scope).count());
-        few && (self.octets() < MAX_FILE / 2 || self.octets() <= old.octets())
+        let (new, old_sums) = (self.sums(), old.sums());
+        let each = new.iter().all(|(scope, sum)| {
+            let before = old_sums.get(scope).copied().unwrap_or_default();
+            let few = sum.entries <= MAX_ENTRIES.max(before.entries);
+            few && sum.octets <= most(scope).max(before.octets)
+        });
+        let of_others = |sums: &BTreeMap<&Scope, Sum>| -> u64 {
+            let others = sums.iter().filter(|(scope, _)| is_others(scope));
+            others.map(|(_, sum)| sum.octets).sum()
+        };
+        each && of_others(&new) <= MAX_OTHERS.max(of_others(&old_sums))
+            && self.octets() < (MAX_FILE / 2).max(old.octets() + 1)
     }
 
-    /// About what they take, before escapes, which at most double it.
-    fn octets(&self) -> u64 {
-        let entry = |((scope, name), value): (&(Scope, String), &Vec<u8>)| {
+    fn sums(&self) -> BTreeMap<&Scope, Sum> {
+        let mut sums: BTreeMap<&Scope, Sum> = BTreeMap::new();
+        for ((scope, name), value) in &self.entries {
             let who = match scope {
                 Scope::Shared => 0,
                 Scope::Private(who) => who.len(),
             };
-            (who + name.len() + value.len() + 16) as u64
-        };
+            let sum = sums.entry(scope).or_default();
+            sum.entries += 1;
+            sum.octets += (who + name.len() + value.len() + 16) as u64;
+        }
+        sums
+    }
+
+    fn octets(&self) -> u64 {
         let unknown = self.unknown.iter().map(|line| line.len() as u64);
-        self.entries.iter().map(entry).chain(unknown).sum()
+        let known = self.sums().into_values().map(|sum| sum.octets);
+        known.chain(unknown).sum()
     }
 
     fn write_to(&self, out: &mut impl Write) -> io::Result<()> {
@@ -212,6 +232,27 @@ impl Annotations {
         }
         Ok(())
     }
+}
+
+/// What the entries of a scope take: about, and before escapes, which at most
+/// double it.
+#[derive(Clone, Copy, Default)]
+struct Sum {
+    entries: usize,
+    octets: u64,
+}
+
+/// Octets of a scope.
+fn most(scope: &Scope) -> u64 {
+    match is_others(scope) {
+        true => MAX_PRIVATE,
+        false => MAX_SCOPE,
+    }
+}
+
+/// Private to somebody other than the owner.
+fn is_others(scope: &Scope) -> bool {
+    matches!(scope, Scope::Private(who) if !who.is_empty())
 }
 
 fn write_escaped(out: &mut impl Write, value: &[u8]) -> io::Result<()> {
@@ -343,6 +384,38 @@ mod tests {
             }
         }
         assert_eq!(last, Annotated::TooMany);
+    }
+
+    #[test]
+    fn what_others_note_takes_no_room_from_the_owner_and_from_one_another() {
+        let (_temp, dir) = place("");
+        let value = vec![b'v'; MAX_VALUE];
+        let of = |who: &str| Scope::Private(who.into());
+        let bobs = |n| entry(of("bob"), &format!("x{n}"), Some(&value));
+        assert_eq!(change(&dir, &[bobs(1)]), Annotated::Done);
+        assert_eq!(change(&dir, &[bobs(2)]), Annotated::TooMany);
+        assert_eq!(
+            change(&dir, &[entry(of("carol"), "x", Some(&value))]),
+            Annotated::Done
+        );
+        // All others together, and who may write shared ones.
+        let full = |scope: &dyn Fn(usize) -> Scope| {
+            (0..20).any(|n| {
+                let one = entry(scope(n), &format!("x{n}"), Some(&value));
+                change(&dir, &[one]) == Annotated::TooMany
+            })
+        };
+        assert!(full(&|n| of(&format!("u{n}"))));
+        assert!(full(&|_| Scope::Shared));
+        for n in 0..15 {
+            let own = entry(of(""), &format!("x{n}"), Some(&value));
+            assert_eq!(change(&dir, &[own]), Annotated::Done, "{n}");
+        }
+        // What is too much may become less.
+        assert_eq!(
+            change(&dir, &[entry(of("bob"), "x1", None)]),
+            Annotated::Done
+        );
     }
 
     #[test]

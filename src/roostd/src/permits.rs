@@ -2,7 +2,7 @@
 //! every wish for one makes work here and in auth.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use roost_os::UserId;
 use roost_types::SessionId;
@@ -10,6 +10,8 @@ use roost_types::SessionId;
 /// Of one session, wishes under way included. It has 8 at once, but those that
 /// it closes take a moment to end.
 const OF_SESSION: u32 = 16;
+/// Of one account to one owner, so that nobody fills another's worker alone.
+const OF_PAIR: u32 = 64;
 
 /// The links of all sessions.
 #[derive(Debug, Default, Clone)]
@@ -19,6 +21,9 @@ pub struct Permits(Arc<Mutex<Counts>>);
 struct Counts {
     sessions: HashMap<SessionId, u32>,
     uids: HashMap<UserId, u32>,
+    owners: HashMap<String, u32>,
+    /// The account that asks, and the owner.
+    pairs: HashMap<(String, String), u32>,
 }
 
 /// For one link, or the wish for one, until it is dropped.
@@ -27,6 +32,8 @@ pub struct Permit {
     permits: Permits,
     session: SessionId,
     uid: UserId,
+    /// The account that asks, and the owner, once that is known.
+    pair: OnceLock<(String, String)>,
 }
 
 impl Permits {
@@ -45,6 +52,7 @@ impl Permits {
             permits: self.clone(),
             session,
             uid,
+            pair: OnceLock::new(),
         })
     }
 
@@ -53,11 +61,32 @@ impl Permits {
     }
 }
 
+impl Permit {
+    /// Counts it as one of `asker`'s to `owner`, who may have `most` of
+    /// everybody's; false when there are too many.
+    pub fn claim(&self, asker: &str, owner: &str, most: u32) -> bool {
+        let mut counts = self.permits.lock();
+        let pair = (asker.to_owned(), owner.to_owned());
+        let of_owner = counts.owners.get(owner).copied().unwrap_or(0);
+        let of_pair = counts.pairs.get(&pair).copied().unwrap_or(0);
+        if of_owner >= most || of_pair >= OF_PAIR || self.pair.set(pair.clone()).is_err() {
+            return false;
+        }
+        counts.owners.insert(pair.1.clone(), of_owner + 1);
+        counts.pairs.insert(pair, of_pair + 1);
+        true
+    }
+}
+
 impl Drop for Permit {
     fn drop(&mut self) {
         let mut counts = self.permits.lock();
         give_back(&mut counts.sessions, &self.session);
         give_back(&mut counts.uids, &self.uid);
+        if let Some(pair) = self.pair.get() {
+            give_back(&mut counts.owners, &pair.1);
+            give_back(&mut counts.pairs, pair);
+        }
     }
 }
 
@@ -95,5 +124,25 @@ mod tests {
         drop(second);
         let counts = permits.lock();
         assert!(counts.sessions.is_empty() && counts.uids.is_empty());
+    }
+
+    #[test]
+    fn an_owner_has_so_many_of_one_account_and_of_all() {
+        let permits = Permits::default();
+        let claim = |session, asker: &str, most| {
+            let permit = permits.take(SessionId(session), BOB, 1000).unwrap();
+            permit.claim(asker, "alice", most).then_some(permit)
+        };
+        let held: Vec<_> = (0..64).map(|n| claim(n, "bob", 70)).collect();
+        assert!(held.iter().all(Option::is_some));
+        assert!(claim(99, "bob", 70).is_none(), "64 of bob's");
+        let others: Vec<_> = (100..106).map(|n| claim(n, "carol", 70)).collect();
+        assert!(others.iter().all(Option::is_some));
+        assert!(claim(200, "dave", 70).is_none(), "70 of everybody's");
+        let permit = permits.take(SessionId(300), BOB, 1000).unwrap();
+        assert!(permit.claim("bob", "eve", 70));
+        drop((held, others, permit));
+        let counts = permits.lock();
+        assert!(counts.owners.is_empty() && counts.pairs.is_empty());
     }
 }

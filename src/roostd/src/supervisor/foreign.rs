@@ -245,6 +245,14 @@ impl Supervisor {
             );
             return self.refuse_link(&wish, ForeignResult::NoSuchAccount);
         }
+        let most = self.settings.config.limits.max_connections;
+        let asker = self.own_session(wish.uid, wish.asked.session);
+        let asker = asker.map(|entry| entry.account.clone());
+        match asker.map(|asker| wish.permit.claim(&asker, &owner.account, most)) {
+            Some(true) => {}
+            Some(false) => return self.refuse_link(&wish, ForeignResult::Limit),
+            None => return self.refuse_link(&wish, ForeignResult::Unavailable),
+        }
         self.next_session += 1;
         self.assign(Wanted::Link(Box::new(Link {
             owner,
@@ -257,9 +265,9 @@ impl Supervisor {
     /// To the owner's running worker.
     pub(super) fn deliver_link(&mut self, link: Link) {
         let (owner, wish) = (&link.owner, &link.wish);
-        // Meanwhile it may have ended.
+        // Meanwhile it may have ended; its worker waits for an answer still.
         let Some(entry) = self.own_session(wish.uid, wish.asked.session) else {
-            return;
+            return self.refuse_link(wish, ForeignResult::Unavailable);
         };
         let (asker, tls) = (entry.account.clone(), entry.tls.clone());
         let endpoints = entry.endpoints.clone();

@@ -284,6 +284,13 @@ fn links(host: &mut Host) {
     assert!(!log.contains("Login: user=<alice>"), "{log}");
     assert!(!log.contains("imap(alice)"), "{log}");
     assert!(bob.is_alive());
+    // A session that has gone meanwhile leaves no question behind.
+    let mut carol = host.login("carol");
+    carol.say("leave ~alice");
+    assert_eq!(carol.line(), "");
+    until("an answer for nobody", || {
+        (said(&mut bob, "unanswered requests") == "0").then_some(())
+    });
     // A link is no session that may have links.
     said(&mut bob, "open ~alice");
     assert_eq!(

@@ -1,6 +1,7 @@
 //! Greets each client with its tag, account and the worker's pid, and obeys
 //! `quit`, `die`, `hang`, `share IDENTIFIER`, `shares`, `speak ACCOUNT`, `open
-//! ~OWNER`, `drop links`, and `forge SESSION`, which is to open a link for that session. What
+//! ~OWNER`, `drop links`, `leave ~OWNER`, which is to open a link and end,
+//! `unanswered requests`, and `forge SESSION`, which is to open a link for that session. What
 //! is said behind `via` goes over the last link that was opened, on which it is
 //! greeted with the asker's name, group and the session's number. `nomail` takes
 //! no link.
@@ -153,6 +154,18 @@ async fn serve(
                 (Ok(0) | Err(_), _) => break EndReason::Disconnected,
                 (_, "quit") => break EndReason::Logout,
                 (_, "die") => std::process::abort(),
+                (_, leave) if leave.starts_with("leave ") => {
+                    // Nobody waits for the answer.
+                    let (request, _) = ask();
+                    let wish = WorkerToSupervisor::OpenForeign(OpenForeign {
+                        request,
+                        session: session.session,
+                        shown: leave["leave ".len()..].to_owned(),
+                        alias: None,
+                    });
+                    reports.send(wish).await.unwrap();
+                    break EndReason::Logout;
+                }
                 (_, "hang") => HANGS.store(true, Ordering::Relaxed),
                 (_, other) if other.contains(' ') || other == "shares" => {
                     let said = obey(&session, &reports, &mut links, other).await;
@@ -243,6 +256,10 @@ async fn obey(
             opened.read_line(&mut greeting).await.unwrap();
             links.push(opened);
             format!("{result:?}: {}", greeting.trim_end())
+        }
+        "unanswered" => {
+            let asked = ASKED.lock().unwrap();
+            asked.as_ref().map_or(0, HashMap::len).to_string()
         }
         "drop" => {
             links.clear();

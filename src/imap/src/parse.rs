@@ -42,7 +42,7 @@ pub use cursor::{
     MAX_NOTIFY_GROUPS, MAX_NOTIFY_NAMES, MAX_RANGES, MAX_SEARCH_DEPTH, MAX_SEARCH_KEYS,
     MAX_SECTION_DEPTH, MAX_SORT_CRITERIA,
 };
-pub use response::{Fetched, appended, fetched, write_set};
+pub use response::{Fetched, appended, fetched, found, write_set};
 
 use crate::chars::is_tag;
 use crate::command::{Command, CommandKind, MAX_TAG_LEN, Request, Tag};

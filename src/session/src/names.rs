@@ -125,7 +125,7 @@ impl Names {
 
     fn parse_foreign(&self, text: &str) -> Result<MailboxName, NameProblem> {
         if let Some(alias) = &self.alias
-            && alias.name == text
+            && self.is_alias(alias, text)
         {
             return Ok(alias.of.clone());
         }
@@ -136,6 +136,18 @@ impl Names {
             });
         };
         Ok(MailboxName::parse(rest, self.separator)?)
+    }
+
+    /// INBOX, where it is the first level, is the same in any case.
+    fn is_alias(&self, alias: &Alias, text: &str) -> bool {
+        let split = |name| str::split_once(name, self.separator);
+        match (split(&alias.name), split(text)) {
+            (Some((first, rest)), Some((head, tail))) => {
+                let is_inbox = |level: &str| level.eq_ignore_ascii_case("INBOX");
+                rest == tail && (first == head || is_inbox(first) && is_inbox(head))
+            }
+            _ => alias.name == text,
+        }
     }
 
     fn behind_prefix<'a>(&self, text: &'a str) -> Option<&'a str> {

@@ -121,6 +121,11 @@ impl Session {
         }
     }
 
+    /// Also by another name.
+    pub(crate) fn is_owner(&self) -> bool {
+        self.subject().is_owner()
+    }
+
     fn subject(&self) -> Subject<'_> {
         let asker = self.identity.asker.as_ref();
         Subject {

@@ -177,15 +177,18 @@ impl Client {
         }
     }
 
-    /// Gives back the memory that an idle session can do without.
-    pub fn rest(&mut self) {
+    /// Gives back the memory and the links that an idle session can do without;
+    /// tells when there will be more to give back.
+    pub fn rest(&mut self, now: Instant) -> Option<Instant> {
         self.stream.rest();
         self.out = Vec::new();
-        if let (Some(session), Some(links)) = (&mut self.session, &mut self.links) {
-            session.rest();
-            links.rest();
-        }
+        let (Some(session), Some(links)) = (&mut self.session, &mut self.links) else {
+            return None;
+        };
+        let again = session.rest(now);
+        links.rest();
         self.drop_links();
+        again
     }
 
     /// One turn; it may block on the disk. A panic loses the session, not the

@@ -216,8 +216,7 @@ impl Connection {
                 return Err(Stop::Reason(EndReason::Timeout));
             }
             if rest.is_some_and(|at| now >= at) {
-                client.rest();
-                rest = None;
+                rest = client.rest(now);
             }
             if keep_alive.is_some_and(|at| now >= at) {
                 client.say(|_, out| {
@@ -227,7 +226,7 @@ impl Connection {
                     flushed = client.stream.flush() => flushed?,
                     reason = self.ending.told() => return Err(Stop::Reason(reason)),
                 }
-                client.rest();
+                rest = client.rest(now);
                 keep_alive = Some(now + KEEP_ALIVE);
             }
         }

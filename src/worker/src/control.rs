@@ -33,6 +33,10 @@ const GRACE: Duration = Duration::from_millis(200);
 /// supervisor waits longer.
 const PATIENCE: Duration = Duration::from_secs(4);
 
+/// A worker that has only had sessions of other accounts ends so soon: they
+/// look at many in turn.
+const LINKS_IDLE: Duration = Duration::from_secs(3);
+
 /// Requests of local programs that are worked on at once; each has a thread.
 const MAX_MAINTAINING: usize = 4;
 
@@ -92,6 +96,8 @@ struct Worker {
     /// Who waits for the supervisor's answer to what.
     asked: HashMap<u64, oneshot::Sender<Answer>>,
     last_request: u64,
+    /// One of its own accounts has logged in.
+    logged_in: bool,
     /// Since when there is no session.
     idle_since: Instant,
     /// `Idle` has been said since then.
@@ -122,6 +128,7 @@ pub async fn run(control: Control) -> Result<(), Error> {
         maintaining: 0,
         asked: HashMap::new(),
         last_request: 0,
+        logged_in: false,
         idle_since: Instant::now(),
         idle_said: false,
         stopping: None,
@@ -215,6 +222,7 @@ impl Worker {
             ending.tell(EndReason::Shutdown);
         }
         let id = message.session;
+        self.logged_in |= message.asker.is_none();
         self.sessions.insert(id, ending.clone());
         self.idle_said = false;
         let (store, setup) = (self.store.clone(), self.setup.clone());
@@ -331,8 +339,16 @@ impl Worker {
     fn deadline(&self) -> Instant {
         match self.stopping {
             Some(at) => at,
-            None if self.is_idle() && !self.idle_said => self.idle_since + self.setup.worker_idle,
+            None if self.is_idle() && !self.idle_said => self.idle_since + self.patience(),
             None => Instant::now() + Duration::from_secs(3600),
+        }
+    }
+
+    /// For the next session.
+    fn patience(&self) -> Duration {
+        match self.logged_in {
+            true => self.setup.worker_idle,
+            false => self.setup.worker_idle.min(LINKS_IDLE),
         }
     }
 

@@ -91,6 +91,14 @@ impl Supervisor {
 
     /// A client whose login command has the tag `login`.
     fn client(&mut self, number: u64, leftover: &str) -> Client {
+        let mut client = self.session(number, leftover, None);
+        let greeting = client.line();
+        assert!(greeting.starts_with("login OK [CAPABILITY IMAP4rev1 IMAP4rev2 "));
+        assert!(greeting.ends_with("] Logged in"));
+        client
+    }
+
+    fn session(&mut self, number: u64, leftover: &str, asker: Option<roost_ipc::Asker>) -> Client {
         let (ours, theirs) = fdpass::stream_pair().unwrap();
         let session = roost_ipc::Session {
             session: SessionId(number),
@@ -114,7 +122,7 @@ impl Supervisor {
                 count_trash: true,
                 alert_percent: 80,
             },
-            asker: None,
+            asker,
         };
         self.send(&SupervisorToWorker::Session(session), Some(&theirs));
         drop(theirs);
@@ -124,11 +132,7 @@ impl Supervisor {
         );
         let stream = UnixStream::from(ours);
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        let mut client = Client(BufReader::new(stream));
-        let greeting = client.line();
-        assert!(greeting.starts_with("login OK [CAPABILITY IMAP4rev1 IMAP4rev2 "));
-        assert!(greeting.ends_with("] Logged in"));
-        client
+        Client(BufReader::new(stream))
     }
 
     fn ended(&mut self) -> (SessionId, EndReason) {
@@ -460,6 +464,28 @@ fn a_worker_without_sessions_asks_to_end() {
     assert_eq!(supervisor.next(), WorkerToSupervisor::Idle);
     supervisor.send(&SupervisorToWorker::Stop, None);
     assert!(supervisor.exits());
+}
+
+#[test]
+fn a_worker_that_was_only_looked_into_does_not_stay() {
+    let mut setup = setup();
+    setup.limits.worker_idle = Duration::from_secs(24 * 3600);
+    let mut supervisor = Supervisor::start(setup);
+    for sub in ["cur", "new", "tmp"] {
+        std::fs::create_dir_all(supervisor.dir.path().join("Maildir").join(sub)).unwrap();
+    }
+    let asker = roost_ipc::Asker {
+        account: "bob".into(),
+        groups: vec![],
+        shown: "~alice".into(),
+        alias: None,
+    };
+    let mut link = supervisor.session(1, "", Some(asker));
+    link.send("a STATUS ~alice/INBOX (MESSAGES)\r\n");
+    assert!(link.line().starts_with("a NO "));
+    drop(link);
+    assert_eq!(supervisor.ended(), (SessionId(1), EndReason::Disconnected));
+    assert_eq!(supervisor.next(), WorkerToSupervisor::Idle);
 }
 
 #[test]

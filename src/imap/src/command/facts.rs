@@ -99,7 +99,8 @@ commands! {
     SetAcl       "SETACL"       AFTER_LOGIN;
     DeleteAcl    "DELETEACL"    AFTER_LOGIN;
     ListRights   "LISTRIGHTS"   AFTER_LOGIN;
-    MyRights     "MYRIGHTS"     AFTER_LOGIN;
+    // A session that relays a MOVE by number asks for rights first.
+    MyRights     "MYRIGHTS"     AFTER_LOGIN + holds_expunge;
     Idle         "IDLE"         AFTER_LOGIN;
     Notify       "NOTIFY"       AFTER_LOGIN;
     Check        "CHECK"        SELECTED;
@@ -172,12 +173,15 @@ mod tests {
     }
 
     #[test]
-    fn only_fetch_store_and_searches_hold_expunge_back() {
+    fn fetch_store_searches_and_myrights_hold_expunge_back() {
         let held: Vec<_> = CommandKind::ALL
             .iter()
             .filter(|k| k.facts().holds_expunge)
             .map(|k| k.name())
             .collect();
-        assert_eq!(held, ["SEARCH", "SORT", "THREAD", "FETCH", "STORE"]);
+        assert_eq!(
+            held,
+            ["MYRIGHTS", "SEARCH", "SORT", "THREAD", "FETCH", "STORE"]
+        );
     }
 }

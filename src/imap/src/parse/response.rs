@@ -88,6 +88,18 @@ pub fn appended(line: &[u8]) -> Option<(UidValidity, UidSet)> {
     (c.peek() == Some(b']')).then(|| (validity, set.resolve(None)))
 }
 
+/// The UIDs that the answer to a UID SEARCH RETURN (ALL) tells of; `None` where
+/// they are in too many ranges.
+pub fn found(line: &[u8]) -> Option<UidSet> {
+    let word = b" ALL ";
+    let Some(at) = line.windows(word.len()).position(|part| part == word) else {
+        return Some(UidSet::new());
+    };
+    let mut c = Cursor::new(line.get(at + word.len()..)?.trim_ascii_end());
+    let set = sequence_set(&mut c).ok()?;
+    c.at_end().then(|| set.resolve(None))
+}
+
 /// A set as a client writes it.
 pub fn write_set(out: &mut Vec<u8>, set: &SequenceSet) {
     let bound = |out: &mut Vec<u8>, bound: &SetBound| match bound {

@@ -199,7 +199,7 @@ impl Appending {
     ) -> (Tag, CommandKind, Result<Reply, Error>) {
         let result = match self.state {
             State::Failed(error) => Err(error),
-            State::Open(open) => commit(session, *open, out),
+            State::Open(open) => commit(session, self.kind, *open, out),
         };
         (self.tag, self.kind, result)
     }
@@ -217,9 +217,14 @@ impl Appending {
     }
 }
 
-fn commit(session: &mut Session, mut open: Open, out: &mut Vec<u8>) -> Result<Reply, Error> {
+fn commit(
+    session: &mut Session,
+    kind: CommandKind,
+    mut open: Open,
+    out: &mut Vec<u8>,
+) -> Result<Reply, Error> {
     let name = &open.named.given.name;
-    // It may have taken long to come.
+    session.permit_here(kind)?;
     session
         .permit(name, Rights::INSERT)
         .map_err(rights::destination)?;

@@ -33,14 +33,12 @@ pub(super) fn place(session: &Session, mailbox: &[u8]) -> Result<Option<Named>, 
 pub(super) fn scope(session: &Session, scope: EntryScope) -> Scope {
     match scope {
         EntryScope::Shared => Scope::Shared,
+        // Also where the owner comes by another name of the mailbox.
+        EntryScope::Private if session.is_owner() => Scope::Private("".into()),
         EntryScope::Private => {
             let asker = session.identity().asker.as_ref();
-            Scope::Private(
-                asker
-                    .map(|asker| &*asker.account)
-                    .unwrap_or_default()
-                    .into(),
-            )
+            let account = asker.map(|asker| &*asker.account);
+            Scope::Private(account.unwrap_or_default().into())
         }
     }
 }

@@ -1,19 +1,24 @@
 //! COPY and MOVE between two other accounts: what is fetched from one goes
-//! into an APPEND at the other, which takes all or none.
+//! into an APPEND at the other. Which messages there are is asked first, so
+//! that too many are refused before one has gone, and a MOVE is done in pieces.
 
-use super::append::write_name;
 use super::fetching::{self, Removed, Removing};
 use super::reader::Text;
-use super::{Event, Next, Task, Turn, announce, lost, no_link};
+use super::sending::{self, STEP};
+use super::{Event, Next, Task, Turn, lost, no_link};
 use crate::error::Error;
-use crate::job::Reply;
+use crate::job::{Reply, UidPieces};
 use crate::link::LinkId;
+use crate::session::State;
 use roost_imap::ResponseCode;
 use roost_imap::command::CopyArgs;
-use roost_imap::parse::{appended, fetched};
-use roost_imap::write::{self, Status};
-use roost_store::CopyMode;
-use roost_types::{Uid, UidSet};
+use roost_imap::parse::{fetched, found, write_set};
+use roost_imap::write::Status;
+use roost_store::{CopyMode, Error as StoreError};
+use roost_types::{SeqNum, SeqSet, SequenceSet, SetBound, SystemFlags, Uid, UidSet};
+
+/// Octets of the answer that tells which messages there are.
+const MAX_FOUND: usize = 512 << 10;
 
 pub(super) struct Across {
     from: String,
@@ -21,17 +26,25 @@ pub(super) struct Across {
     args: CopyArgs,
     mode: CopyMode,
     stage: Stage,
-    /// Those that have been sent.
+    /// The answer that tells which messages there are, as far as it has come.
+    found: Vec<u8>,
+    /// How many there are to be, where that is known.
+    expected: Option<u64>,
+    left: UidPieces,
+    /// Those that have been sent with the APPEND under way.
     sent: Vec<Uid>,
+    /// Those of them that were marked as deleted.
+    marked: UidSet,
     /// The octets of one of them come.
     within: bool,
     removing: Option<Removing>,
-    refusal: Option<Vec<u8>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
     Begins,
+    /// Which messages there are is asked for.
+    Finds,
     /// The one that is to get the messages is asked whether it would.
     Probes(LinkId),
     /// It is asked for the first message.
@@ -45,8 +58,11 @@ enum Stage {
     },
     Ends {
         from: LinkId,
+        to: LinkId,
     },
-    Removes,
+    Removes {
+        to: LinkId,
+    },
 }
 
 impl Across {
@@ -57,44 +73,94 @@ impl Across {
             args,
             mode,
             stage: Stage::Begins,
+            found: Vec::new(),
+            expected: None,
+            left: UidPieces::new(&UidSet::new()),
             sent: Vec::new(),
+            marked: UidSet::new(),
             within: false,
             removing: None,
-            refusal: None,
         }
+    }
+
+    /// The UIDs are those of the view that the client knows: what is expunged
+    /// is told behind them.
+    fn find(&mut self, turn: &mut Turn<'_>) -> Result<Next, Error> {
+        let from = match (turn.link(&self.from), turn.link(&self.to)) {
+            (Ok(from), Ok(_)) => from,
+            (Err(ask), _) | (_, Err(ask)) => return Ok(ask),
+        };
+        let State::Foreign(remote) = &turn.session.state else {
+            return Err(lost());
+        };
+        if !self.args.uid && self.args.set != SequenceSet::Saved {
+            self.expected = Some(numbers(&self.args.set, remote.told.exists)?.len());
+        }
+        let by = if self.args.uid { "UID " } else { "" };
+        let mut command = format!("{} UID SEARCH RETURN (ALL) {by}", turn.tag).into_bytes();
+        write_set(&mut command, &self.args.set);
+        self.stage = Stage::Finds;
+        turn.send(from, &command)
     }
 
     /// An empty message is never taken; the reason tells whether another
     /// would be.
     fn probe(&mut self, turn: &mut Turn<'_>) -> Result<Next, Error> {
-        let (from, to) = match (turn.link(&self.from), turn.link(&self.to)) {
-            (Ok(_), Ok(to)) => (to, to),
-            (Err(ask), _) | (_, Err(ask)) => return Ok(ask),
-        };
-        self.stage = Stage::Probes(from);
-        let head = self.head(turn);
-        turn.begin(to, &head)?;
+        let uids = found(&self.found)
+            .ok_or_else(|| Error::refused(ResponseCode::Limit, "Too many messages at once"))?;
+        self.found = Vec::new();
+        sending::check(self.mode, uids.len())?;
+        self.left = UidPieces::new(&uids);
+        let to = turn.link(&self.to).map_err(|_| lost())?;
+        self.stage = Stage::Probes(to);
+        sending::begin(turn, to, &self.args.mailbox)?;
         turn.output(to)?.extend_from_slice(b" {0}\r\n");
         Ok(Next::Read(to))
     }
 
-    fn head(&self, turn: &Turn<'_>) -> Vec<u8> {
-        let mut head = format!("{} APPEND ", turn.tag).into_bytes();
-        write_name(&mut head, &self.args.mailbox);
-        head
-    }
-
     /// The probe is answered.
-    fn fetch(&mut self, turn: &mut Turn<'_>, to: LinkId, line: &[u8]) -> Result<Next, Error> {
+    fn probed(&mut self, turn: &mut Turn<'_>, to: LinkId, line: &[u8]) -> Result<Next, Error> {
         let rest = line.get(turn.tag.as_str().len()..).unwrap_or_default();
         if !rest.starts_with(b" NO ") || rest.starts_with(b" NO [") {
             turn.out.extend_from_slice(line);
             return Ok(Next::Passed);
         }
         let from = turn.link(&self.from).map_err(|_| lost())?;
+        self.fetch(turn, from, to)
+    }
+
+    /// Fetches the next piece, if there is one.
+    fn fetch(&mut self, turn: &mut Turn<'_>, from: LinkId, to: LinkId) -> Result<Next, Error> {
+        let Some(piece) = self.left.next(STEP as u64) else {
+            return self.fetched_all(turn, from, to);
+        };
         self.stage = Stage::Brings { from, to };
-        let command = fetching::command(turn, &self.args);
+        let command = fetching::command(turn, true, piece.to_string().as_bytes());
         turn.send(from, &command)
+    }
+
+    fn fetched_all(
+        &mut self,
+        turn: &mut Turn<'_>,
+        from: LinkId,
+        to: LinkId,
+    ) -> Result<Next, Error> {
+        match (self.mode, self.sent.is_empty()) {
+            (CopyMode::Move, true) => Ok(Next::Done(Reply::ok("Move completed"))),
+            // By number all are copied or none.
+            (CopyMode::Copy, _) if self.expected.is_some_and(|n| n != self.sent.len() as u64) => {
+                Err(StoreError::Expunged.into())
+            }
+            (CopyMode::Copy, true) => Ok(Next::Done(Reply::ok("No messages to copy"))),
+            (_, false) => self.end(turn, from, to),
+        }
+    }
+
+    /// The APPEND is complete.
+    fn end(&mut self, turn: &mut Turn<'_>, from: LinkId, to: LinkId) -> Result<Next, Error> {
+        turn.output(to)?.extend_from_slice(b"\r\n");
+        self.stage = Stage::Ends { from, to };
+        Ok(Next::Read(to))
     }
 
     /// A response of the session that has the messages begins.
@@ -110,22 +176,15 @@ impl Across {
         };
         let first = self.sent.is_empty();
         if first {
-            let head = self.head(turn);
-            turn.begin(to, &head)?;
+            sending::begin(turn, to, &self.args.mailbox)?;
         }
         let short_mdn = turn.session.enabled.short_mdn;
-        let output = turn.output(to)?;
-        announce(
-            output,
-            message.flags.system,
-            &message.flags.keywords,
-            short_mdn,
-            message.date,
-        );
-        output.push(b'{');
-        write::number64(output, message.size);
-        output.extend_from_slice(if first { b"}\r\n" } else { b"+}\r\n" });
+        let flags = (message.flags.system, &*message.flags.keywords, short_mdn);
+        sending::message(turn.output(to)?, flags, message.date, message.size, first);
         self.sent.push(message.uid);
+        if message.flags.system.contains(SystemFlags::DELETED) {
+            self.marked.insert(message.uid);
+        }
         self.within = true;
         if !first {
             return Ok(Next::Read(from));
@@ -136,6 +195,18 @@ impl Across {
 
     fn text(&mut self, turn: &mut Turn<'_>, id: LinkId, text: Text<'_>) -> Result<Next, Error> {
         match self.stage {
+            Stage::Finds => {
+                let begins = text.begins && text.bytes.starts_with(b"* ESEARCH ");
+                if begins || !text.begins && !self.found.is_empty() {
+                    if self.found.len() + text.bytes.len() > MAX_FOUND {
+                        let words = "Too many messages at once";
+                        return Err(Error::refused(ResponseCode::Limit, words));
+                    }
+                    self.found.extend_from_slice(text.bytes);
+                } else {
+                    turn.pass(text);
+                }
+            }
             Stage::Brings { from, to } if id == from => {
                 if text.begins {
                     return self.begins(turn, (from, to), text);
@@ -145,7 +216,7 @@ impl Across {
                     false => turn.pass(text),
                 }
             }
-            Stage::Removes => turn.pass(text),
+            Stage::Removes { .. } => turn.pass(text),
             // Of the other one nothing is selected.
             _ => {}
         }
@@ -170,24 +241,22 @@ impl Across {
         line: &[u8],
     ) -> Result<Next, Error> {
         match self.stage {
-            Stage::Probes(to) => return self.fetch(turn, to, line),
+            Stage::Finds if status == Status::Ok => return self.probe(turn),
+            Stage::Probes(to) => return self.probed(turn, to, line),
             Stage::Brings { from, to } if id == from && status == Status::Ok => {
-                if self.sent.is_empty() {
-                    return Ok(Next::Done(Reply::ok("No messages to copy")));
-                }
-                turn.output(to)?.extend_from_slice(b"\r\n");
-                self.stage = Stage::Ends { from };
-                return Ok(Next::Read(to));
+                return match self.mode == CopyMode::Move && !self.sent.is_empty() {
+                    true => self.end(turn, from, to),
+                    false => self.fetch(turn, from, to),
+                };
             }
-            Stage::Ends { from } if status == Status::Ok => return self.done(turn, from, line),
-            Stage::Removes => {
-                if status != Status::Ok && self.refusal.is_none() {
-                    self.refusal = Some(line.to_vec());
-                }
+            Stage::Ends { from, to } if status == Status::Ok => {
+                return self.appended(turn, from, to, line);
+            }
+            Stage::Removes { to } => {
                 if let Some(mut removing) = self.removing.take() {
-                    let removed = removing.answered(turn, id, status)?;
+                    let removed = removing.answered(turn, id, status, line)?;
                     self.removing = Some(removing);
-                    return self.goes_on(turn, removed);
+                    return self.goes_on(turn, (id, to), removed);
                 }
             }
             _ => {}
@@ -197,45 +266,59 @@ impl Across {
     }
 
     /// The messages are there.
-    fn done(&mut self, turn: &mut Turn<'_>, from: LinkId, line: &[u8]) -> Result<Next, Error> {
+    fn appended(
+        &mut self,
+        turn: &mut Turn<'_>,
+        from: LinkId,
+        to: LinkId,
+        line: &[u8],
+    ) -> Result<Next, Error> {
         let sent = std::mem::take(&mut self.sent);
-        let code = appended(line).and_then(|(validity, uids)| {
-            let pairs: Vec<(Uid, Uid)> = sent.iter().copied().zip(uids.iter()).collect();
-            (uids.len() == sent.len() as u64).then_some(ResponseCode::CopyUid { validity, pairs })
-        });
-        if self.mode == CopyMode::Copy {
-            let mut reply = Reply::ok("Copy completed");
-            reply.code = code;
+        if let Some(reply) = sending::done(turn, self.mode, &sent, line) {
             return Ok(Next::Done(reply));
         }
-        if code.is_some() {
-            write::untagged(turn.out, Status::Ok, code.as_ref(), "Moved");
-        }
         let uids: UidSet = sent.into_iter().collect();
-        let mut removing = Removing::new(&uids);
+        let mut removing = Removing::new(&uids, std::mem::take(&mut self.marked));
         let removed = removing.go(turn, from)?;
         self.removing = Some(removing);
-        self.stage = Stage::Removes;
-        self.goes_on(turn, removed)
+        self.stage = Stage::Removes { to };
+        self.goes_on(turn, (from, to), removed)
     }
 
-    fn goes_on(&mut self, turn: &mut Turn<'_>, removed: Removed) -> Result<Next, Error> {
+    /// Behind one piece comes the next.
+    fn goes_on(
+        &mut self,
+        turn: &mut Turn<'_>,
+        (from, to): (LinkId, LinkId),
+        removed: Removed,
+    ) -> Result<Next, Error> {
         match removed {
-            Removed::Go(next) => Ok(next),
-            Removed::All => Ok(Next::Done(Reply::ok("Move completed"))),
-            Removed::Refused => {
-                let line = self.refusal.take().ok_or_else(lost)?;
-                turn.out.extend_from_slice(&line);
-                Ok(Next::Passed)
-            }
+            Removed::All => self.fetch(turn, from, to),
+            other => Ok(other.ends(turn)),
         }
+    }
+}
+
+/// The messages that a set means in a mailbox of so many.
+fn numbers(set: &SequenceSet, exists: u32) -> Result<SeqSet, Error> {
+    let seqs: SeqSet = set.resolve(SeqNum::new(exists));
+    let star = |bound: &SetBound| *bound == SetBound::Star;
+    let none = match set {
+        SequenceSet::Ranges(ranges) => {
+            exists == 0 && ranges.iter().any(|(a, b)| star(a) || star(b))
+        }
+        SequenceSet::Saved => false,
+    };
+    match none || seqs.max().is_some_and(|last| last.get() > exists) {
+        true => Err(Error::Bad("No message has such a number")),
+        false => Ok(seqs),
     }
 }
 
 impl Task for Across {
     fn on(&mut self, turn: &mut Turn<'_>, event: Event<'_>) -> Result<Next, Error> {
         match event {
-            Event::Go => self.probe(turn),
+            Event::Go => self.find(turn),
             Event::Text(id, text) => self.text(turn, id, text),
             Event::Literal(id, octets) => self.literal(turn, id, octets),
             Event::Continue(id) => match self.stage {

@@ -1,14 +1,16 @@
 //! Where a command of the client's goes.
 
 use super::across::Across;
+use super::alias;
 use super::append::Append;
 use super::fetching;
 use super::incoming::Incoming;
 use super::listing::Listing;
+use super::moving::Moving;
 use super::out::Out;
 use super::place::{Place, Uses, account, uses};
 use super::relay::{Idle, Relay};
-use super::resume::Resume;
+use super::resume::{self, Resume};
 use super::select::Select;
 use super::{Remote, Task};
 use crate::cmd;
@@ -22,6 +24,10 @@ use roost_imap::{Command, CommandKind, Request, ResponseCode};
 use roost_store::CopyMode;
 use std::sync::Arc;
 
+fn uses_selected(command: &Command) -> bool {
+    matches!(uses(command), Uses::Selected | Uses::SelectedAnd(_))
+}
+
 impl Session {
     /// Begins a command that is not carried out here; `bytes` is the command as
     /// it came.
@@ -33,9 +39,23 @@ impl Session {
         out: &mut Vec<u8>,
     ) -> Progress {
         let kind = request.command.kind();
-        match place.and_then(|place| self.task(place, &request.command, bytes)) {
+        let task = match self.repointed(&request.command) {
+            true => Err(resume::selected_anew(self, out)),
+            false => place.and_then(|place| self.task(place, &request.command, bytes)),
+        };
+        match task {
             Ok(task) => self.relay(request.tag, kind, task, out),
             Err(error) => self.failed(request.tag, kind, &error, out),
+        }
+    }
+
+    /// The selected mailbox is one that its alias does not stand for any more.
+    fn repointed(&self, command: &Command) -> bool {
+        match &self.state {
+            State::Foreign(remote) => {
+                uses_selected(command) && alias::ask(self, &remote.shown) != remote.ask
+            }
+            _ => false,
         }
     }
 
@@ -49,7 +69,7 @@ impl Session {
         if let Command::Enable(names) = command {
             cmd::enable::note(self, names);
         }
-        let resumes = matches!(uses(command), Uses::Selected | Uses::SelectedAnd(_))
+        let resumes = uses_selected(command)
             && matches!(&self.state, State::Foreign(remote) if remote.link.is_none());
         if let (Command::Search(args), State::Foreign(remote)) = (command, &mut self.state) {
             remote.saved |= args.returns.is_some_and(|returns| returns.save);
@@ -82,7 +102,8 @@ impl Session {
     fn remote(&mut self, shown: String, args: &SelectArgs) -> Result<Remote, Error> {
         self.enabled.condstore |= cmd::select::wants_condstore(self, args.params.clone())?;
         let name = Names::decode(&args.mailbox, self.dialect())?;
-        Ok(Remote::new(shown, name, args.examine))
+        let ask = alias::ask(self, &shown);
+        Ok(Remote::new(shown, ask, name, args.examine))
     }
 
     /// Whether a command is relayed now.
@@ -115,7 +136,7 @@ impl Session {
             fetching::may_move(&self.state)?;
         }
         let args = args.clone();
-        Ok(match place {
+        let task: Box<dyn Task> = match place {
             Place::In => {
                 let name = self.name(&args.mailbox)?.given.name;
                 let needed = rights::needs(kind).named;
@@ -131,11 +152,15 @@ impl Session {
                 let CopyArgs {
                     mailbox: name, uid, ..
                 } = args;
-                Box::new(Out::new(shown, name, mailbox, &uids, mode, uid)?)
+                return Ok(Box::new(Out::new(shown, name, mailbox, &uids, mode, uid)?));
             }
             Place::Here | Place::There(_) | Place::Everywhere(_) => {
                 return Err(Error::Bad("Not between accounts"));
             }
+        };
+        Ok(match mode {
+            CopyMode::Copy => task,
+            CopyMode::Move => Box::new(Moving::new(task)),
         })
     }
 

@@ -25,6 +25,7 @@ use crate::session::{End, Phase, Progress, Session, Silence, State};
 use roost_imap::write::Status;
 use roost_imap::{CommandKind, Tag};
 use std::mem;
+use std::time::Instant;
 
 impl Session {
     /// What the session asks of the supervisor, at [`Progress::Ask`].
@@ -40,16 +41,16 @@ impl Session {
 
     /// The answer to [`Ask::Link`].
     pub fn linked(&mut self, result: Result<LinkId, LinkError>, out: &mut Vec<u8>) -> Progress {
-        let shown = match self.asks() {
-            Some(Ask::Link { shown, alias }) => match alias {
-                Some(alias) => alias.name.clone(),
-                None => shown.clone(),
-            },
+        let (shown, ask) = match self.asks() {
+            Some(ask @ Ask::Link { shown, alias }) => {
+                let shown = alias.as_ref().map_or(shown, |alias| &alias.name);
+                (shown.clone(), ask.clone())
+            }
             _ => return self.waits(),
         };
         match result {
             Ok(id) => {
-                self.links_mut().add(id, shown);
+                self.links_mut().add(id, shown, ask);
                 self.event(Event::Go, out)
             }
             Err(error) => self.event(Event::NoLink(error), out),
@@ -98,12 +99,14 @@ impl Session {
     }
 
     /// The session has nothing to do for a while: links that have not been
-    /// used for long are closed.
-    pub fn rest(&mut self) {
-        let keep = self.link();
-        if let (Phase::Ready, Some(links)) = (&self.phase, &mut self.links) {
-            links.close_idle(keep);
-        }
+    /// used for long are closed. Tells when to call it again, if nothing comes
+    /// before.
+    pub fn rest(&mut self, now: Instant) -> Option<Instant> {
+        let keep = match &self.state {
+            State::Foreign(remote) => remote.link,
+            _ => None,
+        };
+        self.links.as_mut()?.close_idle(keep, now)
     }
 
     pub(crate) fn links_mut(&mut self) -> &mut Links {
@@ -472,13 +475,19 @@ impl Session {
 }
 
 impl Turn<'_> {
-    /// The link to an account, or to what an alias stands for; `Err` where it
-    /// has to be asked for first.
+    /// The link to an account, or to what an alias stands for now; `Err` where
+    /// it has to be asked for first.
     pub fn link(&mut self, shown: &str) -> Result<LinkId, Next> {
-        match self.session.links_mut().to(shown) {
-            Some(id) => Ok(id),
-            None => Err(Next::Ask(alias::ask(self.session, shown))),
+        let ask = alias::ask(self.session, shown);
+        let links = self.session.links_mut();
+        if let Some(id) = links.to(shown) {
+            if links.get(id).is_some_and(|link| link.ask == ask) {
+                return Ok(id);
+            }
+            links.close(id);
+            self.session.forget_closed();
         }
+        Err(Next::Ask(ask))
     }
 
     /// Passes on what the other account says.

@@ -3,38 +3,34 @@
 
 use super::{Next, Turn};
 use crate::error::Error;
-use crate::job::UidPieces;
+use crate::job::{Reply, UidPieces};
 use crate::link::LinkId;
 use crate::session::State;
 use roost_imap::ResponseCode;
-use roost_imap::command::CopyArgs;
-use roost_imap::parse::write_set;
 use roost_imap::write::Status;
 use roost_types::UidSet;
 
 /// Messages that are expunged with one command.
 const STEP: u64 = 1000;
 
-/// The FETCH that brings the messages. By number it is answered in the view
-/// that the client knows, since it tells no expunges.
-pub(super) fn command(turn: &Turn<'_>, args: &CopyArgs) -> Vec<u8> {
-    let uid = if args.uid { "UID " } else { "" };
+/// The FETCH that brings the messages of a set. By number it is answered in
+/// the view that the client knows, since it tells no expunges.
+pub(super) fn command(turn: &Turn<'_>, uid: bool, set: &[u8]) -> Vec<u8> {
+    let uid = if uid { "UID " } else { "" };
     let mut command = format!("{} {uid}FETCH ", turn.tag).into_bytes();
-    write_set(&mut command, &args.set);
+    command.extend_from_slice(set);
     command.extend_from_slice(b" (UID FLAGS INTERNALDATE BODY.PEEK[])");
     command
 }
 
-/// Whether messages may be moved out of the selected mailbox.
+/// Whether anything may be moved out of the selected mailbox; which rights
+/// there are is asked for ([`Moving`](super::moving::Moving)).
 pub(super) fn may_move(state: &State) -> Result<(), Error> {
     match state {
         State::Foreign(remote) if remote.read_only => Err(Error::refused(
             ResponseCode::ReadOnly,
             "Mailbox is selected read-only",
         )),
-        State::Foreign(remote) if !remote.may_delete => {
-            Err(Error::refused(ResponseCode::NoPerm, "Permission denied"))
-        }
         _ => Ok(()),
     }
 }
@@ -43,9 +39,13 @@ pub(super) fn may_move(state: &State) -> Result<(), Error> {
 pub(super) struct Removing {
     pieces: UidPieces,
     piece: UidSet,
+    /// Those that others had marked as deleted before.
+    marked: UidSet,
     stage: Stage,
     /// Some are gone already.
     pub some: bool,
+    /// Why they may not be expunged.
+    refusal: Option<Vec<u8>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -66,16 +66,32 @@ pub(super) enum Removed {
     Go(Next),
     All,
     /// The answer says why not.
-    Refused,
+    Refused(Vec<u8>),
+}
+
+impl Removed {
+    /// What the command wants, if this is its end.
+    pub fn ends(self, turn: &mut Turn<'_>) -> Next {
+        match self {
+            Self::Go(next) => next,
+            Self::All => Next::Done(Reply::ok("Move completed")),
+            Self::Refused(line) => {
+                turn.out.extend_from_slice(&line);
+                Next::Passed
+            }
+        }
+    }
 }
 
 impl Removing {
-    pub fn new(uids: &UidSet) -> Self {
+    pub fn new(uids: &UidSet, marked: UidSet) -> Self {
         Self {
             pieces: UidPieces::new(uids),
             piece: UidSet::new(),
+            marked,
             stage: Stage::Marks,
             some: false,
+            refusal: None,
         }
     }
 
@@ -115,6 +131,7 @@ impl Removing {
         turn: &mut Turn<'_>,
         id: LinkId,
         status: Status,
+        line: &[u8],
     ) -> Result<Removed, Error> {
         match (self.stage, status) {
             (Stage::Marks, Status::Ok) => self.send(turn, id, Stage::Expunges),
@@ -122,8 +139,19 @@ impl Removing {
                 self.some = true;
                 self.go(turn, id)
             }
-            (Stage::Expunges, _) => self.send(turn, id, Stage::Unmarks),
-            (Stage::Marks | Stage::Unmarks, _) => Ok(Removed::Refused),
+            (Stage::Expunges, _) => {
+                self.refusal = Some(line.to_vec());
+                self.piece = self.piece.difference(&self.marked);
+                match self.piece.is_empty() {
+                    true => Ok(self.refused(line)),
+                    false => self.send(turn, id, Stage::Unmarks),
+                }
+            }
+            (Stage::Marks | Stage::Unmarks, _) => Ok(self.refused(line)),
         }
+    }
+
+    fn refused(&mut self, line: &[u8]) -> Removed {
+        Removed::Refused(self.refusal.take().unwrap_or_else(|| line.to_vec()))
     }
 }

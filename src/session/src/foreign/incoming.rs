@@ -2,7 +2,7 @@
 //! messages are copied or none; those of a MOVE are expunged there when all
 //! are safe here.
 
-use super::fetching::{self, Removed, Removing};
+use super::fetching::{self, Removing};
 use super::{Event, Next, Task, Turn, lost, no_link};
 use crate::error::Error;
 use crate::flag_names;
@@ -11,10 +11,10 @@ use crate::link::LinkId;
 use crate::rights;
 use roost_imap::ResponseCode;
 use roost_imap::command::CopyArgs;
-use roost_imap::parse::fetched;
+use roost_imap::parse::{fetched, write_set};
 use roost_imap::write::{self, Status};
 use roost_store::{Append, CopyMode, Mailbox};
-use roost_types::{Keyword, Uid, UidSet, UidValidity};
+use roost_types::{Keyword, SystemFlags, Uid, UidSet, UidValidity};
 use std::sync::Arc;
 
 /// Messages that become visible together: each takes some memory until then.
@@ -33,8 +33,9 @@ pub(super) struct Incoming {
     /// Old and new UIDs of those that are here.
     pairs: Vec<(Uid, Uid)>,
     validity: Option<UidValidity>,
+    /// Messages that were marked as deleted there.
+    marked: UidSet,
     removing: Option<Removing>,
-    refusal: Option<Vec<u8>>,
     told: bool,
     /// The client has been told, or nothing can be undone any more.
     kept: bool,
@@ -52,8 +53,8 @@ impl Incoming {
             waiting: Vec::new(),
             pairs: Vec::new(),
             validity: None,
+            marked: UidSet::new(),
             removing: None,
-            refusal: None,
             told: false,
             kept: false,
         }
@@ -93,6 +94,9 @@ impl Incoming {
             .begin_message(message.flags.system & within.system, keywords, message.date)
             .map_err(Error::Destination)?;
         self.current = Some(message.uid);
+        if message.flags.system.contains(SystemFlags::DELETED) {
+            self.marked.insert(message.uid);
+        }
         Ok(())
     }
 
@@ -160,22 +164,10 @@ impl Incoming {
             }));
         }
         let uids: UidSet = self.pairs.iter().map(|&(old, _)| old).collect();
-        let mut removing = Removing::new(&uids);
+        let mut removing = Removing::new(&uids, std::mem::take(&mut self.marked));
         let removed = removing.go(turn, id)?;
         self.removing = Some(removing);
-        self.goes_on(turn, removed)
-    }
-
-    fn goes_on(&mut self, turn: &mut Turn<'_>, removed: Removed) -> Result<Next, Error> {
-        match removed {
-            Removed::Go(next) => Ok(next),
-            Removed::All => Ok(Next::Done(Reply::ok("Move completed"))),
-            Removed::Refused => {
-                let line = self.refusal.take().ok_or_else(lost)?;
-                turn.out.extend_from_slice(&line);
-                Ok(Next::Passed)
-            }
-        }
+        Ok(removed.ends(turn))
     }
 
     fn answered(
@@ -186,16 +178,13 @@ impl Incoming {
         line: &[u8],
     ) -> Result<Next, Error> {
         if let Some(mut removing) = self.removing.take() {
-            if status != Status::Ok && self.refusal.is_none() {
-                self.refusal = Some(line.to_vec());
-            }
             if removing.is_expunging() && status == Status::Ok {
                 self.tell(turn);
             }
-            let removed = removing.answered(turn, id, status)?;
+            let removed = removing.answered(turn, id, status, line)?;
             self.kept = removing.some || removing.is_expunging();
             self.removing = Some(removing);
-            return self.goes_on(turn, removed);
+            return Ok(removed.ends(turn));
         }
         if status == Status::Ok {
             return self.complete(turn, id);
@@ -229,7 +218,9 @@ impl Task for Incoming {
         match event {
             Event::Go => match turn.link(&self.shown) {
                 Ok(id) => {
-                    let command = fetching::command(turn, &self.args);
+                    let mut set = Vec::new();
+                    write_set(&mut set, &self.args.set);
+                    let command = fetching::command(turn, self.args.uid, &set);
                     turn.send(id, &command)
                 }
                 Err(ask) => Ok(ask),

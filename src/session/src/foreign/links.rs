@@ -2,7 +2,7 @@
 
 use super::reader::Reader;
 use crate::enabled::Enabled;
-use crate::link::LinkId;
+use crate::link::{Ask, LinkId};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,8 @@ pub(crate) struct Link {
     pub id: LinkId,
     /// `~` and the owner, as the client wrote it, or the name of an alias.
     pub shown: String,
+    /// What it was opened for. An alias may stand for something else by now.
+    pub ask: Ask,
     /// What is still to be sent.
     pub output: Vec<u8>,
     pub reader: Reader,
@@ -36,10 +38,11 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    fn new(id: LinkId, shown: String) -> Self {
+    fn new(id: LinkId, shown: String, ask: Ask) -> Self {
         Self {
             id,
             shown,
+            ask,
             output: Vec::new(),
             reader: Reader::default(),
             stash: Vec::new(),
@@ -91,8 +94,8 @@ impl Links {
         self.all.len() >= MOST
     }
 
-    pub fn add(&mut self, id: LinkId, shown: String) {
-        self.all.push(Link::new(id, shown));
+    pub fn add(&mut self, id: LinkId, shown: String, ask: Ask) {
+        self.all.push(Link::new(id, shown, ask));
     }
 
     pub fn get(&mut self, id: LinkId) -> Option<&mut Link> {
@@ -134,14 +137,21 @@ impl Links {
         }
     }
 
-    /// Those that nobody has used for a while, and with `all` whether used or
-    /// not, but for `keep`.
-    pub fn close_idle(&mut self, keep: Option<LinkId>) {
-        let old = |link: &&Link| Some(link.id) != keep && link.used.elapsed() >= IDLE;
-        let ids: Vec<LinkId> = self.all.iter().filter(old).map(|link| link.id).collect();
+    /// Closes those that nobody has used for a while, but for `keep` and what a
+    /// command waits for; tells when the next one will be due.
+    pub fn close_idle(&mut self, keep: Option<LinkId>, now: Instant) -> Option<Instant> {
+        let spare = |link: &&Link| Some(link.id) != keep && link.expects.is_none();
+        let due = |link: &Link| link.used + IDLE;
+        let old = self
+            .all
+            .iter()
+            .filter(spare)
+            .filter(|link| due(link) <= now);
+        let ids: Vec<LinkId> = old.map(|link| link.id).collect();
         for id in ids {
             self.close(id);
         }
+        self.all.iter().filter(spare).map(due).min()
     }
 
     /// A command is over: links whose session still works on it are of no use

@@ -25,6 +25,7 @@ mod fetching;
 mod incoming;
 mod links;
 mod listing;
+mod moving;
 mod out;
 mod place;
 mod reader;
@@ -32,6 +33,7 @@ mod relay;
 mod remote;
 mod resume;
 mod select;
+mod sending;
 #[cfg(test)]
 mod tests;
 

@@ -1,22 +1,15 @@
 //! COPY and MOVE of own messages into a mailbox of another account: an APPEND
 //! there, which takes all or none.
 
-use super::append::write_name;
-use super::{Event, Next, Task, Turn, announce, lost, no_link};
+use super::{Event, Next, Task, Turn, lost, no_link, sending};
 use crate::error::Error;
 use crate::job::{Reply, STEP_OCTETS};
 use crate::link::LinkId;
-use roost_imap::ResponseCode;
-use roost_imap::parse::appended;
-use roost_imap::write::{self, Status};
+use roost_imap::write::Status;
 use roost_message::crlf::{CrlfReader, Nul};
 use roost_store::{CopyMode, Error as StoreError, Mailbox, Message};
 use roost_types::{Uid, UidSet};
 use std::sync::Arc;
-
-/// Messages of one APPEND; of a MOVE, so many are moved at once.
-const MOST_COPIED: u64 = 10_000;
-const STEP_MOVED: usize = 1000;
 
 pub(super) struct Out {
     shown: String,
@@ -60,12 +53,7 @@ impl Out {
         mode: CopyMode,
         by_uid: bool,
     ) -> Result<Self, Error> {
-        if mode == CopyMode::Copy && uids.len() > MOST_COPIED {
-            return Err(Error::refused(
-                ResponseCode::Limit,
-                "Too many messages to be copied at once to another account",
-            ));
-        }
+        sending::check(mode, uids.len())?;
         Ok(Self {
             shown,
             mailbox,
@@ -95,10 +83,8 @@ impl Out {
                         continue;
                     };
                     let keywords = picture.keyword_names(row.keywords);
-                    announce(output, row.flags, keywords, self.short_mdn, Some(date));
-                    output.push(b'{');
-                    write::number64(output, size);
-                    output.extend_from_slice(if sync { b"}\r\n" } else { b"+}\r\n" });
+                    let flags = (row.flags, keywords, self.short_mdn);
+                    sending::message(output, flags, Some(date), size, sync);
                     self.sent.push(uid);
                     self.body = Some(Body {
                         reader: CrlfReader::new(message, Nul::Replace),
@@ -125,9 +111,7 @@ impl Out {
         if !self.announce(&mut first, true)? {
             return self.nothing();
         }
-        let mut head = format!("{} APPEND ", turn.tag).into_bytes();
-        write_name(&mut head, &self.mailbox);
-        turn.begin(id, &head)?;
+        sending::begin(turn, id, &self.mailbox)?;
         turn.output(id)?.extend_from_slice(&first);
         self.stage = Stage::Asks;
         Ok(Next::Read(id))
@@ -173,7 +157,7 @@ impl Out {
                 }
                 continue;
             }
-            let full = self.mode == CopyMode::Move && self.sent.len() >= STEP_MOVED;
+            let full = self.mode == CopyMode::Move && self.sent.len() >= sending::STEP;
             if full || !self.announce(output, false)? {
                 output.extend_from_slice(b"\r\n");
                 return Ok(true);
@@ -185,18 +169,8 @@ impl Out {
     /// The messages are there.
     fn done(&mut self, turn: &mut Turn<'_>, line: &[u8]) -> Result<Next, Error> {
         let sent = std::mem::take(&mut self.sent);
-        let code = appended(line).and_then(|(validity, uids)| {
-            let pairs: Vec<(Uid, Uid)> = sent.iter().copied().zip(uids.iter()).collect();
-            (uids.len() == sent.len() as u64).then_some(ResponseCode::CopyUid { validity, pairs })
-        });
-        if self.mode == CopyMode::Copy {
-            let mut reply = Reply::ok("Copy completed");
-            reply.code = code;
+        if let Some(reply) = sending::done(turn, self.mode, &sent, line) {
             return Ok(Next::Done(reply));
-        }
-        // The client needs the UIDs before the messages go.
-        if code.is_some() {
-            write::untagged(turn.out, Status::Ok, code.as_ref(), "Moved");
         }
         let gone = self.from.remove(&sent.into_iter().collect())?;
         turn.session.counters.expunged += gone.len();

@@ -16,8 +16,10 @@ pub(crate) enum Uses<'a> {
     Nothing,
     /// The selected one.
     Selected,
-    /// The one of this name; a quota root is named as its account.
+    /// The one of this name.
     Name(&'a [u8]),
+    /// The account of this name, which is a quota root.
+    Root(&'a [u8]),
     /// The name itself, whatever it stands for.
     Itself(&'a [u8]),
     /// Two of the same account.
@@ -49,7 +51,7 @@ pub(crate) fn uses(command: &Command) -> Uses<'_> {
         Command::Status { mailbox, .. } => Uses::Name(mailbox),
         Command::Acl(command) => Uses::Name(command.mailbox()),
         Command::GetQuotaRoot { mailbox } => Uses::Name(mailbox),
-        Command::GetQuota { root } | Command::SetQuota { root, .. } => Uses::Name(root),
+        Command::GetQuota { root } | Command::SetQuota { root, .. } => Uses::Root(root),
         // Without a name, of the server.
         Command::GetMetadata(args) if args.mailbox.is_empty() => Uses::Nothing,
         Command::SetMetadata(args) if args.mailbox.is_empty() => Uses::Nothing,
@@ -112,6 +114,7 @@ impl Session {
             Uses::Nothing => Place::Here,
             Uses::Selected => selected.map_or(Place::Here, |shown| Place::There(shown.clone())),
             Uses::Name(name) => account(self, name)?.map_or(Place::Here, Place::There),
+            Uses::Root(name) => root(self, name)?.map_or(Place::Here, Place::There),
             Uses::Itself(name) => owner(self, name)?.map_or(Place::Here, Place::There),
             Uses::Names(from, to) => match (owner(self, from)?, owner(self, to)?) {
                 (None, None) => Place::Here,
@@ -164,6 +167,19 @@ fn owner(session: &Session, raw: &[u8]) -> Result<Option<String>, Error> {
         return Ok(None);
     }
     let text = Names::decode(raw, session.dialect())?;
+    match session.names.foreign(&text)? {
+        (shown, Some(_)) => Ok(Some(shown.to_owned())),
+        (_, None) => Err(NameProblem::Account.into()),
+    }
+}
+
+/// The account that a quota root stands for; `None` for the session's own, and
+/// for what is no name of an account.
+fn root(session: &Session, raw: &[u8]) -> Result<Option<String>, Error> {
+    if raw.first() != Some(&b'~') || session.is_foreign() {
+        return Ok(None);
+    }
+    let text = Names::decode(raw, session.dialect())?;
     let (shown, _) = session.names.foreign(&text)?;
-    Ok(Some(shown.to_owned()))
+    Ok((shown == text).then_some(text))
 }

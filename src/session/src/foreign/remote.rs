@@ -1,19 +1,19 @@
 //! A mailbox of another account that the client has selected, as far as it is
 //! known here: the messages are known there.
 
-use crate::link::LinkId;
+use crate::link::{Ask, LinkId};
 
 pub(crate) struct Remote {
     /// `None` since the link was lost.
     pub link: Option<LinkId>,
-    /// Its account, as the client wrote it.
+    /// Its account, as the client wrote it, or the alias.
     pub shown: String,
+    /// What that stood for when the mailbox was selected.
+    pub ask: Ask,
     /// Its whole name on the wire, as text.
     pub name: String,
     pub examined: bool,
     pub read_only: bool,
-    /// The client may mark messages as deleted, which MOVE does.
-    pub may_delete: bool,
     /// What the client has been told.
     pub told: Told,
     /// The result of a search is kept there (RFC 5182).
@@ -32,14 +32,14 @@ pub(crate) struct Told {
 }
 
 impl Remote {
-    pub fn new(shown: String, name: String, examined: bool) -> Self {
+    pub fn new(shown: String, ask: Ask, name: String, examined: bool) -> Self {
         Self {
             link: None,
             shown,
+            ask,
             name,
             examined,
             read_only: examined,
-            may_delete: false,
             told: Told::default(),
             saved: false,
         }
@@ -54,12 +54,7 @@ impl Remote {
         let Some(code) = line.strip_prefix(b"* OK [") else {
             return;
         };
-        if let Some(flags) = code.strip_prefix(b"PERMANENTFLAGS (") {
-            let list = flags.split(|&b| b == b')').next().unwrap_or_default();
-            self.may_delete = list
-                .split(|&b| b == b' ')
-                .any(|flag| flag.eq_ignore_ascii_case(b"\\Deleted"));
-        } else if let Some(validity) = value(code, b"UIDVALIDITY ") {
+        if let Some(validity) = value(code, b"UIDVALIDITY ") {
             self.told.uid_validity = u32::try_from(validity).unwrap_or(0);
         } else if let Some(next) = value(code, b"UIDNEXT ") {
             self.told.uid_next = u32::try_from(next).unwrap_or(0);
@@ -145,9 +140,8 @@ mod tests {
 
     #[test]
     fn what_the_client_knows() {
-        let mut remote = Remote::new("~bob".into(), "~bob/Team".into(), false);
+        let mut remote = Remote::new("~bob".into(), Ask::Shares, "~bob/Team".into(), false);
         for line in [
-            "* OK [PERMANENTFLAGS (\\Seen \\Deleted)] Flags\r\n",
             "* 5 EXISTS\r\n",
             "* OK [UIDVALIDITY 77] UIDs valid\r\n",
             "* OK [UIDNEXT 9] Predicted\r\n",
@@ -155,7 +149,6 @@ mod tests {
         ] {
             remote.describes(line.as_bytes());
         }
-        assert!(remote.may_delete);
         let told = Told {
             uid_validity: 77,
             uid_next: 9,

@@ -6,8 +6,8 @@
 
 use super::{Event, Next, Remote, Task, Turn, lost, no_link};
 use crate::error::Error;
-use crate::link::LinkId;
-use crate::session::State;
+use crate::link::{Ask, LinkId};
+use crate::session::{Session, State};
 use roost_imap::ResponseCode;
 use roost_imap::write::{self, Status};
 
@@ -36,7 +36,7 @@ impl Resume {
         Self {
             inner,
             stage: Stage::Begins,
-            found: Remote::new(String::new(), String::new(), false),
+            found: Remote::new(String::new(), Ask::Shares, String::new(), false),
             count: None,
         }
     }
@@ -129,11 +129,21 @@ impl Resume {
 fn give_up(turn: &mut Turn<'_>, id: LinkId) -> Result<Next, Error> {
     turn.session.leave_remote(Some(id));
     let text = "Mailbox was lost, and has changed since";
-    write::untagged(turn.out, Status::Ok, Some(&ResponseCode::Closed), text);
-    Err(Error::refused(
+    Err(closed(turn.out, text))
+}
+
+/// The same, for its name stands for another mailbox.
+pub(super) fn selected_anew(session: &mut Session, out: &mut Vec<u8>) -> Error {
+    session.leave();
+    closed(out, "Name stands for another mailbox now")
+}
+
+fn closed(out: &mut Vec<u8>, text: &str) -> Error {
+    write::untagged(out, Status::Ok, Some(&ResponseCode::Closed), text);
+    Error::refused(
         ResponseCode::Unavailable,
         "Mailbox has to be selected again",
-    ))
+    )
 }
 
 fn count(line: &[u8]) -> Option<u32> {

@@ -28,6 +28,9 @@ impl Session {
                 Progress::Next
             }
             Frame::AppendStart(start) => {
+                if let Err(fatal) = self.renew_rights(false, out) {
+                    return self.fatal(fatal, out);
+                }
                 let place = self.append_place(&start);
                 if let Ok(Place::There(shown)) = place {
                     return self.relay_append(shown, *start, out);
@@ -368,6 +371,10 @@ impl Session {
         match mem::replace(&mut self.phase, Phase::Ready) {
             Phase::Append(appending) => {
                 self.bad_commands = 0;
+                // The messages may have taken long to come.
+                if let Err(fatal) = self.renew_rights(false, out) {
+                    return self.fatal(fatal, out);
+                }
                 let (tag, kind, result) = (*appending).end(self, out);
                 match result {
                     Ok(reply) => self.finish(tag, kind, reply, out),

@@ -478,3 +478,40 @@ fn who_may_see_something_is_told_to_the_registry() {
         ]
     );
 }
+
+/// REPLACE of the selected message 1 into INBOX's neighbour; the answer.
+fn replace(client: &mut Client, uid: u32) -> String {
+    client.say(&format!(
+        "r UID REPLACE {uid} ~alice/Team {{6+}}\r\na: b\r\n"
+    ))
+}
+
+#[test]
+fn replace_needs_the_rights_of_the_moment() {
+    let site = Site::new();
+    site.alice(&["CREATE Team", "SETACL Team bob lrswite"]);
+    let mut alice = site.client();
+    alice.fill("Team", 3);
+    let mut bob = site.asker("bob");
+    bob.say("a SELECT ~alice/Team");
+    let answer = replace(&mut bob, 1);
+    assert!(answer.contains("r OK "), "{answer}");
+    // Taken away before one, and while the message of one is on its way.
+    site.alice(&["SETACL Team bob lrswi"]);
+    let answer = replace(&mut bob, 2);
+    assert!(answer.contains("r NO [NOPERM] "), "{answer}");
+    site.alice(&["SETACL Team bob lrswite"]);
+    let answer = bob.say("r UID REPLACE 2 ~alice/Team {6}");
+    assert!(answer.ends_with("+ OK\r\n"), "{answer}");
+    site.alice(&["SETACL Team bob lrswi"]);
+    let answer = bob.say("a: b\r\n");
+    assert!(answer.contains("r NO [NOPERM] "), "{answer}");
+    alice.expect(
+        "a STATUS Team (MESSAGES)",
+        &["* STATUS Team (MESSAGES 3)", "a OK Status completed"],
+    );
+    // Without `r` there is nothing selected to replace in.
+    site.alice(&["SETACL Team bob li"]);
+    let answer = replace(&mut bob, 2);
+    assert!(answer.starts_with("* BYE "), "{answer}");
+}

@@ -1,6 +1,7 @@
 //! Aliases: own names for mailboxes of others, and for own ones.
 
 use super::{World, share};
+use crate::Settings;
 
 fn world() -> World {
     let world = World::new();
@@ -107,4 +108,84 @@ fn an_alias_for_an_own_mailbox_and_for_what_may_not_be_seen() {
             &["a NO [NONEXISTENT] No such mailbox"],
         );
     }
+}
+
+#[test]
+fn an_alias_that_stands_for_something_else_is_not_followed_to_what_it_was() {
+    let world = world();
+    share(&world.carol, "News");
+    world.carol.client().fill("News", 1);
+    let mut client = world.client();
+    client.say(SET);
+    let status = |n| format!("* STATUS Ours (MESSAGES {n})");
+    let ok = "a OK Status completed";
+    client.expect("a STATUS Ours (MESSAGES)", &[&status(3), ok]);
+    // In another session.
+    let mut other = world.client();
+    other.say("a SETMETADATA Ours (/private/vendor/roost/alias \"~carol/News\")");
+    client.expect("a STATUS Ours (MESSAGES)", &[&status(1), ok]);
+    client.expect("a APPEND Ours {6+}\r\na: b\r\n", &["a OK [APPENDUID ..."]);
+    client.expect("a STATUS Ours (MESSAGES)", &[&status(2), ok]);
+    // While it is selected.
+    client.say("a SELECT Ours");
+    other.say(SET);
+    client.expect(
+        "a FETCH 1 FLAGS",
+        &[
+            "* OK [CLOSED] Name stands for another mailbox now",
+            "a NO [UNAVAILABLE] Mailbox has to be selected again",
+        ],
+    );
+    client.expect("a FETCH 1 FLAGS", &["a BAD No mailbox selected"]);
+    let selected = client.say("a SELECT Ours");
+    assert!(selected.contains("* 3 EXISTS\r\n"), "{selected}");
+    other.say("a DELETE Ours");
+    let answer = client.say("a STORE 1 +FLAGS (\\Deleted)");
+    assert!(answer.contains("a NO [UNAVAILABLE] "), "{answer}");
+}
+
+#[test]
+fn the_owner_has_his_own_annotations_by_an_alias_too() {
+    let world = World::new();
+    let mut client = world.client();
+    client.say("a CREATE Mine");
+    client.say("a SETMETADATA Same (/private/vendor/roost/alias \"Mine\")");
+    client.expect(
+        "a SETMETADATA Mine (/private/comment \"one\")",
+        &["a OK ..."],
+    );
+    client.expect(
+        "a GETMETADATA Same /private/comment",
+        &[
+            "* METADATA Same (/private/comment \"one\")",
+            "a OK Getmetadata completed",
+        ],
+    );
+}
+
+#[test]
+fn an_alias_behind_the_prefix_inbox_is_the_same_in_any_case() {
+    let mut world = world();
+    let courier = || Settings {
+        separator: '.',
+        prefix: "INBOX.".into(),
+        ..Settings::default()
+    };
+    world.alice = crate::tests::Site::with(courier());
+    world.bob.settings = std::sync::Arc::new(courier());
+    let mut client = world.client();
+    client.expect(
+        "a SETMETADATA INBOX.Ours (/private/vendor/roost/alias \"~bob/Team\")",
+        &["a OK Setmetadata completed"],
+    );
+    for name in ["INBOX.Ours", "inbox.Ours"] {
+        client.expect(
+            &format!("a STATUS {name} (MESSAGES)"),
+            &["* STATUS INBOX.Ours (MESSAGES 3)", "a OK Status completed"],
+        );
+    }
+    client.expect(
+        "a STATUS inbox.ours (MESSAGES)",
+        &["a NO [NONEXISTENT] ..."],
+    );
 }

@@ -174,3 +174,91 @@ fn what_takes_long_between_accounts_says_so() {
     assert!(runs("MOVE 1 ~carol/INBOX"));
     assert!(runs("APPEND ~carol/INBOX {6+}\r\na: b\r\n"));
 }
+
+/// How many messages there are.
+fn count(site: &crate::tests::Site) -> usize {
+    contents(site).matches(" FETCH (").count()
+}
+
+#[test]
+fn nothing_is_moved_from_where_it_may_not_be_expunged() {
+    let world = World::new();
+    filled(&world, |w| &w.bob, 2);
+    let mut client = world.client();
+    client.say("a SELECT ~bob/INBOX");
+    for rights in ["lrswit", "lrswie"] {
+        let set = format!("a SETACL INBOX alice {rights}");
+        world.bob.client().expect(&set, &["a OK ..."]);
+        for to in ["~carol/INBOX", "INBOX"] {
+            let answer = client.say(&format!("b MOVE 1:2 {to}"));
+            assert!(
+                answer.ends_with("b NO [NOPERM] Permission denied\r\n"),
+                "{answer}"
+            );
+        }
+    }
+    assert_eq!((count(&world.carol), count(&world.alice)), (0, 0));
+    world
+        .bob
+        .client()
+        .expect("a SETACL INBOX alice lrte", &["a OK ..."]);
+    let answer = client.say("c MOVE 1 ~carol/INBOX");
+    assert!(answer.ends_with("c OK Move completed\r\n"), "{answer}");
+}
+
+#[test]
+fn marks_of_others_stay_where_a_move_fails() {
+    for to in ["~carol/INBOX", "INBOX"] {
+        let world = World::new();
+        filled(&world, |w| &w.bob, 2);
+        let mut bob = world.bob.client();
+        bob.say("a SELECT INBOX");
+        bob.say("a STORE 1 +FLAGS (\\Deleted)");
+        let mut client = world.client();
+        client.say("a SELECT ~bob/INBOX");
+        client.before_write = |world, bytes| {
+            if bytes.windows(11).any(|part| part == b"UID EXPUNGE") {
+                let mut bob = world.bob.client();
+                bob.expect("a SETACL INBOX alice lrswit", &["a OK ..."]);
+            }
+        };
+        let answer = client.say(&format!("b MOVE 1:2 {to}"));
+        assert!(answer.contains("b NO [NOPERM] "), "{answer}");
+        bob.expect("b SEARCH DELETED", &["* SEARCH 1", "b OK ..."]);
+    }
+}
+
+/// In tests five are the most that are copied, and two are moved at once.
+#[test]
+fn many_from_another_to_a_third() {
+    let world = World::new();
+    filled(&world, |w| &w.bob, 6);
+    let mut client = world.client();
+    client.say("a SELECT ~bob/INBOX");
+    for command in ["COPY 1:6", "UID COPY 1:*"] {
+        client.expect(
+            &format!("b {command} ~carol/INBOX"),
+            &["b NO [LIMIT] Too many messages to be copied at once to another account"],
+        );
+    }
+    assert_eq!(count(&world.carol), 0);
+    client.expect(
+        "c COPY 7 ~carol/INBOX",
+        &["c BAD No message has such a number"],
+    );
+    let answer = client.say("d UID COPY 2:6,9 ~carol/INBOX");
+    assert!(answer.contains(" 2:6 1:5]"), "{answer}");
+    let mut carol = world.carol.client();
+    carol.say("a SELECT INBOX");
+    carol.say("a STORE 1:* +FLAGS.SILENT (\\Deleted)");
+    carol.say("a CLOSE");
+    let answer = client.say("f MOVE 1:6 ~carol/INBOX");
+    for (from, to) in [("1:2", "6:7"), ("3:4", "8:9"), ("5:6", "10:11")] {
+        assert!(answer.contains(&format!(" {from} {to}]")), "{answer}");
+    }
+    assert!(answer.ends_with("f OK Move completed\r\n"), "{answer}");
+    assert_eq!(answer.matches(" EXPUNGE").count(), 6, "{answer}");
+    assert_eq!(count(&world.bob), 0);
+    let moved = contents(&world.carol);
+    assert_eq!(moved.matches("Subject: m").count(), 6);
+}

@@ -1,6 +1,7 @@
 //! Links that are lost.
 
 use super::World;
+use std::time::{Duration, Instant};
 
 const LOST: &str = "NO [UNAVAILABLE] Connection to the other account was lost";
 
@@ -139,4 +140,31 @@ fn at_every_point() {
             point += 41;
         }
     }
+}
+
+#[test]
+fn links_that_are_not_used_go_in_idle_too() {
+    let world = World::new();
+    let mut client = world.client();
+    client.say("a SELECT ~bob/INBOX");
+    client.say("b STATUS ~carol/INBOX (MESSAGES)");
+    let now = Instant::now();
+    for waits in ["c NOOP", "d IDLE"] {
+        client.say(waits);
+        let again = client.session.rest(now);
+        assert!(again.is_some_and(|at| at > now), "{waits}");
+        assert!(client.session.closed_links().is_empty());
+    }
+    // The selected mailbox stays.
+    let later = now + Duration::from_secs(3600);
+    assert_eq!(client.session.rest(later), None);
+    assert_eq!(client.session.closed_links().len(), 1);
+    client.expect("DONE", &["d OK ..."]);
+    client.expect("e FETCH 1 FLAGS", &["e BAD ..."]);
+    // Nor does any stay where an own one is selected.
+    client.say("f SELECT INBOX");
+    client.say("g IDLE");
+    assert_eq!(client.session.rest(later), None);
+    assert_eq!(client.session.closed_links().len(), 1);
+    client.expect("DONE", &["g OK ..."]);
 }

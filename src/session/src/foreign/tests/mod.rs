@@ -55,6 +55,7 @@ impl World {
             chunk: usize::MAX,
             breaks_after: None,
             refuses: None,
+            before_write: |_, _| {},
         }
     }
 
@@ -108,6 +109,8 @@ struct Asking<'w> {
     /// All links break when so many octets more have been read from them.
     breaks_after: Option<usize>,
     refuses: Option<LinkError>,
+    /// Called before something goes over a link.
+    before_write: fn(&World, &[u8]),
 }
 
 impl Asking<'_> {
@@ -118,6 +121,11 @@ impl Asking<'_> {
     fn expect(&mut self, command: &str, answer: &[&str]) {
         let got = self.say(command);
         compare(command, &got, answer);
+    }
+
+    /// A message to be copied.
+    fn fill_inbox(&mut self) {
+        self.expect("f APPEND INBOX {6+}\r\na: b\r\n", &["f OK [APPENDUID ..."]);
     }
 
     fn send(&mut self, bytes: &[u8]) -> String {
@@ -196,6 +204,7 @@ impl Asking<'_> {
 
     fn write(&mut self, id: LinkId, out: &mut Vec<u8>) -> Progress {
         let bytes = std::mem::take(self.session.link_output(id).unwrap());
+        (self.before_write)(self.world, &bytes);
         match self.peers.get_mut(&id) {
             Some(peer) => {
                 let said = peer.client.send(&bytes);

@@ -47,6 +47,52 @@ fn a_mailbox_of_another_account() {
     client.expect("m LOGOUT", &["* BYE Logging out", "m OK Logout completed"]);
 }
 
+/// Bob's mailboxes are shared with nobody here.
+#[test]
+fn an_account_that_shares_nothing_is_as_one_that_is_not() {
+    let world = World::new();
+    world
+        .bob
+        .client()
+        .expect("a DELETEACL INBOX alice", &["a OK ..."]);
+    let mut client = world.client();
+    client.fill_inbox();
+    client.say("a SELECT INBOX");
+    for command in [
+        "CREATE ~?",
+        "CREATE ~?/",
+        "CREATE ~?/x",
+        "DELETE ~?",
+        "RENAME ~?/a ~?",
+        "RENAME ~?/a ~?/b",
+        "STATUS ~? (MESSAGES)",
+        "MYRIGHTS ~?",
+        "GETMETADATA ~? /private/comment",
+        "APPEND ~? {6+}\r\na: b\r\n",
+        "APPEND ~?/x {6+}\r\na: b\r\n",
+        "COPY 1 ~?",
+        "COPY 1 ~?/x",
+        "MOVE 1 ~?",
+        "GETQUOTA ~?",
+        "GETQUOTA ~?/",
+        "GETQUOTA ~?/x",
+        "GETQUOTA ~?/INBOX",
+        "GETQUOTAROOT ~?",
+        "GETQUOTAROOT ~?/x",
+        "SETQUOTA ~? (STORAGE 1)",
+        "SETQUOTA ~?/x (STORAGE 1)",
+        "LIST \"\" ~?",
+        "LIST \"\" ~?/*",
+        "SUBSCRIBE ~?",
+    ] {
+        let [mute, nobody] = ["bob", "nobody"].map(|account| {
+            let answer = client.say(&format!("a {}", command.replace('?', account)));
+            answer.replace(account, "?")
+        });
+        assert_eq!(mute, nobody, "{command}");
+    }
+}
+
 #[test]
 fn what_is_not_there_and_who_is_not_there_are_alike() {
     let world = World::new();

@@ -1,0 +1,75 @@
+//! What COPY and MOVE into a mailbox of another account have in common: the
+//! messages go there in an APPEND, which takes all or none.
+
+use super::append::write_name;
+use super::{Turn, announce};
+use crate::error::Error;
+use crate::job::Reply;
+use crate::link::LinkId;
+use roost_imap::ResponseCode;
+use roost_imap::parse::appended;
+use roost_imap::write::{self, Status};
+use roost_store::CopyMode;
+use roost_types::{Keyword, SystemFlags, Uid, UnixTime};
+
+/// Messages of one COPY, which is one APPEND.
+const MOST_COPIED: u64 = if cfg!(test) { 5 } else { 10_000 };
+/// So many are fetched at once, and moved.
+pub(super) const STEP: usize = if cfg!(test) { 2 } else { 1000 };
+
+/// So many messages can be copied with one command, or moved.
+pub(super) fn check(mode: CopyMode, count: u64) -> Result<(), Error> {
+    match mode == CopyMode::Copy && count > MOST_COPIED {
+        true => Err(Error::refused(
+            ResponseCode::Limit,
+            "Too many messages to be copied at once to another account",
+        )),
+        false => Ok(()),
+    }
+}
+
+/// Sends the beginning of an APPEND to the mailbox.
+pub(super) fn begin(turn: &mut Turn<'_>, to: LinkId, mailbox: &[u8]) -> Result<(), Error> {
+    let mut head = format!("{} APPEND ", turn.tag).into_bytes();
+    write_name(&mut head, mailbox);
+    turn.begin(to, &head)
+}
+
+/// Appends what stands before a message, with its flags as [`announce`] takes
+/// them. For the `first` one of an APPEND the
+/// session there is asked whether it takes it.
+pub(super) fn message(
+    output: &mut Vec<u8>,
+    (flags, keywords, short_mdn): (SystemFlags, &[Keyword], bool),
+    date: Option<UnixTime>,
+    size: u64,
+    first: bool,
+) {
+    announce(output, flags, keywords, short_mdn, date);
+    output.push(b'{');
+    write::number64(output, size);
+    output.extend_from_slice(if first { b"}\r\n" } else { b"+}\r\n" });
+}
+
+/// The answer to the APPEND tells what has become of `sent`: that is the answer
+/// to a COPY. The client of a MOVE needs it before the messages go.
+pub(super) fn done(
+    turn: &mut Turn<'_>,
+    mode: CopyMode,
+    sent: &[Uid],
+    line: &[u8],
+) -> Option<Reply> {
+    let code = appended(line).and_then(|(validity, uids)| {
+        let pairs: Vec<(Uid, Uid)> = sent.iter().copied().zip(uids.iter()).collect();
+        (uids.len() == sent.len() as u64).then_some(ResponseCode::CopyUid { validity, pairs })
+    });
+    if mode == CopyMode::Copy {
+        let mut reply = Reply::ok("Copy completed");
+        reply.code = code;
+        return Some(reply);
+    }
+    if code.is_some() {
+        write::untagged(turn.out, Status::Ok, code.as_ref(), "Moved");
+    }
+    None
+}

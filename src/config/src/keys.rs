@@ -288,6 +288,8 @@ pub const KEYS: &[Key] = &[
         "Whether LIST shows mailboxes of a class other than mail, as for contacts."),
     key(Mail, "shared_seen", Kind::Choice(&["owner", "each"]), "owner",
         "Whose \\Seen readers of other accounts' mailboxes see and set. each: everybody has his own."),
+    key(Mail, "hide_hidden_from_others", Kind::Bool, "no",
+        "Whether messages with $Hidden are shown only to those who have the right a to their mailbox."),
     key(Mail, "inotify", Kind::Bool, "yes",
         "Changes by other programs are told by the kernel. no: where it cannot, as on NFS."),
     key(Mail, "poll_interval", duration(1, 3600), "2s",

@@ -186,6 +186,8 @@ pub struct Mail {
     pub imap_sees_non_mail: bool,
     /// `shared_seen = each`: who reads mailboxes of others has an own `\Seen`.
     pub own_seen: bool,
+    /// Messages with `$Hidden` are shown to who administrates their mailbox.
+    pub hide_hidden_from_others: bool,
     pub inotify: bool,
     pub poll_interval: Duration,
 }

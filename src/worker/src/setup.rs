@@ -26,6 +26,7 @@ impl Setup {
             max_bad_commands: setup.limits.max_bad_commands,
             sees_non_mail: setup.mail.sees_non_mail,
             own_seen: setup.mail.own_seen,
+            hide_hidden: setup.mail.hide_hidden,
             admin: setup.admin.clone(),
             comment: setup.comment.clone(),
             running_interval: Some(setup.limits.running_interval).filter(|i| !i.is_zero()),

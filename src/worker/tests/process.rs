@@ -38,6 +38,7 @@ fn setup() -> WorkerSetup {
             prefix: String::new(),
             sees_non_mail: false,
             own_seen: false,
+            hide_hidden: false,
             directory_encoding: DirectoryEncoding::Detect,
             fsync: Fsync::Never,
             special_use: Vec::new(),

@@ -149,7 +149,7 @@ any_struct! {
     }
     MailSetup {
         (separator, prefix, directory_encoding, fsync),
-        (special_use, initial_subscriptions, sees_non_mail, own_seen, inotify, public, poll_interval),
+        (special_use, initial_subscriptions, sees_non_mail, own_seen, hide_hidden, inotify, public, poll_interval),
         (certificate_dir)
     }
     WorkerLimits {

@@ -32,6 +32,8 @@ wire_struct! {
         pub sees_non_mail: bool,
         /// Who reads mailboxes of others has a `\Seen` of his own there.
         pub own_seen: bool,
+        /// Messages with `$Hidden` are shown to who administrates their mailbox.
+        pub hide_hidden: bool,
         pub inotify: bool,
         /// There is an account `public`.
         pub public: bool,

@@ -270,6 +270,7 @@ fn worker(config: &Config, hostname: String) -> ipc::WorkerSetup {
             initial_subscriptions: mail.initial_subscriptions.clone(),
             sees_non_mail: mail.imap_sees_non_mail,
             own_seen: mail.own_seen,
+            hide_hidden: mail.hide_hidden_from_others,
             inotify: mail.inotify,
             // Auth says it when it is up.
             public: false,

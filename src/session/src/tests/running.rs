@@ -53,7 +53,7 @@ fn every_command_that_can_run_long_says_so() {
     let threads = b.run("a THREAD REFERENCES UTF-8 ALL");
     assert!(!signs(&threads).is_empty(), "{threads}");
     let moved = b.run("a MOVE 1:* to");
-    assert_eq!(signs(&moved)[0], "5000 2500)");
+    assert_eq!(signs(&moved)[0], "5000 5001)");
     // Nothing where it is not wanted.
     b.interval(Duration::from_secs(600));
     b.run("a SELECT to");

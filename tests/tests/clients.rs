@@ -16,6 +16,7 @@ use std::process::{Command, Output};
 use std::time::Duration;
 
 const USER: &str = "klara";
+const OWNER: &str = "olga";
 
 struct Site {
     dir: tempfile::TempDir,
@@ -26,11 +27,26 @@ fn site() -> Site {
     let dir = tempfile::tempdir().unwrap();
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let setup = Setup {
-        users: vec![USER.into()],
+        users: vec![USER.into(), OWNER.into()],
         ..Setup::default()
     };
     let roost = Roost::start(dir.path(), &setup).unwrap();
     Site { dir, roost }
+}
+
+/// Another user, who has a mailbox that [`USER`] calls by an alias.
+fn shared(site: &Site) -> Client {
+    let mut owner = Client::login(site.roost.addr(), OWNER, PASSWORD).unwrap();
+    owner.ok("CREATE Team").unwrap();
+    for n in 1..=3 {
+        assert!(owner.append("Team", "()", &mail::small(n)).unwrap().ok());
+    }
+    owner.ok(&format!("SETACL Team {USER} lrs")).unwrap();
+    let mut client = site.client();
+    client.ok("CREATE Copies").unwrap();
+    let alias = "SETMETADATA Ours (/private/vendor/roost/alias \"~olga/Team\")";
+    client.ok(alias).unwrap();
+    owner
 }
 
 impl Site {
@@ -252,15 +268,22 @@ fn python(script: &str, messages: u32) {
     }
     let site = site();
     site.fill(messages);
+    run_python(&site, script, &[]);
+}
+
+fn run_python(site: &Site, script: &str, more: &[&str]) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("clients")
         .join(script);
-    let said = run(Command::new("python3").arg(script).args([
-        &site.roost.port().to_string(),
-        &site.roost.tls_port().to_string(),
-        USER,
-        PASSWORD,
-    ]));
+    let said = run(Command::new("python3")
+        .arg(script)
+        .args([
+            &site.roost.port().to_string(),
+            &site.roost.tls_port().to_string(),
+            USER,
+            PASSWORD,
+        ])
+        .args(more));
     assert!(String::from_utf8_lossy(&said.stdout).ends_with("done\n"));
 }
 
@@ -369,23 +392,17 @@ fn getmail_delivers_into_a_maildir() {
     assert_eq!(files(&target).len(), 3, "the second run fetched again");
 }
 
-#[test]
-fn neomutt_shows_flags_and_deletes() {
-    if !have("neomutt") {
-        return;
-    }
-    let site = site();
-    site.fill(6);
+/// neomutt with a mailbox open and these keys pressed; what it showed.
+fn neomutt(site: &Site, mailbox: &str, settings: &str, keys: &str) -> String {
     let rc = site.path("neomuttrc");
     fs::write(
         &rc,
         format!(
             "set imap_user=\"{USER}\"\nset imap_pass=\"{PASSWORD}\"\nset ssl_starttls=no\n\
              set ssl_force_tls=no\nset folder=\"imap://127.0.0.1:{port}/\"\n\
-             set spoolfile=\"imap://127.0.0.1:{port}/INBOX\"\nset delete=yes\nset quit=yes\n\
+             set spoolfile=\"imap://127.0.0.1:{port}/{mailbox}\"\nset delete=yes\nset quit=yes\n\
              set header_cache=\"\"\nset confirmappend=no\nset mark_old=no\nset sleep_time=0\n\
-             push \"<tag-pattern>~s 'Message 2'<enter><tag-prefix><set-flag>!\
-             <untag-pattern>.<enter><delete-pattern>~s 'Message 5'<enter><sync-mailbox><quit>\"\n",
+             {settings}\npush \"{keys}\"\n",
             port = site.roost.port()
         ),
     )
@@ -398,6 +415,19 @@ fn neomutt_shows_flags_and_deletes() {
     )
     .unwrap();
     assert!(status.is_some_and(|s| s.success()), "{status:?}\n{shown}");
+    shown
+}
+
+#[test]
+fn neomutt_shows_flags_and_deletes() {
+    if !have("neomutt") {
+        return;
+    }
+    let site = site();
+    site.fill(6);
+    let keys = "<tag-pattern>~s 'Message 2'<enter><tag-prefix><set-flag>!\
+                <untag-pattern>.<enter><delete-pattern>~s 'Message 5'<enter><sync-mailbox><quit>";
+    let shown = neomutt(&site, "INBOX", "", keys);
     let inbox = site.inbox();
     assert_eq!(inbox.messages.len(), 5, "{inbox:?}\n{shown}");
     assert!(!inbox.messages.contains_key(&5));
@@ -405,4 +435,47 @@ fn neomutt_shows_flags_and_deletes() {
         inbox.messages[&2].flags.contains(&"\\flagged".to_owned()),
         "{inbox:?}"
     );
+}
+
+/// Who knows own names only.
+#[test]
+fn neomutt_works_in_an_alias_of_anothers_mailbox() {
+    if !have("neomutt") {
+        return;
+    }
+    let site = site();
+    let mut owner = shared(&site);
+    let read = site.path("read");
+    let keys = format!(
+        "<search>~s 'Message 2'<enter><display-message><exit>\
+         <pipe-message>cat > {}<enter><copy-message><kill-line>=Copies<enter><quit>",
+        read.display()
+    );
+    let shown = neomutt(&site, "Ours", "set wait_key=no", &keys);
+    let read = fs::read_to_string(read).unwrap();
+    assert!(read.contains("This is body 2."), "{read}\n{shown}");
+    let team = Mailbox::read(&mut owner, "Team").unwrap();
+    assert_eq!(team.messages.len(), 3, "{team:?}");
+    let seen = |uid: u32| team.messages[&uid].flags.contains(&"\\seen".to_owned());
+    assert!(seen(2) && !seen(1) && !seen(3), "{team:?}\n{shown}");
+    let copies = Mailbox::read(&mut site.client(), "Copies").unwrap();
+    let size = mail::small(2).len() as u64;
+    let sizes: Vec<_> = copies.messages.values().map(|m| m.size).collect();
+    assert_eq!(sizes, [size], "{shown}");
+}
+
+#[test]
+fn a_client_that_knows_subscriptions_only() {
+    if !have("python3") {
+        return;
+    }
+    let site = site();
+    site.fill(2);
+    let _owner = shared(&site);
+    let mut client = site.client();
+    let names = ["Ours", "~olga/Team", "INBOX"];
+    for name in names {
+        client.ok(&format!("SUBSCRIBE {name}")).unwrap();
+    }
+    run_python(&site, "lsub.py", &names);
 }

@@ -182,9 +182,14 @@ impl Version {
     }
 
     /// Levels hold no control characters, so nothing needs Dovecot's tab
-    /// escapes.
+    /// escapes. A `~` in front is a mailbox of another account, which is no
+    /// directory here: it stands as a Dovecot with such a namespace has it.
     fn line(self, name: &MailboxName, encoding: Encoding) -> Vec<u8> {
-        dirname::encode_levels(name, encoding, self.separator()).into_bytes()
+        let line = dirname::encode_levels(name, encoding, self.separator());
+        match line.strip_prefix("\\7e") {
+            Some(rest) => format!("~{rest}").into_bytes(),
+            None => line.into_bytes(),
+        }
     }
 }
 
@@ -271,6 +276,15 @@ mod tests {
         assert!(p.change(&[], &["Work"]));
         assert_eq!(p.read(), ["Work/2024", "ét", "été/a.b"]);
         assert!(!p.temp.path().join("subscriptions.lock").exists());
+    }
+
+    #[test]
+    fn mailboxes_of_others() {
+        let p = place(Some(b"V\t2\n\n~ann\tDesk\n\\7ecarl\tDesk\n"));
+        assert_eq!(p.read(), ["~ann/Desk", "~carl/Desk"]);
+        assert!(p.change(&["~bob/Desk/~x"], &["~carl/Desk"]));
+        assert_eq!(p.text(), b"V\t2\n\n~ann\tDesk\n~bob\tDesk\t~x\n");
+        assert_eq!(p.read(), ["~ann/Desk", "~bob/Desk/~x"]);
     }
 
     #[test]

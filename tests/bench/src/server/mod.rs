@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use roost_tests::process::{Group, free_port, loopback};
 use std::fs;
 use std::net::SocketAddr;
+use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -15,6 +16,9 @@ use std::time::Duration;
 pub const PASSWORD: &str = "bench";
 /// Owner of all mail: virtual users, as on most Dovecot sites.
 pub const MAIL_UID: u32 = 5000;
+/// A user whose mail is another uid's: nobody's process has both.
+pub const GUEST: &str = "guest";
+const GUEST_UID: u32 = 5001;
 /// So many users can log in: `u0`, `u1`, …
 pub const USERS: usize = 1000;
 
@@ -75,16 +79,25 @@ impl Server {
         let homes = self.dir.join("homes");
         let users = (0..USERS).map(|n| format!("u{n}"));
         let named = crate::maildir::NAMED.iter().map(|n| (*n).to_owned());
+        let guest = (GUEST.to_owned(), GUEST_UID);
         users
             .chain(named)
-            .map(|user| {
+            .map(|user| (user, MAIL_UID))
+            .chain([guest])
+            .map(|(user, uid)| {
                 let home = homes.join(&user);
-                format!(
-                    "{user}:{{PLAIN}}{PASSWORD}:{MAIL_UID}:{MAIL_UID}::{}::\n",
-                    home.display()
-                )
+                let home = home.display();
+                format!("{user}:{{PLAIN}}{PASSWORD}:{uid}:{uid}::{home}::\n")
             })
             .collect()
+    }
+
+    /// Makes the home of [`GUEST`].
+    pub fn invite(&self) -> Result<()> {
+        let home = self.home(GUEST);
+        fs::create_dir_all(&home)?;
+        chown(&home, Some(GUEST_UID), Some(GUEST_UID))?;
+        Ok(())
     }
 
     pub fn home(&self, user: &str) -> PathBuf {

@@ -1,11 +1,11 @@
 //! A mailbox of another account beside an own one: what the way through two
-//! sessions costs. Only Roost is measured, against itself.
+//! sessions, in processes of two uids, costs. Only Roost is measured, against itself.
 
 use super::count;
 use crate::bench::Bench;
 use crate::error::Result;
 use crate::row::{Target, Unit, row};
-use crate::server::Kind;
+use crate::server::{GUEST, Kind};
 use std::time::Instant;
 
 const ENVELOPE: &str = "FETCH 1:* (UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE)";
@@ -16,7 +16,6 @@ const SHARE: f64 = 0.7;
 
 pub fn run(b: &mut Bench) -> Result<()> {
     b.account("ten", b.messages())?;
-    b.account("u0", 1)?;
     let n = count(b.messages());
     let of = |id, what| {
         let title = format!("{what} of {n} in a mailbox of another account");
@@ -30,9 +29,10 @@ pub fn run(b: &mut Bench) -> Result<()> {
         if server.kind != Kind::Roost {
             return Ok(());
         }
+        server.invite()?;
         let mut own = server.selected("ten", "INBOX")?;
-        own.run("SETACL INBOX u0 lr")?;
-        let mut foreign = server.selected("u0", "~ten/INBOX")?;
+        own.run(&format!("SETACL INBOX {GUEST} lr"))?;
+        let mut foreign = server.selected(GUEST, "~ten/INBOX")?;
         for (id, command) in [("foreign.envelope", ENVELOPE), ("foreign.body", BODIES)] {
             own.run(command)?;
             let start = Instant::now();

@@ -255,6 +255,19 @@ fn checkers_have_nothing_to_say() {
     if there_is("lintian") && there_is("dh_apparmor") {
         // Debian wants it compressed.
         let package = make("make-deb", VERSION, "gzip", dir.path());
+        // The ports stay open while the service is started anew.
+        let script = good(
+            Command::new("dpkg-deb")
+                .arg("-I")
+                .arg(&package)
+                .arg("postinst"),
+        );
+        let restarted: Vec<_> = script
+            .lines()
+            .filter(|l| l.contains("$_dh_action"))
+            .collect();
+        assert_eq!(restarted.len(), 1, "{restarted:?}");
+        assert!(!restarted.concat().contains("roost.socket"));
         let mut command = Command::new("lintian");
         command.args(["--fail-on", "error,warning", "--allow-root"]);
         let said = good(command.arg(package));

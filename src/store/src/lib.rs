@@ -36,6 +36,7 @@ mod watch;
 
 pub use account::Account;
 pub use account::acl_task::{AclError, AclRow, AclTask};
+pub use account::asking::{Asked, Looking};
 pub use account::folders::{Folder, Folders};
 pub use account::properties::Purpose;
 pub use account::property_task::{Property, PropertyTask};

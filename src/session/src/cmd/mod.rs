@@ -85,7 +85,9 @@ pub(crate) fn start(
         }
         Command::Acl(command) => acl::run(session, &command, out)?,
         Command::Namespace => namespace::run(session, out),
-        Command::Status { mailbox, items } => status::run(session, &mailbox, items, out)?,
+        Command::Status { mailbox, items } => {
+            return status::start(session, &mailbox, items, out);
+        }
         Command::GetQuota { root } => return quota::get(session, &root, out),
         Command::GetQuotaRoot { mailbox } => return quota::get_root(session, &mailbox, out),
         Command::SetQuota { root, .. } => quota::set(session, &root)?,

@@ -1,37 +1,93 @@
 //! STATUS (RFC 9051 §6.3.11).
 
+use super::Started;
 use crate::error::Error;
-use crate::job::Reply;
+use crate::job::{Job, Reply, Step};
 use crate::object_id;
 use crate::session::Session;
 use roost_imap::command::{StatusItem, StatusItems};
 use roost_imap::write::{self, StatusValues};
-use roost_store::{Details, Mailbox, Sight, Status};
+use roost_store::{Asked, Details, Looking, Mailbox, Sight, Status};
 use roost_types::MailboxName;
 
-pub(super) fn run(
+pub(super) fn start(
     session: &Session,
     mailbox: &[u8],
     items: StatusItems,
     out: &mut Vec<u8>,
-) -> Result<Reply, Error> {
-    let named = session.name(mailbox)?;
-    let name = session.show(&named.given.name)?;
-    let values = values(session, &named.given.name, items)?;
-    write::status(out, &name, items, &values, session.dialect());
-    Ok(Reply::ok("Status completed"))
+) -> Result<Started, Error> {
+    let name = session.name(mailbox)?.given.name;
+    let asking = Asking {
+        shown: session.show(&name)?,
+        name,
+        items,
+        looking: None,
+    };
+    Ok(match ask(session, &asking.name, items)? {
+        Asked::Told(status) => Started::Done(asking.tell(session, status, out)?),
+        Asked::Looking(looking) => Started::Job(Box::new(Asking {
+            looking: Some(looking),
+            ..asking
+        })),
+    })
 }
 
-/// What `items` ask for.
-pub(super) fn values(
+/// STATUS for which files have to be read.
+struct Asking {
+    name: MailboxName,
+    /// The name as the client knows it.
+    shown: String,
+    items: StatusItems,
+    looking: Option<Looking>,
+}
+
+impl Asking {
+    fn tell(&self, session: &Session, status: Status, out: &mut Vec<u8>) -> Result<Reply, Error> {
+        let values = values(session, &self.name, status)?;
+        write::status(out, &self.shown, self.items, &values, session.dialect());
+        Ok(Reply::ok("Status completed"))
+    }
+}
+
+impl Job for Asking {
+    fn step(&mut self, session: &mut Session, out: &mut Vec<u8>) -> Result<Step, Error> {
+        let asked = match self.looking.take() {
+            Some(looking) => looking.step()?,
+            None => ask(session, &self.name, self.items)?,
+        };
+        Ok(match asked {
+            Asked::Told(status) => Step::Done(self.tell(session, status, out)?),
+            Asked::Looking(looking) => {
+                self.looking = Some(looking);
+                Step::More
+            }
+        })
+    }
+
+    fn progress(&self) -> Option<(u64, Option<u64>)> {
+        let (done, total) = self.looking.as_ref()?.progress();
+        Some((done, Some(total)))
+    }
+}
+
+/// Begins to find out what `items` ask for.
+pub(super) fn ask(
     session: &Session,
     name: &MailboxName,
     items: StatusItems,
-) -> Result<StatusValues, Error> {
+) -> Result<Asked, Error> {
     let sight = session.sight_of(name);
-    let mut status = session.account.status_for(name, sight, details(items))?;
+    Ok(session.account.ask_status(name, sight, details(items))?)
+}
+
+/// What was found out, as the client sees it.
+pub(super) fn values(
+    session: &Session,
+    name: &MailboxName,
+    mut status: Status,
+) -> Result<StatusValues, Error> {
     if session.reads_for_itself() {
-        for_reader(session, name, sight, &mut status)?;
+        for_reader(session, name, session.sight_of(name), &mut status)?;
     }
     let sizes = status.sizes.unwrap_or_default();
     let more = status.more.unwrap_or_default();

@@ -206,3 +206,48 @@ fn a_prefix_of_its_own_is_a_level() {
         ],
     );
 }
+
+/// Files whose names tell no size are read for it, once; others have their
+/// turn meanwhile, and who leaves does not wait for it.
+#[test]
+fn sizes_that_nobody_knows_are_found_out_in_steps() {
+    for (command, told) in [
+        ("STATUS Old (SIZE OLDEST)", "[INPROGRESS (\"a\" "),
+        ("LIST \"\" Old RETURN (STATUS (SIZE OLDEST))", "[INPROGRESS"),
+    ] {
+        let site = Site::with(Settings {
+            running_interval: Some(std::time::Duration::ZERO),
+            ..Settings::default()
+        });
+        let mut client = site.client();
+        client.say("a CREATE Old");
+        let cur = site.dir.path().join("Maildir/.Old/cur");
+        for n in 0..2000 {
+            let path = cur.join(format!("{n}.M1P1.host:2,S"));
+            std::fs::write(path, "Subject: x\n\n").unwrap();
+        }
+        let (got, steps) = in_steps(&mut client, command);
+        assert!(steps >= 8, "{command}: {steps}");
+        assert!(got.contains(told), "{got}");
+        let status = "* STATUS Old (SIZE 28000 OLDEST \"";
+        assert!(got.contains(status), "{got}");
+        // All of it is known now.
+        let (got, steps) = in_steps(&mut client, command);
+        assert!(steps <= 4, "{command}: {steps}");
+        assert!(got.contains(status), "{got}");
+    }
+}
+
+/// What is said, and in how many steps.
+fn in_steps(client: &mut Client, command: &str) -> (String, usize) {
+    let mut out = Vec::new();
+    client.framer.push(format!("a {command}\r\n").as_bytes());
+    let frame = client.framer.next_frame().unwrap();
+    client.progress = client.session.take(frame, &mut out);
+    let mut steps = 0;
+    while client.progress == crate::Progress::More {
+        client.progress = client.session.step(&mut out);
+        steps += 1;
+    }
+    (String::from_utf8(out).unwrap(), steps)
+}

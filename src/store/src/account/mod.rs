@@ -7,6 +7,7 @@
 mod acl;
 pub mod acl_task;
 mod annotations;
+pub mod asking;
 mod cache;
 mod delete;
 pub mod folders;
@@ -27,14 +28,12 @@ use crate::index::{self, IndexFolder};
 use crate::mailbox::{Mailbox, Opening, lock};
 use crate::options::{AccountOptions, Options};
 use crate::quota::Quota;
-use crate::snapshot::sight::Sight;
 use crate::store::Store;
 use acl::{AclCache, AclChanges};
 use cache::{Kept, StatusCache};
 use folders::{Folder, Folders};
 use properties::Purpose;
 use roost_types::{MailboxName, SpecialUse};
-use status::{Details, Status};
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
@@ -230,42 +229,6 @@ impl Account {
         let mailbox = self.open_unlisted(name)?;
         self.keep(&mailbox);
         Ok(mailbox)
-    }
-
-    /// Counts of a mailbox, open or not, as most see it.
-    pub fn status(self: &Arc<Self>, name: &MailboxName, details: Details) -> Result<Status, Error> {
-        self.status_for(name, Sight::USUAL, details)
-    }
-
-    /// Counts of what is shown of a mailbox.
-    pub fn status_for(
-        self: &Arc<Self>,
-        name: &MailboxName,
-        sight: Sight,
-        details: Details,
-    ) -> Result<Status, Error> {
-        let index = self.index.open();
-        // Without an index those that most ask for are remembered.
-        let usual = sight == Sight::USUAL;
-        if !self.is_open(name) {
-            let directory = self.directory_of(name)?;
-            let known = match &index {
-                Some(index) => status::told(index, &directory, sight, details),
-                None if usual => lock(&self.statuses).get(name, &directory, details),
-                None => None,
-            };
-            if let Some(status) = known {
-                return Ok(status);
-            }
-        }
-        let mailbox = self.open_unlisted(name)?;
-        if index.is_some() || !usual {
-            return mailbox.status_for(sight, details);
-        }
-        let before = StatusCache::stamp(&mailbox);
-        let status = mailbox.status_for(sight, details)?;
-        lock(&self.statuses).put(&mailbox, before, status);
-        Ok(status)
     }
 
     fn open_unlisted(&self, name: &MailboxName) -> Result<Arc<Mailbox>, Error> {

@@ -151,6 +151,12 @@ impl Mailbox {
         lock(&self.details).filter(|found| (found.of, found.sight) == of)
     }
 
+    /// Whether [`status_for`](Self::status_for) has nothing to find out.
+    pub(super) fn has_found(&self, whole: &Snapshot, sight: Sight, details: Details) -> bool {
+        let known = self.known_details(whole, sight);
+        known.is_some_and(|found| details < Details::All || found.more.is_some())
+    }
+
     fn found(
         &self,
         whole: &Arc<Snapshot>,

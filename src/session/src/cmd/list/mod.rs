@@ -1,19 +1,20 @@
 //! LIST (RFC 9051 §6.3.9, RFC 5258, RFC 5819, RFC 6154, RFC 8440), and LSUB,
 //! which is its older sister (RFC 3501 §6.3.9).
 
+mod counts;
 mod told;
 mod tree;
 
-use super::status;
 use crate::error::Error;
 use crate::job::{Job, Reply, STEP_OCTETS, Step};
 use crate::names::{FOREIGN, Names, normalized};
 use crate::pattern::Pattern;
 use crate::session::Session;
+use counts::Counts;
 use roost_imap::command::{ListArgs, ListReturn, ListSelect};
 use roost_imap::write::{self, ListLine, ListTold, MailboxAttribute, StatusValues};
-use roost_store::{Error as StoreError, Folder};
-use roost_types::{MailboxName, Rights};
+use roost_store::{Folder, Looking};
+use roost_types::MailboxName;
 use std::time::{Duration, Instant};
 use tree::{Node, Tree};
 
@@ -140,6 +141,7 @@ fn begin(
         patterns: all,
         nodes: tree.nodes,
         stage: Stage::Match(0),
+        looking: None,
         root,
     }))
 }
@@ -150,6 +152,8 @@ struct Listing {
     percent: bool,
     nodes: Vec<Node>,
     stage: Stage,
+    /// What the next node's messages come to.
+    looking: Option<Looking>,
     root: Option<String>,
 }
 
@@ -185,7 +189,16 @@ impl Job for Listing {
             && let Some(node) = self.nodes.get(at)
         {
             if node.matches {
-                self.tell(session, node, out)?;
+                let looking = self.looking.take();
+                let counts = match self.counts(session, node, looking)? {
+                    Counts::None => None,
+                    Counts::Known(values) => Some(values),
+                    Counts::Looking(looking) => {
+                        self.looking = Some(looking);
+                        return Ok(Step::More);
+                    }
+                };
+                self.tell(session, node, counts.as_ref(), out);
             }
             self.stage = Stage::Tell(at + 1);
             if full(out) {
@@ -241,21 +254,30 @@ impl Listing {
         }
     }
 
-    fn tell(&self, session: &Session, node: &Node, out: &mut Vec<u8>) -> Result<(), Error> {
+    /// Whether LIST tells a node that matches.
+    fn is_told(&self, node: &Node, select: ListSelect) -> bool {
+        self.wanted(node) || select.recursive_match && node.below.wanted_unmatched
+    }
+
+    fn tell(
+        &self,
+        session: &Session,
+        node: &Node,
+        counts: Option<&StatusValues>,
+        out: &mut Vec<u8>,
+    ) {
         match self.kind {
-            Kind::Lsub => {
-                self.tell_lsub(session, node, out);
-                Ok(())
-            }
+            Kind::Lsub => self.tell_lsub(session, node, out),
             Kind::List {
                 select,
                 returns,
                 extended,
                 ..
-            } => {
+            } if self.is_told(node, select) => {
                 let attributes = node_attributes(node, select, returns, extended);
-                self.tell_list(session, node, (select, returns), attributes, out)
+                self.tell_list(session, node, (select, returns), (attributes, counts), out);
             }
+            Kind::List { .. } => {}
         }
     }
 
@@ -276,25 +298,15 @@ impl Listing {
         session: &Session,
         node: &Node,
         (select, returns): (ListSelect, ListReturn),
-        mut attributes: Vec<MailboxAttribute>,
+        (mut attributes, counts): (Vec<MailboxAttribute>, Option<&StatusValues>),
         out: &mut Vec<u8>,
-    ) -> Result<(), Error> {
+    ) {
         let wanted = self.wanted(node);
-        let for_children = select.recursive_match && node.below.wanted_unmatched;
-        if !wanted && !for_children {
-            return Ok(());
+        let asked = (returns.status).filter(|_| wanted && node.selectable());
+        if asked.is_some() && counts.is_none() {
+            attributes.push(MailboxAttribute::NoSelect);
         }
-        let status = match returns.status {
-            Some(items) if wanted && node.selectable() => {
-                let values = status_of(session, node, items)?;
-                if values.is_none() {
-                    attributes.push(MailboxAttribute::NoSelect);
-                }
-                values.map(|v| (items, v))
-            }
-            _ => None,
-        };
-        let told = told::of(session, node, select.tell, returns.tell)?;
+        let told = told::of(node, select.tell, returns.tell, counts);
         let mut child_info = Vec::new();
         if select.recursive_match && node.below.wanted {
             child_info.extend(select.subscribed.then_some("SUBSCRIBED"));
@@ -309,10 +321,9 @@ impl Listing {
         if returns.my_rights && wanted && node.selectable() {
             tell_rights(session, node, out);
         }
-        if let Some((items, values)) = status {
-            write::status(out, &node.text, items, &values, session.dialect());
+        if let Some((items, values)) = asked.zip(counts) {
+            write::status(out, &node.text, items, values, session.dialect());
         }
-        Ok(())
     }
 }
 
@@ -353,31 +364,6 @@ fn tell_rights(session: &Session, node: &Node, out: &mut Vec<u8>) {
     };
     if let Ok(rights) = session.permit_question(&folder.name) {
         write::my_rights(out, &node.text, rights, session.dialect());
-    }
-}
-
-/// `None` for a mailbox that cannot be opened (RFC 5819 §2): it went away, or
-/// is nobody's to read.
-fn status_of(
-    session: &Session,
-    node: &Node,
-    items: roost_imap::command::StatusItems,
-) -> Result<Option<StatusValues>, Error> {
-    let Some(name) = node.folder.as_ref().map(|f| &f.name) else {
-        return Ok(None);
-    };
-    if let Err(error) = session.permit(name, Rights::READ) {
-        return match error {
-            Error::Store(_) | Error::Refused { .. } => Ok(None),
-            other => Err(other),
-        };
-    }
-    match status::values(session, name, items) {
-        Ok(values) => Ok(Some(values)),
-        Err(Error::Store(
-            StoreError::NoSuchMailbox | StoreError::NotSelectable | StoreError::Permission { .. },
-        )) => Ok(None),
-        Err(other) => Err(other),
     }
 }
 

@@ -1,47 +1,46 @@
 //! What LIST tells beyond the RFCs: the class of a mailbox, its unseen messages
 //! and what it takes; and mailboxes that are for something else than mail.
 
+use super::Kind;
 use super::tree::Node;
-use super::{Kind, status_of};
-use crate::error::Error;
 use crate::session::Session;
 use roost_imap::command::{ListTell, StatusItem, StatusItems};
-use roost_imap::write::ListTold;
+use roost_imap::write::{ListTold, StatusValues};
 
 /// What is told of `node`: `select` wants it among the attributes, `returns`
 /// behind the name.
 pub(super) fn of<'a>(
-    session: &Session,
     node: &'a Node,
     select: ListTell,
     returns: ListTell,
-) -> Result<ListTold<'a>, Error> {
+    counts: Option<&StatusValues>,
+) -> ListTold<'a> {
     let tell = select.or(returns);
     let mut told = ListTold {
         as_attributes: select.any(),
         ..ListTold::default()
     };
     let Some(folder) = node.folder.as_ref().filter(|_| tell.any()) else {
-        return Ok(told);
+        return told;
     };
     if tell.class {
         told.class = folder.class.as_deref();
     }
+    if let Some(counts) = counts {
+        told.unseen = tell.unseen.then_some(counts.unseen);
+        told.internal_size = tell.internal_size.then_some(counts.internal_size);
+    }
+    told
+}
+
+/// What is to be found out for it.
+pub(super) fn items(tell: ListTell) -> StatusItems {
     let wanted = [
         (tell.unseen, StatusItem::Unseen),
         (tell.internal_size, StatusItem::InternalSize),
     ];
-    let items: StatusItems = (wanted.into_iter())
-        .filter_map(|(wanted, item)| wanted.then_some(item))
-        .collect();
-    if folder.selectable
-        && !items.is_empty()
-        && let Some(values) = status_of(session, node, items)?
-    {
-        told.unseen = tell.unseen.then_some(values.unseen);
-        told.internal_size = tell.internal_size.then_some(values.internal_size);
-    }
-    Ok(told)
+    let wanted = wanted.into_iter().filter(|(wanted, _)| *wanted);
+    wanted.map(|(_, item)| item).collect()
 }
 
 /// Whether wildcards find a name. Clients that know of nothing but mail take

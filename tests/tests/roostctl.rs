@@ -436,8 +436,15 @@ fn rights_are_told_and_changed() {
     let site = Site::new();
     drop(site.furnish());
     // By itself, then through the server's worker.
-    assert_eq!(site.ctl(&["acl", "set", "Work", "v", "lrs"]).0, OK);
+    assert_eq!(site.ctl(&["acl", "set", "Work", "v", "l"]).0, OK);
     let roost = site.start();
+    // The server hears of what is done beside it.
+    assert_eq!(site.ctl(&["acl", "delete", "Work", "v"]).0, OK);
+    assert_eq!(site.ctl(&["acl", "set", "Work", "v", "lrs"]).0, OK);
+    let mut other = Client::login(roost.addr(), "v", PASSWORD).unwrap();
+    let listed = other.ok("LIST \"\" ~%").unwrap();
+    assert!(listed.lines().any(|line| line.ends_with("\"/\" ~u")));
+    drop(other);
     let mut client = login(&roost);
     client.ok("SELECT INBOX").unwrap();
     assert_eq!(site.ctl(&["acl", "set", "Work", "-v", "s"]).0, OK);

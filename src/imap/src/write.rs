@@ -21,7 +21,8 @@ mod vanished;
 
 pub use acl::{acl, list_rights, my_rights};
 pub use data::{
-    Namespace, bye, capability, enabled, exists, expunge, flags_response, id, namespace, recent,
+    MARK, Namespace, bye, capability, enabled, exists, expunge, flags_response, id, mark,
+    namespace, recent,
 };
 pub use date::internal_date;
 pub use fetch::{

@@ -12,6 +12,25 @@ pub struct Asked(BlockingChannel<ControlRequest, ControlReply>);
 
 /// Asks the server; `None` if none runs.
 pub fn ask(socket: Option<&Path>, request: &ControlRequest) -> Result<Option<Asked>, Failure> {
+    match connect(socket)? {
+        Some(line) => line.ask(request).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// A connection on which nothing has been asked. The server knows who made it,
+/// whatever identity this process takes on afterwards.
+pub struct Line(BlockingChannel<ControlRequest, ControlReply>);
+
+impl Line {
+    pub fn ask(mut self, request: &ControlRequest) -> Result<Asked, Failure> {
+        self.0.send(request, &[]).map_err(lost)?;
+        Ok(Asked(self.0))
+    }
+}
+
+/// `None` if no server runs.
+pub fn connect(socket: Option<&Path>) -> Result<Option<Line>, Failure> {
     let Some(path) = socket else {
         return Ok(None);
     };
@@ -23,9 +42,8 @@ pub fn ask(socket: Option<&Path>, request: &ControlRequest) -> Result<Option<Ask
             return Err(Failure::new(exit::UNAVAILABLE, text));
         }
     };
-    let mut channel = BlockingChannel::new(connection).map_err(|e| Failure::new(exit::OSERR, e))?;
-    channel.send(request, &[]).map_err(lost)?;
-    Ok(Some(Asked(channel)))
+    let channel = BlockingChannel::new(connection).map_err(|e| Failure::new(exit::OSERR, e))?;
+    Ok(Some(Line(channel)))
 }
 
 /// Nobody listens, or the folder of the socket is not there.

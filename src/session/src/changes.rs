@@ -8,7 +8,7 @@ use crate::selected::Selected;
 use crate::view::Advance;
 use roost_imap::write::{self, FetchLine, Vanished};
 use roost_store::{FlagChange, FlagMode, KeywordSetId, Row, Snapshot};
-use roost_types::{Keyword, SeqNum, SystemFlags, Uid, UidSet};
+use roost_types::{Keyword, ModSeq, SeqNum, SystemFlags, Uid, UidSet};
 use std::collections::HashMap;
 
 /// How FETCH responses look in this session and for this command.
@@ -79,6 +79,8 @@ pub struct Changes {
     vanished: Vanished,
     exists: Option<u32>,
     recent: Option<u32>,
+    /// What the session that relays takes note of.
+    mark: Option<(Uid, ModSeq)>,
     /// How many of `advance.changed` are written.
     written: usize,
 }
@@ -87,8 +89,10 @@ impl Changes {
     /// From what the view of `selected` has just done.
     pub(crate) fn new(advance: Advance, selected: &Selected) -> Self {
         let new = advance.added > 0;
+        let counts = new || !advance.expunged.is_empty();
         Self {
             advance,
+            mark: counts.then(|| selected.mark()).flatten(),
             vanished: Vanished::default(),
             exists: new.then(|| selected.view().len()),
             recent: new.then(|| selected.recent_count()),
@@ -152,6 +156,9 @@ impl Changes {
             if full(out) {
                 return false;
             }
+        }
+        if let Some((next, complete)) = self.mark.take() {
+            write::mark(out, next, complete);
         }
         true
     }

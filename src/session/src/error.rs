@@ -112,6 +112,10 @@ fn name(problem: &NameProblem) -> Reply {
             ResponseCode::NonExistent,
             "No mailboxes outside the namespace",
         ),
+        NameProblem::OfAnother => Reply::no(
+            ResponseCode::Cannot,
+            "Names that begin with ~ are those of other accounts",
+        ),
         NameProblem::Account => Reply::no(ResponseCode::NonExistent, "No such mailbox"),
         NameProblem::Encoding => {
             Reply::no(ResponseCode::Cannot, "Mailbox name is not validly encoded")

@@ -18,6 +18,9 @@ pub enum NameProblem {
     /// An account, which is no mailbox by itself.
     #[error("an account is no mailbox")]
     Account,
+    /// It begins as those of other accounts do.
+    #[error("name of another account")]
+    OfAnother,
     #[error(transparent)]
     Name(#[from] NameError),
 }
@@ -115,8 +118,11 @@ impl Names {
             let rest = self.behind_prefix(text).ok_or(NameProblem::Outside)?;
             let name = MailboxName::parse(rest, self.separator)?;
             // Only the bare word is INBOX.
-            if name.is_inbox() || is_foreign(&name) {
+            if name.is_inbox() {
                 return Err(NameProblem::Outside);
+            }
+            if is_foreign(&name) {
+                return Err(NameProblem::OfAnother);
             }
             name
         };

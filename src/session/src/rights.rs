@@ -7,6 +7,7 @@
 use crate::error::{Error, Fatal};
 use crate::session::{Session, State};
 use roost_imap::command::AclCommand;
+use roost_imap::write::{self, Status};
 use roost_imap::{Command, CommandKind, ResponseCode};
 use roost_store::acl::Subject;
 use roost_store::{Error as StoreError, Mailbox, Reader, Sight, Within};
@@ -92,6 +93,21 @@ pub(crate) fn flags(rights: Rights) -> Within {
 pub(crate) fn can_change(rights: Rights) -> bool {
     let flags = Rights::SEEN | Rights::WRITE | Rights::MARK_DELETED;
     rights.intersects(Rights::INSERT | Rights::EXPUNGE | flags)
+}
+
+/// What has become of the selected mailbox by a change of rights.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Standing {
+    Same,
+    /// It is not selected any more; the client has been told (RFC 9051 §3).
+    PutOut,
+}
+
+const PUT_OUT: &str = "Mailbox may not be read any more";
+
+/// The answer to a command that needed the mailbox.
+pub(crate) fn put_out() -> Error {
+    Error::refused(ResponseCode::NoPerm, PUT_OUT)
 }
 
 pub(crate) fn refused() -> Error {
@@ -301,44 +317,49 @@ impl Session {
     }
 
     /// Looks what the client may still do with the selected mailbox. Without
-    /// `r` it is gone, for who is not its owner; nothing is told in the middle
-    /// of a response.
+    /// `r` who is not its owner has it selected no more, and the session goes
+    /// on; nothing is told in the middle of a response.
     pub(crate) fn renew_rights(
         &mut self,
         mid_response: bool,
         out: &mut Vec<u8>,
-    ) -> Result<(), Fatal> {
+    ) -> Result<Standing, Fatal> {
         let changes = self.account.acl_changes();
         let foreign = self.is_foreign();
         let State::Selected(selected) = &self.state else {
-            return Ok(());
+            return Ok(Standing::Same);
         };
         // Of the owner's own restrictions it is enough to know by the next
         // SELECT, where they do not come from a session.
         if !foreign && selected.rights_as_of == changes {
-            return Ok(());
+            return Ok(Standing::Same);
         }
         let name = selected.mailbox().name();
         let rights = self.rights_to_flags(&name);
         if foreign && !rights.contains(Rights::READ) {
             self.forget_reader(&name);
-            return Err(match mid_response {
-                true => Fatal::Truncated,
-                false => Fatal::MailboxDeleted,
-            });
+            if mid_response {
+                return Err(Fatal::Truncated);
+            }
+            if !selected.mailbox().exists() || !selected.mailbox().is_in_place() {
+                return Err(Fatal::MailboxDeleted);
+            }
+            self.leave();
+            write::untagged(out, Status::Ok, Some(&ResponseCode::Closed), PUT_OUT);
+            return Ok(Standing::PutOut);
         }
         if mid_response {
-            return Ok(());
+            return Ok(Standing::Same);
         }
         let sight = self.sight(rights);
         let State::Selected(selected) = &mut self.state else {
-            return Ok(());
+            return Ok(Standing::Same);
         };
         selected.rights_as_of = changes;
         if selected.set_rights(rights, sight) {
             selected.write_flags_responses(out, self.enabled);
         }
-        Ok(())
+        Ok(Standing::Same)
     }
 
     /// The same in the middle of a command, where a session of this worker
@@ -347,13 +368,13 @@ impl Session {
         &mut self,
         mid_response: bool,
         out: &mut Vec<u8>,
-    ) -> Result<(), Fatal> {
+    ) -> Result<Standing, Fatal> {
         let changes = self.account.acl_changes();
         match &self.state {
             State::Selected(selected) if selected.rights_as_of != changes => {
                 self.renew_rights(mid_response, out)
             }
-            _ => Ok(()),
+            _ => Ok(Standing::Same),
         }
     }
 

@@ -44,6 +44,8 @@ pub struct Selected {
     sight: Sight,
     /// The view is of another sight.
     sight_changed: bool,
+    /// A session of another account relays what is said.
+    relayed: bool,
 }
 
 impl Selected {
@@ -73,6 +75,7 @@ impl Selected {
             read_only: examine || mailbox.read_only(),
             mailbox,
             attention: Attention::new(view.len()),
+            relayed: session.is_foreign(),
             view,
             recent: UidSet::new(),
             saved: UidSet::new(),
@@ -237,6 +240,18 @@ impl Selected {
         let told = advance.changed.iter().map(|(_, row)| row.modseq).max();
         self.told.advanced(highest, untold, told);
         Changes::new(advance, self)
+    }
+
+    /// Above all messages that have been told, and up to which change
+    /// everything has: for a session that relays, which selects the mailbox
+    /// anew where its link is lost.
+    pub(crate) fn mark(&self) -> Option<(Uid, ModSeq)> {
+        let complete = match self.keeps_modseqs() {
+            true => self.told.complete(),
+            false => ModSeq(0),
+        };
+        self.relayed
+            .then(|| (self.view.snapshot().uid_next(), complete))
     }
 
     /// New messages that have not been described yet.

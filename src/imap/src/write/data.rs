@@ -5,11 +5,26 @@ use super::status::{Status, untagged};
 use super::string::{Dialect, nstring, string};
 use super::{crlf, flag_list};
 use crate::code::ResponseCode;
-use roost_types::{Keyword, SeqNum, SystemFlags};
+use roost_types::{Keyword, ModSeq, SeqNum, SystemFlags, Uid};
 
 /// Appends `* n EXISTS`.
 pub fn exists(out: &mut Vec<u8>, n: u32) {
     counted(out, n, b" EXISTS");
+}
+
+/// How a line of a session that another one relays begins; it is no response,
+/// and not for the client.
+pub const MARK: &[u8] = b"* X-ROOST-TOLD ";
+
+/// Appends what a session that relays has to know of its client: all messages
+/// that it has been told of are below `next`, and so are all changes up to
+/// `complete`.
+pub fn mark(out: &mut Vec<u8>, next: Uid, complete: ModSeq) {
+    out.extend_from_slice(MARK);
+    number(out, next.get());
+    out.push(b' ');
+    number64(out, complete.0);
+    out.extend_from_slice(b"\r\n");
 }
 
 /// Appends `* n RECENT` (RFC 3501 §7.3.2).

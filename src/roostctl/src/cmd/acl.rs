@@ -1,14 +1,14 @@
 //! `roostctl acl`.
 
 use clap::Subcommand;
-use roost_ipc::{AclAct, AclWork};
+use roost_ipc::{AclAct, AclWork, ControlRequest};
 use roost_os::identity;
 
 use super::maintain::{News, Order, maintain};
 use super::rebuild;
 use crate::args::Common;
 use crate::table::{Cell, Table};
-use crate::{Failure, exit};
+use crate::{Failure, account, exit, server};
 
 const COLUMNS: &[&str] = &["mailbox", "identifier", "rights"];
 
@@ -86,10 +86,19 @@ pub fn run(common: &Common, acl: &Acl) -> Result<u8, Failure> {
     };
     let shares = work.act == AclAct::Shares;
     let shows = !matches!(work.act, AclAct::Set | AclAct::Delete);
+    // Root's, before this process becomes the owner: what it does by itself the
+    // server has to be told.
+    let line = match !shows && identity::is_root() {
+        true => server::connect(account::config(common)?.server.control_socket.as_deref())?,
+        false => None,
+    };
+    let mut told = None;
     let mut table = Table::new(common.json && shows, COLUMNS);
     let done = maintain(common, mailboxes, Order::of_rights(work)?, &mut |news| {
-        let News::Acl(entry) = news else {
-            return;
+        let entry = match news {
+            News::Acl(entry) => entry,
+            News::Shares(shares) => return told = Some(shares),
+            _ => return,
         };
         let rights = if entry.rights.is_empty() {
             "\"\""
@@ -109,6 +118,9 @@ pub fn run(common: &Common, acl: &Acl) -> Result<u8, Failure> {
     });
     table.end();
     done?;
+    if let (Some(line), Some(shares)) = (line, told) {
+        rebuild::told(line.ask(&ControlRequest::Share(rebuild::limited(shares)))?)?;
+    }
     Ok(exit::OK)
 }
 

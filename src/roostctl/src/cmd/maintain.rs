@@ -6,7 +6,7 @@ use std::sync::Arc;
 use roost_config::Config;
 use roost_ipc::{
     AclAct, AclEntry, AclWork, ControlReply, ControlRequest, Finding, Indexed, Maintenance,
-    PropertyEntry, PropertyWork, QuotaUsed, Task,
+    PropertyEntry, PropertyWork, QuotaUsed, Shares, Task,
 };
 use roost_store::acl::Mode;
 use roost_store::{
@@ -26,6 +26,8 @@ pub enum News {
     Acl(AclEntry),
     Quota(QuotaUsed),
     Property(PropertyEntry),
+    /// What the account shares now, where the server does not know it.
+    Shares(Shares),
 }
 
 /// What is to be done.
@@ -245,7 +247,15 @@ fn rights(
         }));
     });
     match done {
-        Ok(_) => Ok(()),
+        Ok(true) => {
+            let all = account.shares().map_err(failed)?;
+            tell(News::Shares(Shares {
+                account: account.name().to_owned(),
+                identifiers: all.into_iter().collect(),
+            }));
+            Ok(())
+        }
+        Ok(false) => Ok(()),
         Err(AclError::Store(error)) => Err(failed(error)),
         Err(AclError::Entry(problem)) => Err(Failure::new(exit::USAGE, problem)),
     }

@@ -51,9 +51,14 @@ pub fn run(common: &Common) -> Result<u8, Failure> {
 }
 
 fn tell(socket: Option<&Path>, request: &ControlRequest) -> Result<(), Failure> {
-    let Some(mut asked) = server::ask(socket, request)? else {
-        return Err(Failure::new(exit::UNAVAILABLE, "no server runs"));
-    };
+    match server::ask(socket, request)? {
+        Some(asked) => told(asked),
+        None => Err(Failure::new(exit::UNAVAILABLE, "no server runs")),
+    }
+}
+
+/// Whether the server has taken it.
+pub fn told(mut asked: server::Asked) -> Result<(), Failure> {
     match asked.reply()? {
         ControlReply::Done => Ok(()),
         ControlReply::Refused => Err(Failure::new(exit::NOPERM, "the server refuses it")),
@@ -138,14 +143,25 @@ fn shares(common: &Common, account: &str) -> Result<Vec<String>, Failure> {
         }
     }
     let text = String::from_utf8_lossy(&output.stdout);
+    Ok(fitting(text.lines().map(str::to_owned)))
+}
+
+/// As much as the server takes.
+pub fn limited(shares: Shares) -> Shares {
+    Shares {
+        identifiers: fitting(shares.identifiers.into_iter()),
+        ..shares
+    }
+}
+
+fn fitting(all: impl Iterator<Item = String>) -> Vec<String> {
     let mut room = MAX_OCTETS;
-    let fits = |line: &&str| {
-        let left = room.checked_sub(line.len() + size_of::<u32>());
+    let fits = |name: &String| {
+        let left = room.checked_sub(name.len() + size_of::<u32>());
         room = left.unwrap_or(room);
         left.is_some()
     };
-    let all = text.lines().take(MAX_IDENTIFIERS).filter(fits);
-    Ok(all.map(str::to_owned).collect())
+    all.take(MAX_IDENTIFIERS).filter(fits).collect()
 }
 
 #[cfg(test)]

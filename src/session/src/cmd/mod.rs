@@ -43,7 +43,7 @@ mod sync;
 pub mod thread;
 pub mod unselect;
 
-pub(crate) use sync::{prepare_foreign, tells_vanished};
+pub(crate) use sync::{has_numbers, prepare_foreign, tells_vanished};
 
 /// How a command began.
 pub(crate) enum Started {

@@ -71,7 +71,7 @@ impl Wanted {
         for param in params {
             match param {
                 SelectParam::CondStore => wanted.condstore = true,
-                SelectParam::QResync(_) if !session.enabled.qresync => {
+                SelectParam::QResync(_) if !session.enabled.qresync && !session.is_foreign() => {
                     return Err(Error::Bad("QRESYNC is not enabled"));
                 }
                 SelectParam::QResync(known) => wanted.resync = Some(known),

@@ -49,7 +49,7 @@ pub(crate) fn tells_vanished(command: &Command) -> bool {
 }
 
 /// Whether message sequence numbers are in the arguments.
-fn has_numbers(command: &Command) -> bool {
+pub(crate) fn has_numbers(command: &Command) -> bool {
     match command {
         Command::Fetch(args) => !args.uid,
         Command::Store(args) => !args.uid,

@@ -93,7 +93,7 @@ impl Session {
             _ => return Err(Error::Bad("Command cannot be relayed")),
         };
         Ok(match resumes {
-            true => Box::new(Resume::new(task)),
+            true => Box::new(Resume::new(task, cmd::has_numbers(command))),
             false => task,
         })
     }

@@ -22,7 +22,7 @@ use super::{ClientFrame, Event, Links, Next, Relaying, Task, Turn, Wait, lost};
 use crate::error::{Error, Fatal};
 use crate::link::{Ask, LinkError, LinkId};
 use crate::session::{End, Phase, Progress, Session, Silence, State};
-use roost_imap::write::Status;
+use roost_imap::write::{self, Status};
 use roost_imap::{CommandKind, Tag};
 use std::mem;
 use std::time::Instant;
@@ -386,6 +386,15 @@ impl Session {
         link.swallows = false;
         if text.bytes.starts_with(b"* ") {
             let hidden = !link.silent.is_empty() && text.bytes.starts_with(b"* ENABLED");
+            if let Some(mark) = text.bytes.strip_prefix(write::MARK) {
+                link.swallows = true;
+                if let State::Foreign(remote) = &mut self.state
+                    && remote.link == Some(id)
+                {
+                    remote.told.marked(mark);
+                }
+                return None;
+            }
             link.swallows =
                 hidden || !selected && (!link.silent.is_empty() || link.expects.is_none());
             if text.bytes.starts_with(b"* BYE") {

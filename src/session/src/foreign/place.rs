@@ -106,6 +106,11 @@ impl Session {
                 return Ok(Place::Everywhere(patterns));
             }
         }
+        if let Command::Create(args) = command
+            && is_account(self, &args.mailbox)?
+        {
+            return Err(NameProblem::OfAnother.into());
+        }
         let selected = match &self.state {
             State::Foreign(remote) => Some(&remote.shown),
             _ => None,
@@ -135,6 +140,16 @@ impl Session {
             },
         })
     }
+}
+
+/// Whether a name is that of an account, which is no mailbox and none can be
+/// made of.
+fn is_account(session: &Session, raw: &[u8]) -> Result<bool, Error> {
+    if raw.first() != Some(&b'~') || session.is_foreign() {
+        return Ok(false);
+    }
+    let text = Names::decode(raw, session.dialect())?;
+    Ok(session.names.foreign(&text)?.1.is_none())
 }
 
 /// How a mailbox of another account stands among the subscriptions; `None` for

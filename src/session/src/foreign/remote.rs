@@ -80,6 +80,20 @@ impl Remote {
 }
 
 impl Told {
+    /// The session there says where its client is (`write::mark`).
+    pub fn marked(&mut self, mark: &[u8]) {
+        let mut numbers = mark.trim_ascii().split(|&b| b == b' ');
+        let next = numbers.next().and_then(number);
+        let complete = numbers
+            .next()
+            .and_then(|n| str::from_utf8(n).ok()?.parse().ok());
+        if let (Some(next), Some(complete)) = (next, complete) {
+            self.uid_next = next;
+            self.sure = self.exists;
+            self.highest_modseq = complete;
+        }
+    }
+
     fn expunged(&mut self, number: u32) {
         self.exists = self.exists.saturating_sub(1);
         if number <= self.sure {

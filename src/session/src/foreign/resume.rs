@@ -1,23 +1,34 @@
 //! A selected mailbox whose link was lost is selected anew for the next command
 //! that uses it, if the client's numbers hold: the mailbox is the same, and
-//! what the client knows of is all still there. UIDs only grow, so that is so
-//! where as many messages as the client knows lie below the UIDNEXT that it has
-//! been told. Otherwise the client is told that it has nothing selected.
+//! what the client knows of is still there, or known to be gone. UIDs only
+//! grow, so all is there where as many messages as the client knows lie below
+//! the UIDNEXT that it has been told; and if those that are gone since then, by
+//! the history of the mailbox, make up what is missing, they are what is
+//! missing, and are told. Otherwise, or where the command has numbers that meant
+//! other messages, the client is told that it has nothing selected.
 
+use super::remote::number;
 use super::{Event, Next, Remote, Task, Turn, lost, no_link};
 use crate::error::Error;
 use crate::link::{Ask, LinkId};
 use crate::session::{Session, State};
 use roost_imap::ResponseCode;
-use roost_imap::write::{self, Status};
+use roost_imap::write::{self, Status, Vanished};
+use roost_types::{SeqNum, Uid, UidSet};
 
 pub(super) struct Resume {
     inner: Box<dyn Task>,
+    /// It names messages by their numbers.
+    has_numbers: bool,
     stage: Stage,
     /// The mailbox as it is now.
     found: Remote,
+    /// Messages that the client may know and that are gone.
+    gone: UidSet,
     /// Messages that the client knows and that are still there.
-    count: Option<u32>,
+    left: Option<Left>,
+    /// Some went while they were counted.
+    unsure: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -30,14 +41,24 @@ enum Stage {
     Done,
 }
 
+/// What a search has found.
+struct Left {
+    count: u32,
+    /// Where it was wanted.
+    uids: UidSet,
+}
+
 impl Resume {
     /// Before `inner`, which uses the selected mailbox.
-    pub fn new(inner: Box<dyn Task>) -> Self {
+    pub fn new(inner: Box<dyn Task>, has_numbers: bool) -> Self {
         Self {
             inner,
+            has_numbers,
             stage: Stage::Begins,
             found: Remote::new(String::new(), Ask::Shares, String::new(), false),
-            count: None,
+            gone: UidSet::new(),
+            left: None,
+            unsure: false,
         }
     }
 
@@ -46,6 +67,7 @@ impl Resume {
             return Err(lost());
         };
         let (shown, name, examined) = (remote.shown.clone(), remote.name.clone(), remote.examined);
+        let told = remote.told;
         let id = match turn.link(&shown) {
             Ok(id) => id,
             Err(ask) => return Ok(ask),
@@ -53,6 +75,10 @@ impl Resume {
         let select = if examined { "EXAMINE" } else { "SELECT" };
         let mut command = format!("{} {select} ", turn.tag).into_bytes();
         write::mailbox(&mut command, &name, turn.session.dialect());
+        if told.highest_modseq > 0 && told.uid_validity > 0 {
+            let since = format!(" (QRESYNC ({} {}))", told.uid_validity, told.highest_modseq);
+            command.extend_from_slice(since.as_bytes());
+        }
         self.stage = Stage::Selects;
         turn.send(id, &command)
     }
@@ -68,20 +94,47 @@ impl Resume {
                 if !ok || !same || !told.is_sure() || saved {
                     return give_up(turn, id);
                 }
-                let uid = if turn.session.enabled.uid_only {
-                    "UID "
-                } else {
-                    ""
-                };
                 let last = told.uid_next.saturating_sub(1).max(1);
-                let command = format!("{} {uid}SEARCH RETURN (COUNT) UID 1:{last}", turn.tag);
+                let known = Uid::new(last).unwrap_or(Uid::MIN);
+                self.gone = self.gone.intersection(&UidSet::range(Uid::MIN, known));
+                let all = if self.gone.is_empty() { "" } else { " ALL" };
+                let by_uid = turn.session.enabled.uid_only || !self.gone.is_empty();
+                let uid = if by_uid { "UID " } else { "" };
+                let tag = turn.tag;
+                let command = format!("{tag} {uid}SEARCH RETURN (COUNT{all}) UID 1:{last}");
                 self.stage = Stage::Counts;
                 turn.send(id, command.as_bytes())
             }
-            Stage::Counts if ok && self.count == Some(told.exists) => self.resumed(turn, id),
+            Stage::Counts if ok && !self.unsure => match self.left.take() {
+                Some(left) if left.count == told.exists => self.resumed(turn, id),
+                Some(left) if !self.has_numbers && left.makes_up(&self.gone, told.exists) => {
+                    self.tell_gone(turn, &left.uids)?;
+                    self.resumed(turn, id)
+                }
+                _ => give_up(turn, id),
+            },
             Stage::Flags if ok => self.go(turn),
             _ => give_up(turn, id),
         }
+    }
+
+    /// Tells which of the client's messages are gone; `left` are the others.
+    fn tell_gone(&self, turn: &mut Turn<'_>, left: &UidSet) -> Result<(), Error> {
+        let enabled = turn.session.enabled;
+        let State::Foreign(remote) = &mut turn.session.state else {
+            return Err(lost());
+        };
+        let gone = u32::try_from(self.gone.len()).unwrap_or(u32::MAX);
+        remote.told.exists = remote.told.exists.saturating_sub(gone);
+        if enabled.vanished() {
+            let mut vanished = Vanished::new(&self.gone, false);
+            while !vanished.write_line(turn.out) {}
+            return Ok(());
+        }
+        for seq in numbers(&self.gone, left).into_iter().rev() {
+            write::expunge(turn.out, seq);
+        }
+        Ok(())
     }
 
     /// The numbers hold.
@@ -146,10 +199,59 @@ fn closed(out: &mut Vec<u8>, text: &str) -> Error {
     )
 }
 
-fn count(line: &[u8]) -> Option<u32> {
-    let line = line.strip_prefix(b"* ESEARCH ")?.trim_ascii_end();
-    let at = line.windows(7).position(|part| part == b" COUNT ")?;
-    super::remote::number(line.get(at + 7..)?)
+impl Left {
+    /// What an ESEARCH response says; one that is too long says nothing.
+    fn parse(line: &[u8]) -> Option<Self> {
+        let line = str::from_utf8(line).ok()?;
+        let rest = line.strip_prefix("* ESEARCH ")?.strip_suffix("\r\n")?;
+        let value = |name: &str| {
+            let mut words = rest.split(' ');
+            words.find(|word| *word == name).and_then(|_| words.next())
+        };
+        let uids = match value("ALL") {
+            Some(set) => uids(set.as_bytes())?,
+            None => UidSet::new(),
+        };
+        let count = value("COUNT")?.parse().ok()?;
+        Some(Self { count, uids })
+    }
+
+    /// With those that are gone they are all that the client knows.
+    fn makes_up(&self, gone: &UidSet, known: u32) -> bool {
+        let listed = self.uids.len() == u64::from(self.count);
+        listed && u64::from(self.count) + gone.len() == u64::from(known)
+    }
+}
+
+/// The numbers that messages had, `left` being the others, by rising UIDs.
+fn numbers(gone: &UidSet, left: &UidSet) -> Vec<SeqNum> {
+    let mut others = left.ranges().peekable();
+    let mut before = 0u32;
+    let mut numbers = Vec::new();
+    for uid in gone.iter() {
+        while let Some((first, last)) = others.next_if(|(_, last)| *last < uid) {
+            before += last.get() - first.get() + 1;
+        }
+        let within = others.peek().filter(|(first, _)| *first < uid);
+        let within = within.map_or(0, |(first, _)| uid.get() - first.get());
+        numbers.extend(SeqNum::new(before + within + 1));
+        before += 1;
+    }
+    numbers
+}
+
+/// A set as responses have it.
+fn uids(set: &[u8]) -> Option<UidSet> {
+    let mut uids = UidSet::new();
+    for range in set.split(|&b| b == b',') {
+        let mut ends = range
+            .split(|&b| b == b':')
+            .map(|end| Uid::new(number(end)?));
+        let first = ends.next()??;
+        let last = ends.next().unwrap_or(Some(first))?;
+        uids.insert_range(first, last);
+    }
+    Some(uids)
 }
 
 impl Task for Resume {
@@ -163,10 +265,18 @@ impl Task for Resume {
                 match self.stage {
                     Stage::Flags => turn.pass(text),
                     Stage::Counts if text.begins => {
-                        self.count = count(text.bytes).or(self.count);
+                        let before = self.found.told.exists;
                         self.found.hears(text.bytes);
+                        self.unsure |= self.found.told.exists < before;
+                        self.left = Left::parse(text.bytes).or(self.left.take());
                     }
-                    _ if text.begins => self.found.describes(text.bytes),
+                    _ if text.begins => {
+                        self.found.describes(text.bytes);
+                        let earlier = text.bytes.strip_prefix(b"* VANISHED (EARLIER) ");
+                        if let Some(gone) = earlier.and_then(|set| uids(set.trim_ascii())) {
+                            self.gone.extend_set(&gone);
+                        }
+                    }
                     _ => {}
                 }
                 Ok(Next::Read(id))
@@ -182,5 +292,27 @@ impl Task for Resume {
             Event::NoLink(error) => Err(no_link(turn.kind, error)),
             Event::Lost(_) | Event::Ending(..) | Event::Shares(_) | Event::Frame(_) => Err(lost()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_those_that_are_gone() {
+        let seqs = |gone: &[u8], left: &[u8]| {
+            let left = uids(left).unwrap_or_default();
+            let numbers = numbers(&uids(gone).unwrap(), &left);
+            numbers.into_iter().map(SeqNum::get).collect::<Vec<_>>()
+        };
+        assert_eq!(seqs(b"1", b""), [1]);
+        assert_eq!(seqs(b"5,8:9,20", b"1:4,7,10:15"), [5, 7, 8, 15]);
+        assert_eq!(seqs(b"2:3", b"1,4"), [2, 3]);
+        assert_eq!(uids(b"1:*"), None);
+        let left = Left::parse(b"* ESEARCH (TAG \"a\") UID COUNT 3 ALL 1:2,9\r\n").unwrap();
+        assert!(left.makes_up(&uids(b"3:4").unwrap(), 5));
+        assert!(!left.makes_up(&uids(b"3:4").unwrap(), 6));
+        assert!(Left::parse(b"* ESEARCH (TAG \"a\") UID COUNT 3 ALL 1:2,").is_none());
     }
 }

@@ -8,6 +8,7 @@ use crate::cmd::{self, Started};
 use crate::error::{Answer, Fatal, answer};
 use crate::foreign::{ClientFrame, Place};
 use crate::job::{Reply, Step};
+use crate::rights::{self, Standing};
 use roost_imap::write::{self, Status};
 use roost_imap::{CommandKind, Frame, Request, Tag, command, parse};
 use std::mem;
@@ -28,10 +29,11 @@ impl Session {
                 Progress::Next
             }
             Frame::AppendStart(start) => {
-                if let Err(fatal) = self.renew_rights(false, out) {
-                    return self.fatal(fatal, out);
-                }
-                let place = self.append_place(&start);
+                let place = match self.renew_rights(false, out) {
+                    Ok(Standing::PutOut) if start.replaced.is_some() => Err(rights::put_out()),
+                    Ok(_) => self.append_place(&start),
+                    Err(fatal) => return self.fatal(fatal, out),
+                };
                 if let Ok(Place::There(shown)) = place {
                     return self.relay_append(shown, *start, out);
                 }
@@ -91,8 +93,13 @@ impl Session {
                 mut job,
                 mut silence,
             } => {
-                if let Err(fatal) = self.renew_rights_amid(job.mid_response(), out) {
-                    return self.fatal(fatal, out);
+                match self.renew_rights_amid(job.mid_response(), out) {
+                    Ok(Standing::Same) => {}
+                    Ok(Standing::PutOut) => {
+                        drop(job);
+                        return self.failed(tag, kind, &rights::put_out(), out);
+                    }
+                    Err(fatal) => return self.fatal(fatal, out),
                 }
                 let before = out.len();
                 match job.step(self, out) {
@@ -254,10 +261,14 @@ impl Session {
         }
         self.bad_commands = 0;
         self.settle_names(&mut request.command);
-        if kind != CommandKind::Logout
-            && let Err(fatal) = self.renew_rights(false, out)
-        {
-            return self.fatal(fatal, out);
+        if kind != CommandKind::Logout {
+            match self.renew_rights(false, out) {
+                Ok(Standing::PutOut) if self.out_of_place(kind).is_some() => {
+                    return self.failed(request.tag, kind, &rights::put_out(), out);
+                }
+                Ok(_) => {}
+                Err(fatal) => return self.fatal(fatal, out),
+            }
         }
         match self.place(&request.command) {
             Ok(Place::Here) => {}
@@ -372,11 +383,15 @@ impl Session {
             Phase::Append(appending) => {
                 self.bad_commands = 0;
                 // The messages may have taken long to come.
-                if let Err(fatal) = self.renew_rights(false, out) {
-                    return self.fatal(fatal, out);
-                }
+                let put_out = match self.renew_rights(false, out) {
+                    Ok(standing) => standing == Standing::PutOut,
+                    Err(fatal) => return self.fatal(fatal, out),
+                };
                 let (tag, kind, result) = (*appending).end(self, out);
                 match result {
+                    Err(_) if put_out && kind != CommandKind::Append => {
+                        self.failed(tag, kind, &rights::put_out(), out)
+                    }
                     Ok(reply) => self.finish(tag, kind, reply, out),
                     Err(error) => self.failed(tag, kind, &error, out),
                 }

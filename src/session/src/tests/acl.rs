@@ -1,6 +1,6 @@
 //! Rights, and what those who lack them are told.
 
-use super::{Client, Site};
+use super::{Client, Site, compare};
 use crate::{Asker, End, Identity, Progress, Session, Settings, SharesHook};
 use roost_imap::{Framer, Limits};
 use roost_types::SessionId;
@@ -365,10 +365,35 @@ fn who_loses_the_right_is_put_out_at_once() {
     watch.mark_unchanged();
     site.alice(&["SETACL Team bob -r"]);
     assert!(watch.has_changed().unwrap());
-    assert_eq!(idle.wake(), "* BYE Selected mailbox was deleted\r\n");
-    assert_eq!(idle.progress, Progress::End(End::Fatal));
-    let answer = busy.say("a FETCH 1 BODY[]");
-    assert_eq!(answer, "* BYE Selected mailbox was deleted\r\n");
+    let closed = "* OK [CLOSED] Mailbox may not be read any more";
+    compare("IDLE", &idle.wake(), &[closed]);
+    let refused = "a NO [NOPERM] Mailbox may not be read any more";
+    busy.expect("a FETCH 1 BODY[]", &[closed, refused]);
+    // All else goes on.
+    idle.expect("DONE", &["a OK Idle completed"]);
+    for bob in [&mut idle, &mut busy] {
+        bob.expect("a FETCH 1 UID", &["a BAD No mailbox selected"]);
+        bob.expect("a NOOP", &["a OK NOOP completed"]);
+    }
+    // Who has left it for another one is told of that as ever.
+    site.alice(&["SETACL Team bob +r", "CREATE Other", "SETACL Other bob lr"]);
+    busy.say(&format!("a SELECT {}", of("Team")));
+    site.alice(&["SETACL Team bob -r"]);
+    let answer = busy.say(&format!("a SELECT {}", of("Other")));
+    assert_eq!(answer.matches("[CLOSED]").count(), 1, "{answer}");
+    assert!(answer.contains("a OK [READ-ONLY]"), "{answer}");
+}
+
+#[test]
+fn a_mailbox_that_is_gone_ends_the_session() {
+    let site = Site::new();
+    site.alice(&["CREATE Team", "SETACL Team bob lr"]);
+    let mut bob = site.asker("bob");
+    bob.say(&format!("a SELECT {}", of("Team")));
+    bob.say("a IDLE");
+    site.alice(&["DELETE Team"]);
+    assert_eq!(bob.wake(), "* BYE Selected mailbox was deleted\r\n");
+    assert_eq!(bob.progress, Progress::End(End::Fatal));
 }
 
 #[test]
@@ -381,7 +406,11 @@ fn who_loses_the_right_while_reading_reads_no_further() {
     let answer = bob.say_while("a FETCH 1:* BODY.PEEK[]", || {
         site.alice(&["DELETEACL Team bob"]);
     });
-    assert_eq!(answer, "* BYE Selected mailbox was deleted\r\n");
+    let lines = [
+        "* OK [CLOSED] Mailbox may not be read any more",
+        "a NO [NOPERM] Mailbox may not be read any more",
+    ];
+    compare("FETCH", &answer, &lines);
 }
 
 #[test]
@@ -396,8 +425,10 @@ fn an_editor_can_take_rights_too() {
     let answer = bob.say("a NOOP");
     assert!(answer.contains("PERMANENTFLAGS (\\Seen)"), "{answer}");
     std::fs::write(&file, "user=bob lrs\n-user=bob r\n").unwrap();
-    let answer = bob.say("a STORE 1 +FLAGS (\\Seen)");
-    assert_eq!(answer, "* BYE Selected mailbox was deleted\r\n");
+    bob.expect(
+        "a STORE 1 +FLAGS (\\Seen)",
+        &["* OK [CLOSED] ...", "a NO [NOPERM] ..."],
+    );
 }
 
 #[test]
@@ -513,5 +544,13 @@ fn replace_needs_the_rights_of_the_moment() {
     // Without `r` there is nothing selected to replace in.
     site.alice(&["SETACL Team bob li"]);
     let answer = replace(&mut bob, 2);
-    assert!(answer.starts_with("* BYE "), "{answer}");
+    assert!(answer.starts_with("* OK [CLOSED] "), "{answer}");
+    assert!(answer.contains("r NO [NOPERM] "), "{answer}");
+    site.alice(&["SETACL Team bob lrswite"]);
+    bob.say("a SELECT ~alice/Team");
+    let answer = bob.say("r UID REPLACE 2 ~alice/Team {6}");
+    assert!(answer.ends_with("+ OK\r\n"), "{answer}");
+    site.alice(&["SETACL Team bob li"]);
+    let answer = bob.say("a: b\r\n");
+    assert!(answer.contains("r NO [NOPERM] "), "{answer}");
 }

@@ -241,7 +241,7 @@ impl Mailbox {
     }
 
     /// Looks whether its directories are still where they were.
-    pub(crate) fn is_in_place(&self) -> bool {
+    pub fn is_in_place(&self) -> bool {
         self.stamps().is_ok()
     }
 

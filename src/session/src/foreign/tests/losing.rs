@@ -80,6 +80,59 @@ fn numbers_that_may_be_wrong_are_not_used() {
     );
 }
 
+#[test]
+fn what_has_gone_meanwhile_is_told() {
+    let world = World::new();
+    let mut owner = world.bob.client();
+    owner.fill("INBOX", 4);
+    let mut client = world.client();
+    client.say("a SELECT ~bob/INBOX");
+    // Messages that came after that, and one that went.
+    owner.say("a SELECT INBOX");
+    owner.fill("INBOX", 2);
+    owner.say("b UID STORE 2 +FLAGS (\\Deleted)");
+    owner.say("c EXPUNGE");
+    let heard = client.say("b NOOP");
+    assert!(heard.contains("* 6 EXISTS\r\n"), "{heard}");
+    assert!(heard.contains("* 2 EXPUNGE\r\n"), "{heard}");
+    assert!(!heard.contains("X-ROOST"), "{heard}");
+    client.break_links();
+    client.expect(
+        "c FETCH 5 UID",
+        &["* 5 FETCH (UID 6)", "c OK Fetch completed"],
+    );
+    client.break_links();
+    owner.say("d UID STORE 1,3,5 +FLAGS (\\Deleted)");
+    owner.say("e EXPUNGE");
+    owner.fill("INBOX", 1);
+    let heard = client.say("d NOOP");
+    let gone = "* 4 EXPUNGE\r\n* 2 EXPUNGE\r\n* 1 EXPUNGE\r\n* 3 EXISTS\r\n";
+    assert!(heard.starts_with(gone), "{heard}");
+    assert!(heard.ends_with("d OK NOOP completed\r\n"), "{heard}");
+    client.expect(
+        "e UID SEARCH ALL",
+        &["* SEARCH 4 6 7", "e OK Search completed"],
+    );
+    // Numbers in a command mean what they meant when it was sent.
+    client.break_links();
+    owner.say("f UID STORE 4 +FLAGS (\\Deleted)");
+    owner.say("g EXPUNGE");
+    client.expect(
+        "f FETCH 1 UID",
+        &["* OK [CLOSED] ...", "f NO [UNAVAILABLE] ..."],
+    );
+    // A client of QRESYNC is told by UID.
+    let mut client = world.client();
+    client.say("a ENABLE QRESYNC");
+    client.say("b SELECT ~bob/INBOX");
+    client.break_links();
+    owner.say("h UID STORE 6 +FLAGS (\\Deleted)");
+    owner.say("i EXPUNGE");
+    let heard = client.say("c UID FETCH 7 UID");
+    assert!(heard.starts_with("* VANISHED 6\r\n"), "{heard}");
+    assert!(heard.contains("* 1 FETCH (UID 7)"), "{heard}");
+}
+
 /// Wherever the link breaks: the client gets an answer, and the next command
 /// works.
 #[test]

@@ -10,7 +10,7 @@
 //! In values `\\`, `\t`, `\n`, `\r` and `\0` stand for the octets that would
 //! break a line. Lines that are not understood stay in the file.
 
-use super::lines::{number, read_small};
+use super::own_file::{Kind, Rest};
 use super::{Dir, DotLock, FormatError, sync_control};
 use crate::options::Fsync;
 use std::collections::BTreeMap;
@@ -38,8 +38,11 @@ const MAX_PRIVATE: u64 = 80 << 10;
 /// Octets of the private entries of all others.
 const MAX_OTHERS: u64 = 1 << 20;
 
-const MAGIC: &[u8] = b"roost-annotations ";
-const VERSION: u64 = 1;
+const KIND: Kind = Kind {
+    magic: b"roost-annotations ",
+    version: 1,
+    max: MAX_FILE,
+};
 
 /// Who sees an annotation.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -71,8 +74,7 @@ pub enum Annotated {
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Annotations {
     entries: BTreeMap<(Scope, String), Vec<u8>>,
-    unknown: Vec<Vec<u8>>,
-    damaged: bool,
+    rest: Rest,
 }
 
 impl Annotations {
@@ -82,24 +84,7 @@ impl Annotations {
     /// `Version` for a file of a later version.
     pub fn load(dir: &Dir, file: &str) -> Result<Self, FormatError> {
         let mut contents = Self::default();
-        let Some(text) = read_small(dir, file, MAX_FILE)? else {
-            return Ok(contents);
-        };
-        let mut lines = text.split(|&b| b == b'\n').peekable();
-        let version = (lines.peek()).and_then(|line| number(line.strip_prefix(MAGIC)?));
-        match version {
-            Some(VERSION) => drop(lines.next()),
-            Some(_) => {
-                let path = dir.entry(file.as_bytes());
-                return Err(FormatError::Version { path });
-            }
-            None => contents.damaged = true,
-        }
-        for line in lines.filter(|line| !line.is_empty()) {
-            if contents.take_line(line).is_none() {
-                contents.unknown.push(line.to_vec());
-            }
-        }
+        contents.rest = KIND.read(dir, file, |line| contents.take_line(line))?;
         Ok(contents)
     }
 
@@ -158,7 +143,7 @@ impl Annotations {
         if !new.fits(&old) {
             return Ok(Annotated::TooMany);
         }
-        if old.damaged {
+        if old.rest.damaged {
             dir.set_aside(file, "damaged")?;
         }
         let temporary = format!("{file}.tmp");
@@ -210,14 +195,13 @@ impl Annotations {
     }
 
     fn octets(&self) -> u64 {
-        let unknown = self.unknown.iter().map(|line| line.len() as u64);
+        let unknown = self.rest.unknown.iter().map(|line| line.len() as u64);
         let known = self.sums().into_values().map(|sum| sum.octets);
         known.chain(unknown).sum()
     }
 
     fn write_to(&self, out: &mut impl Write) -> io::Result<()> {
-        out.write_all(MAGIC)?;
-        writeln!(out, "{VERSION}")?;
+        KIND.write_first_line(out)?;
         for ((scope, name), value) in &self.entries {
             match scope {
                 Scope::Shared => write!(out, "shared\t{name}\t")?,
@@ -226,11 +210,7 @@ impl Annotations {
             write_escaped(out, value)?;
             out.write_all(b"\n")?;
         }
-        for line in &self.unknown {
-            out.write_all(line)?;
-            out.write_all(b"\n")?;
-        }
-        Ok(())
+        self.rest.write_unknown(out)
     }
 }
 

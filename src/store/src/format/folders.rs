@@ -12,7 +12,7 @@
 //! Levels stand in UTF-8 whatever the encoding of directory names. Lines that
 //! are not understood stay in the file.
 
-use super::lines::{number, read_small};
+use super::own_file::{Kind, Rest};
 use super::{Dir, DotLock, FormatError, sync_control};
 use crate::options::Fsync;
 use roost_types::mailbox::MAX_NAME_LEN;
@@ -30,8 +30,11 @@ pub const MAX_FILE: u64 = 16 << 20;
 pub const MAX_CLASS: usize = 255;
 
 const TEMPORARY: &str = "roost-folders.tmp";
-const MAGIC: &[u8] = b"roost-folders ";
-const VERSION: u64 = 1;
+const KIND: Kind = Kind {
+    magic: b"roost-folders ",
+    version: 1,
+    max: MAX_FILE,
+};
 
 /// The file's contents.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
@@ -47,8 +50,7 @@ pub struct FolderFile {
     /// Names that stand for another mailbox: its name with `/` between the
     /// levels, that of another account with `~account` before it.
     pub aliases: BTreeMap<MailboxName, Box<str>>,
-    unknown: Vec<Vec<u8>>,
-    damaged: bool,
+    rest: Rest,
 }
 
 impl FolderFile {
@@ -58,25 +60,7 @@ impl FolderFile {
     /// `Version` for a file of a later version.
     pub fn load(root: &Dir) -> Result<Self, FormatError> {
         let mut contents = Self::default();
-        let Some(text) = read_small(root, FILE, MAX_FILE)? else {
-            return Ok(contents);
-        };
-        let mut lines = text.split(|&b| b == b'\n').peekable();
-        let version = (lines.peek()).and_then(|line| number(line.strip_prefix(MAGIC)?));
-        match version {
-            Some(VERSION) => drop(lines.next()),
-            Some(_) => {
-                let path = root.entry(FILE.as_bytes());
-                return Err(FormatError::Version { path });
-            }
-            // The first line may be as good as the others.
-            None => contents.damaged = true,
-        }
-        for line in lines.filter(|line| !line.is_empty()) {
-            if contents.take_line(line).is_none() {
-                contents.unknown.push(line.to_vec());
-            }
-        }
+        contents.rest = KIND.read(root, FILE, |line| contents.take_line(line))?;
         Ok(contents)
     }
 
@@ -136,9 +120,9 @@ impl FolderFile {
             let what = "the list of what is said of mailboxes";
             return Err(FormatError::Full { path, what });
         }
-        if old.damaged {
+        if old.rest.damaged {
             root.set_aside(FILE, "damaged")?;
-            new.damaged = false;
+            new.rest.damaged = false;
         }
         root.replace_with(
             (FILE, TEMPORARY),
@@ -150,8 +134,7 @@ impl FolderFile {
     }
 
     fn write_to(&self, out: &mut impl Write) -> io::Result<()> {
-        out.write_all(MAGIC)?;
-        writeln!(out, "{VERSION}")?;
+        KIND.write_first_line(out)?;
         for (name, usage) in &self.special {
             writeln!(out, "special\t{}\t{}", usage.attribute(), name.join('\t'))?;
         }
@@ -167,11 +150,7 @@ impl FolderFile {
         for (name, target) in &self.aliases {
             writeln!(out, "alias\t{target}\t{}", name.join('\t'))?;
         }
-        for line in &self.unknown {
-            out.write_all(line)?;
-            out.write_all(b"\n")?;
-        }
-        Ok(())
+        self.rest.write_unknown(out)
     }
 
     /// Says of `to` and what is below it what it says of `from`, and nothing

@@ -24,6 +24,7 @@ pub(crate) mod lines;
 pub mod maildirsize;
 pub mod name;
 pub mod open;
+mod own_file;
 pub mod perm;
 pub mod subscriptions;
 pub mod tmpclean;

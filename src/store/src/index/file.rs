@@ -16,8 +16,9 @@ use super::block::{Block, RowBlock};
 use super::bytes::{Put, Take};
 use super::change::{OddNames, ROW, take_odd, take_table};
 use super::folder::IndexPlace;
+use super::header::Header;
 use super::history::{Gone, History};
-use super::log::{Fault, VERSION};
+use super::log::Fault;
 use super::salvage::Salvaged;
 use crate::format::Dir;
 use crate::format::uidlist::Guid;
@@ -32,10 +33,6 @@ use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
-pub(super) const MAGIC: &[u8; 8] = b"ROOSTIDX";
-/// Magic, version, checksum, and what the checksum is of.
-pub(super) const HEADER: usize = 16 + HEADER_BODY;
-pub(super) const HEADER_BODY: usize = 8 + 16 + 24 + 4 + 4 + 8 + 4 + 4 + 8 + 8 + 8 + 4;
 /// Summary, checksum of the rows, block's place, length and checksum.
 const ENTRY: usize = SUMMARY + 4 + 8 + 4 + 4;
 /// Five counts, two UIDs, a change number.
@@ -57,24 +54,6 @@ pub(crate) struct IndexFile {
     lost: Arc<AtomicBool>,
     salvaged: OnceLock<Salvaged>,
     recent: Mutex<VecDeque<Arc<ColdData>>>,
-}
-
-/// What the header says.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Header {
-    pub generation: u64,
-    pub guid: [u8; 16],
-    pub inodes: [u64; 3],
-    pub uid_validity: u32,
-    pub uid_next: u32,
-    pub modseq: u64,
-    pub rows: u32,
-    pub chunks: u32,
-    pub hot_at: u64,
-    /// The directory of chunks and all behind it.
-    pub tail_at: u64,
-    pub tail_len: u64,
-    pub tail_crc: u32,
 }
 
 /// A snapshot file read.
@@ -178,7 +157,7 @@ pub(super) fn read(
     };
     let stat = file::stat(&open)?;
     let size = stat.size;
-    let header = read_header(&open)?;
+    let header = Header::read(&open)?;
     let owner = (header.guid, header.inodes, header.uid_validity);
     if owner != (place.guid().0, inodes, uid_validity.get()) {
         return Err(Fault::Foreign);
@@ -215,38 +194,7 @@ pub(super) fn read(
 /// none that can be read.
 pub(super) fn inodes_of(dir: &Dir, guid: Guid) -> Option<[u64; 3]> {
     let open = file::open(dir, file_of(guid).as_bytes()).ok()?;
-    read_header(&open).ok().map(|header| header.inodes)
-}
-
-fn read_header(file: &File) -> Result<Header, Fault> {
-    let mut bytes = [0; HEADER];
-    match file.read_exact_at(&mut bytes, 0) {
-        Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => return Err(Fault::Damaged),
-        other => other?,
-    }
-    let take = &mut Take(&bytes);
-    let crc = take.beginning(MAGIC, VERSION)?;
-    if crc32c::crc32c(take.0) != crc {
-        return Err(Fault::Damaged);
-    }
-    take_header(take).ok_or(Fault::Damaged)
-}
-
-fn take_header(take: &mut Take<'_>) -> Option<Header> {
-    Some(Header {
-        generation: take.u64()?,
-        guid: take.array()?,
-        inodes: [take.u64()?, take.u64()?, take.u64()?],
-        uid_validity: take.u32()?,
-        uid_next: take.u32()?,
-        modseq: take.u64()?,
-        rows: take.u32()?,
-        chunks: take.u32()?,
-        hot_at: take.u64()?,
-        tail_at: take.u64()?,
-        tail_len: take.u64()?,
-        tail_crc: take.u32()?,
-    })
+    Header::read(&open).ok().map(|header| header.inodes)
 }
 
 fn read_tail(file: &IndexFile, header: &Header, size: u64) -> Result<Vec<u8>, Fault> {

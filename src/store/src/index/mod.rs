@@ -13,6 +13,7 @@ mod bytes;
 mod change;
 mod file;
 pub(crate) mod folder;
+mod header;
 pub(crate) mod history;
 mod keeper;
 mod log;

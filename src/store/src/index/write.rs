@@ -4,10 +4,10 @@
 use super::block::{Block, RowBlock};
 use super::bytes::Put;
 use super::change::{OddNames, put_block, put_odd, put_row, put_table};
-use super::file::{HEADER, HEADER_BODY, Header, IndexFile, KIND, MAGIC, put_entry};
+use super::file::{IndexFile, KIND, put_entry};
 use super::folder::{FILE_MODE, IndexPlace};
+use super::header::{self, Header};
 use super::history::History;
-use super::log::VERSION;
 use crate::format::Dir;
 use crate::snapshot::{Chunk, ColdData, Facts, Snapshot};
 use roost_os::file;
@@ -83,7 +83,7 @@ impl Writer {
             place: Arc::clone(place),
             file: IndexFile::new(made, maildir, lost),
             inodes,
-            pending: vec![0; HEADER],
+            pending: vec![0; header::LEN],
             at: 0,
             error: None,
             done: false,
@@ -184,7 +184,7 @@ impl Writer {
         self.pending.bytes(&tail);
         self.flush();
         self.at = 0;
-        self.pending = encode_header(&header);
+        self.pending = header.encode();
         self.flush();
         if let Some(e) = self.error.take() {
             return Err(e);
@@ -236,30 +236,6 @@ impl Drop for Writer {
             let _ = file::unlink(self.place.dir(), self.place.file(TEMPORARY).as_bytes());
         }
     }
-}
-
-fn encode_header(header: &Header) -> Vec<u8> {
-    let mut body = Vec::with_capacity(HEADER_BODY);
-    body.u64(header.generation);
-    body.bytes(&header.guid);
-    for inode in header.inodes {
-        body.u64(inode);
-    }
-    body.u32(header.uid_validity);
-    body.u32(header.uid_next);
-    body.u64(header.modseq);
-    body.u32(header.rows);
-    body.u32(header.chunks);
-    body.u64(header.hot_at);
-    body.u64(header.tail_at);
-    body.u64(header.tail_len);
-    body.u32(header.tail_crc);
-    let mut bytes = Vec::with_capacity(HEADER);
-    bytes.bytes(MAGIC);
-    bytes.u32(VERSION);
-    bytes.u32(crc32c::crc32c(&body));
-    bytes.bytes(&body);
-    bytes
 }
 
 #[cfg(test)]

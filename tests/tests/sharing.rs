@@ -388,3 +388,34 @@ fn each_reader_may_have_a_seen_of_its_own() {
     assert_eq!(unseen(&mut bob, "~alice/Team"), [line]);
     assert_eq!(unseen(&mut alice, "Team"), ["* STATUS Team (UNSEEN 3)"]);
 }
+
+#[test]
+fn hidden_messages_and_marked_media() {
+    let (_dir, roost) = start(&Setup {
+        users: ["alice", "bob"].map(str::to_owned).to_vec(),
+        settings: vec![
+            ("mail", "hide_hidden_from_others = yes".into()),
+            ("mail", "mark_media = yes".into()),
+        ],
+        ..Setup::default()
+    });
+    let login = |user: &str| Client::login(roost.addr(), user, PASSWORD).unwrap();
+    let (mut alice, mut bob) = (login("alice"), login("bob"));
+    share(&mut alice, "Team", 3);
+    alice.ok("SETACL Team bob lrs").unwrap();
+    alice.ok("SELECT Team").unwrap();
+    bob.ok("SELECT ~alice/Team").unwrap();
+    alice.ok("STORE 2 +FLAGS.SILENT ($Hidden)").unwrap();
+    bob.ok("NOOP").unwrap();
+    assert_eq!(told(&mut bob, "UID SEARCH ALL"), ["* SEARCH 1 3"]);
+    assert_eq!(told(&mut alice, "UID SEARCH ALL"), ["* SEARCH 1 2 3"]);
+    let counts = |client: &mut Client, name| told(client, &format!("STATUS {name} (MESSAGES)"));
+    let line = "* STATUS ~alice/Team (MESSAGES 2)";
+    assert_eq!(counts(&mut bob, "~alice/Team"), [line]);
+    assert_eq!(counts(&mut alice, "Team"), ["* STATUS Team (MESSAGES 3)"]);
+    let text = "Content-Type: audio/ogg\r\n\r\nx";
+    alice
+        .ok(&format!("APPEND Team {{{}+}}\r\n{text}", text.len()))
+        .unwrap();
+    assert_eq!(told(&mut alice, "SEARCH KEYWORD $Media"), ["* SEARCH 4"]);
+}

@@ -188,6 +188,8 @@ pub struct Mail {
     pub own_seen: bool,
     /// Messages with `$Hidden` are shown to who administrates their mailbox.
     pub hide_hidden_from_others: bool,
+    /// New messages with sound or video get `$Media`.
+    pub mark_media: bool,
     pub inotify: bool,
     pub poll_interval: Duration,
 }

@@ -35,6 +35,7 @@ pub mod job;
 pub mod link;
 #[cfg(test)]
 mod manual;
+mod media;
 mod memory;
 pub mod names;
 mod object_id;
@@ -53,6 +54,7 @@ pub use enabled::Enabled;
 pub use error::{Error, Fatal};
 pub use job::{Job, Reply, Step};
 pub use link::{Ask, LinkError, LinkId};
+pub use media::has_media;
 pub use names::Names;
 pub use selected::Selected;
 pub use session::{Alias, Asker, Counters, End, Identity, Progress, Session};

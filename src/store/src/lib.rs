@@ -53,7 +53,7 @@ pub use mailbox::beginning::Beginning;
 pub use mailbox::copy::{CopyMode, CopyOutcome};
 pub use mailbox::flags::{FlagChange, FlagMode, FlagOutcome, Within};
 pub use message::Message;
-pub use options::{AccountOptions, Encoding, Fsync, Options, QuotaOptions};
+pub use options::{AccountOptions, Encoding, Fsync, Judge, Options, QuotaOptions};
 pub use quota::count::Count;
 pub use quota::{Known, Usage};
 pub use seen::Reader;

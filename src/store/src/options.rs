@@ -1,6 +1,7 @@
 //! What a site can choose about its Maildirs.
 
 use roost_types::{MailboxName, QuotaLimits, SpecialUse};
+use std::io::{self, Read};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -41,7 +42,12 @@ pub struct Options {
     pub lock_timeout: Duration,
     /// Largest message that APPEND takes, in octets as they arrive.
     pub max_message_size: u64,
+    /// Which new messages get `$Media`; none: nobody looks at them.
+    pub has_media: Option<Judge>,
 }
+
+/// Reads a message, of lines that end in LF or CRLF, as far as need be.
+pub type Judge = fn(&mut dyn Read) -> io::Result<bool>;
 
 impl Default for Options {
     fn default() -> Self {
@@ -51,6 +57,7 @@ impl Default for Options {
             poll_interval: Duration::from_secs(2),
             lock_timeout: Duration::from_secs(30),
             max_message_size: 1 << 30,
+            has_media: None,
         }
     }
 }

@@ -39,6 +39,7 @@ fn setup() -> WorkerSetup {
             sees_non_mail: false,
             own_seen: false,
             hide_hidden: false,
+            mark_media: false,
             directory_encoding: DirectoryEncoding::Detect,
             fsync: Fsync::Never,
             special_use: Vec::new(),

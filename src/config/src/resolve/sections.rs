@@ -165,6 +165,7 @@ impl Values {
             imap_sees_non_mail: self.read(s, "imap_sees_non_mail", value::boolean),
             own_seen: self.read(s, "shared_seen", value::choice) == "each",
             hide_hidden_from_others: self.read(s, "hide_hidden_from_others", value::boolean),
+            mark_media: self.read(s, "mark_media", value::boolean),
             inotify: self.read(s, "inotify", value::boolean),
             poll_interval: self.read(s, "poll_interval", value::duration),
         }

@@ -150,7 +150,7 @@ any_struct! {
     MailSetup {
         (separator, prefix, directory_encoding, fsync),
         (special_use, initial_subscriptions, sees_non_mail, own_seen, hide_hidden, inotify, public, poll_interval),
-        (certificate_dir)
+        (certificate_dir, mark_media)
     }
     WorkerLimits {
         (max_message_size, idle_timeout, max_bad_commands, running_interval, worker_idle)

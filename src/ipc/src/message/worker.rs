@@ -34,6 +34,8 @@ wire_struct! {
         pub own_seen: bool,
         /// Messages with `$Hidden` are shown to who administrates their mailbox.
         pub hide_hidden: bool,
+        /// New messages with sound or video get `$Media`.
+        pub mark_media: bool,
         pub inotify: bool,
         /// There is an account `public`.
         pub public: bool,

@@ -271,6 +271,7 @@ fn worker(config: &Config, hostname: String) -> ipc::WorkerSetup {
             sees_non_mail: mail.imap_sees_non_mail,
             own_seen: mail.own_seen,
             hide_hidden: mail.hide_hidden_from_others,
+            mark_media: mail.mark_media,
             inotify: mail.inotify,
             // Auth says it when it is up.
             public: false,

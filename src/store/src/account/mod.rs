@@ -244,6 +244,8 @@ impl Account {
         }
         let mailbox = self.load(name)?;
         *slot = Arc::downgrade(&mailbox);
+        drop(slot);
+        mailbox.mark_arrived();
         Ok(mailbox)
     }
 

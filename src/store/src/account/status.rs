@@ -4,11 +4,12 @@ use crate::error::Error;
 use crate::format::uidlist::{Guid, Head};
 use crate::format::{Dir, ExtraKeywords, KeywordFile};
 use crate::index::{IndexFolder, LeftOut, Told};
+use crate::mailbox::media::is_media;
 use crate::mailbox::{Mailbox, lock};
 use crate::snapshot::sight::Sight;
 use crate::snapshot::{Row, Snapshot};
 use roost_os::dir::DirStamp;
-use roost_types::{Keyword, ModSeq, SystemFlags, Uid, UidValidity, UnixTime};
+use roost_types::{ModSeq, SystemFlags, Uid, UidValidity, UnixTime};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -85,8 +86,6 @@ pub(crate) struct Found {
     pub sizes: Sizes,
     pub more: Option<More>,
 }
-
-const MEDIA: &str = "$Media";
 
 impl Mailbox {
     /// Counts of the newest picture as most see it.
@@ -234,13 +233,12 @@ impl Mailbox {
 
     /// Messages of a picture with `$Media` and without `\Seen`.
     pub fn unseen_media(picture: &Snapshot) -> u32 {
-        let media = |keyword: &Keyword| keyword.as_str().eq_ignore_ascii_case(MEDIA);
-        if !picture.keywords().iter().any(media) {
+        if !picture.keywords().iter().any(is_media) {
             return 0;
         }
         let unseen = |row: &Row| {
             !row.flags.contains(SystemFlags::SEEN)
-                && picture.keyword_names(row.keywords).iter().any(media)
+                && picture.keyword_names(row.keywords).iter().any(is_media)
         };
         let unseen = picture.iter().filter(|(_, row)| unseen(row)).count();
         u32::try_from(unseen).unwrap_or(u32::MAX)

@@ -148,7 +148,11 @@ impl Append {
             return Err(self.not_begun());
         };
         let path = self.mailbox.tmp.path();
-        let (incoming, file) = current.finish().map_err(|e| Error::io(path, e))?;
+        let (mut incoming, file) = current.finish().map_err(|e| Error::io(path, e))?;
+        if let Origin::Temporary(temporary) = &incoming.origin {
+            let media = self.media_of(temporary, &incoming.keywords);
+            incoming.keywords.extend(media);
+        }
         self.finished.push(incoming);
         if self.mailbox.waits_for_sync() {
             self.unsynced.push(file);
@@ -198,6 +202,8 @@ impl Append {
         self.sync()?;
         let finished = std::mem::take(&mut self.finished);
         let (uid_validity, uids) = self.mailbox.commit(finished)?;
+        // Others' messages may have been met beside it.
+        self.mailbox.mark_arrived();
         Ok(AppendOutcome {
             uid_validity,
             uids: uids.into_iter().collect(),

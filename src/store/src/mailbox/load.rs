@@ -199,6 +199,7 @@ impl Mailbox {
             }),
             odd: Mutex::new(odd),
             sights: Mutex::default(),
+            unread: Mutex::default(),
             renamed: Mutex::default(),
             dir,
             cur,

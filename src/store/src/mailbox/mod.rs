@@ -21,6 +21,7 @@ pub mod flags;
 mod keywords;
 mod load;
 mod marks;
+pub(crate) mod media;
 mod order;
 mod own;
 mod read;
@@ -110,6 +111,7 @@ pub struct Mailbox {
     readers: Mutex<seen::Readers>,
     /// What of the newest picture is shown to whom.
     sights: Mutex<Sights>,
+    unread: Mutex<media::Unread>,
 }
 
 /// Where the mailbox is; RENAME changes it.
@@ -170,7 +172,11 @@ impl Mailbox {
     /// Brings the picture up to date with the disk: two stats when nothing
     /// has changed. `Error::NoSuchMailbox` once it has been deleted.
     pub fn refresh(&self) -> Result<Arc<Snapshot>, Error> {
-        self.refresh_now(&mut lock(&self.core))
+        let looked = self.refresh_now(&mut lock(&self.core))?;
+        if self.has_unread() && self.mark_arrived() {
+            return Ok(self.snapshot());
+        }
+        Ok(looked)
     }
 
     /// The same unless somebody is at work here. Says whether to do it again

@@ -185,7 +185,7 @@ impl Mailbox {
     fn settled(&self, core: &Core) -> Option<Settled> {
         let quiet = core.opened && !core.racy && !core.pending && core.unsynced.is_none();
         let quiet = quiet && !self.marks.is_dirty();
-        let quiet = quiet && !core.letters.has_lost();
+        let quiet = quiet && !core.letters.has_lost() && !self.has_unread();
         // What was made up for damage is not how the disk looks.
         let quiet = quiet && !core.index.as_ref().is_some_and(Index::has_lost);
         let known = core.known.filter(|_| quiet && core.settled == [true; 2])?;

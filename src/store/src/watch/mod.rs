@@ -470,6 +470,12 @@ impl Shared {
         if let Err(e) = looked {
             log::warn!("{}: {e}", mailbox.name());
         }
+        if mailbox.has_unread() {
+            let mailbox = Arc::clone(mailbox);
+            self.upkeep.later(move || {
+                mailbox.mark_arrived();
+            });
+        }
         mailbox.settle(drained);
         mailbox.maintain();
         let interval = self.interval(mailbox);

@@ -14,6 +14,7 @@ mod flags;
 mod index;
 mod large;
 mod leftovers;
+mod media;
 mod odd;
 mod outside;
 mod properties;

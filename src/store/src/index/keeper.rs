@@ -2,6 +2,7 @@
 //! change, written anew when its log has grown.
 
 use super::change::{self, OddNames};
+use super::closing;
 use super::file::{self, IndexFile, KIND as SNAPSHOT};
 use super::folder::{BootId, IndexPlace};
 use super::history::History;
@@ -125,11 +126,11 @@ impl Index {
                     }
                 }
                 Kind::Open => {
-                    let boot = log::take_open(payload).ok_or(Fault::Damaged)?;
+                    let boot = closing::take_open(payload).ok_or(Fault::Damaged)?;
                     state = State::Open(boot, None);
                 }
                 Kind::Settled => {
-                    let now = log::take_settled(payload).ok_or(Fault::Damaged)?;
+                    let now = closing::take_settled(payload).ok_or(Fault::Damaged)?;
                     let now = Some(now).filter(|now| now.snapshot == read.snapshot);
                     match &mut state {
                         State::Open(_, settled) => *settled = now.map(|now| Box::new(now.settled)),
@@ -137,7 +138,7 @@ impl Index {
                     }
                 }
                 Kind::Closed => {
-                    let closed = log::take_closed(payload).ok_or(Fault::Damaged)?;
+                    let closed = closing::take_closed(payload).ok_or(Fault::Damaged)?;
                     let said = closed.filter(|c| c.snapshot == read.snapshot);
                     state = State::Closed(said.map(|c| Box::new(c.settled)));
                 }
@@ -220,7 +221,7 @@ impl Index {
         let mut records = Vec::new();
         let closed = matches!(disk.state, State::Closed(_));
         if closed {
-            log::put_open(&mut records, self.place.boot());
+            closing::put_open(&mut records, self.place.boot());
         }
         log::put(&mut records, Kind::Change, |out| {
             change::encode(out, pictures, odd, renamed);
@@ -323,7 +324,7 @@ impl Index {
         let mut state = State::Closed(None);
         if changed || self.disk.as_ref().is_some_and(was_open) {
             state = State::Open(self.place.boot(), None);
-            log::put_open(&mut records, self.place.boot());
+            closing::put_open(&mut records, self.place.boot());
         }
         if changed {
             let renamed: Vec<u32> = odd.keys().copied().collect();
@@ -356,11 +357,11 @@ impl Index {
         let mut records = Vec::new();
         let state = match disk.state {
             State::Open(boot, _) => {
-                log::put_settled(&mut records, settled, disk.snapshot);
+                closing::put_settled(&mut records, settled, disk.snapshot);
                 State::Open(boot, Some(Box::new(*settled)))
             }
             State::Closed(_) => {
-                log::put_closed(&mut records, Some(settled), disk.snapshot);
+                closing::put_closed(&mut records, Some(settled), disk.snapshot);
                 State::Closed(Some(Box::new(*settled)))
             }
         };
@@ -381,7 +382,7 @@ impl Index {
             return;
         }
         let mut records = Vec::new();
-        log::put_closed(&mut records, settled.as_ref(), disk.snapshot);
+        closing::put_closed(&mut records, settled.as_ref(), disk.snapshot);
         match disk.log.append(&records, false) {
             Ok(()) => disk.state = state,
             Err(e) => self.give_up(&e),

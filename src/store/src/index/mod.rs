@@ -11,6 +11,7 @@
 mod block;
 mod bytes;
 mod change;
+mod closing;
 mod file;
 pub(crate) mod folder;
 mod header;

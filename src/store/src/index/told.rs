@@ -8,8 +8,9 @@
 //! What must stay true: the numbers are used only where opening the mailbox
 //! would come to the same ones.
 
+use super::closing::{self, Closed, TAIL};
 use super::folder::IndexFolder;
-use super::log::{self, Closed, HEAD, TAIL};
+use super::log::{self, HEAD};
 use crate::account::status::{More, Sizes};
 use crate::format::uidlist::{Guid, Stamp};
 use crate::snapshot::sight::Sight;
@@ -77,13 +78,13 @@ impl IndexFolder {
         let found = bytes.get(..n)?;
         log::check_head(found.get(..HEAD)?, guid).ok()?;
         let closed = if n < SMALL {
-            log::last_closed(found.get(HEAD..)?)
+            closing::last_closed(found.get(HEAD..)?)
         } else {
             let size = file::stat(&log).ok()?.size;
             let mut tail = [0; TAIL];
             log.read_exact_at(&mut tail, size.checked_sub(TAIL as u64)?)
                 .ok()?;
-            log::last_closed(&tail)
+            closing::last_closed(&tail)
         };
         let Closed { settled, snapshot } = closed?;
         let name = super::file::file_of(guid);

@@ -9,6 +9,10 @@
 //! under it and would miss files renamed beside its listing, and give them new
 //! UIDs. But nobody waits long for that alone.
 
+mod change;
+
+pub use change::{FlagChange, FlagMode, Within};
+
 use super::copy::{missing_of, rows_of};
 use super::core::Core;
 use super::keywords::key_of;
@@ -22,8 +26,9 @@ use crate::options::Fsync;
 use crate::quota::Change as QuotaChange;
 use crate::snapshot::keywords::SetKey;
 use crate::snapshot::{Draft, HotRow, IN_NEW, ODD_NAME, Snapshot};
+use change::Edit;
 use roost_os::file;
-use roost_types::{Keyword, ModSeq, SystemFlags, Uid, UidSet};
+use roost_types::{Keyword, SystemFlags, Uid, UidSet};
 use std::io;
 use std::sync::{Arc, MutexGuard};
 use std::thread::sleep;
@@ -37,62 +42,6 @@ const TRIES: usize = 32;
 const PATIENCE: Duration = Duration::from_secs(2);
 const RETRY: Duration = Duration::from_millis(5);
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum FlagMode {
-    Add,
-    Remove,
-    Replace,
-    /// Replaces these flags and leaves the others as they are.
-    ReplaceOf(Within),
-}
-
-/// A choice of flags.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Within {
-    pub system: SystemFlags,
-    /// All keywords, or none.
-    pub keywords: bool,
-}
-
-impl Within {
-    pub const ALL: Self = Self {
-        system: SystemFlags::ALL,
-        keywords: true,
-    };
-}
-
-impl FlagMode {
-    /// The system flags that a message with `old` ones has after a change by
-    /// `given` ones.
-    pub fn system(self, old: SystemFlags, given: SystemFlags) -> SystemFlags {
-        match self {
-            Self::Add => old | given,
-            Self::Remove => old & !given,
-            Self::Replace => given,
-            Self::ReplaceOf(within) => old & !within.system | given & within.system,
-        }
-    }
-
-    /// What is done to keywords; `None` where they stay as they are.
-    pub fn of_keywords(self) -> Option<Self> {
-        match self {
-            Self::ReplaceOf(within) => within.keywords.then_some(Self::Replace),
-            other => Some(other),
-        }
-    }
-}
-
-/// What STORE does to each message.
-#[derive(Clone, Copy, Debug)]
-pub struct FlagChange<'a> {
-    pub mode: FlagMode,
-    pub system: SystemFlags,
-    pub keywords: &'a [Keyword],
-    /// Messages that were touched after this change stay as they are
-    /// (UNCHANGEDSINCE, RFC 7162 §3.1.3).
-    pub unchanged_since: Option<ModSeq>,
-}
-
 #[derive(Clone, Debug)]
 pub struct FlagOutcome {
     /// The picture with the change in it.
@@ -101,50 +50,6 @@ pub struct FlagOutcome {
     pub missing: UidSet,
     /// Left as they are because of `unchanged_since`.
     pub modified: UidSet,
-}
-
-/// The change with keywords as this mailbox stores them.
-struct Edit {
-    mode: FlagMode,
-    system: SystemFlags,
-    keywords: SetKey,
-}
-
-impl Edit {
-    fn flags(&self, old: SystemFlags) -> SystemFlags {
-        self.mode.system(old, self.system)
-    }
-
-    fn keys(&self, old: &SetKey) -> SetKey {
-        let Some(mode) = self.mode.of_keywords() else {
-            return old.clone();
-        };
-        let (was, is) = (old.letters.bits(), self.keywords.letters.bits());
-        let letters = match mode {
-            FlagMode::Add => was | is,
-            FlagMode::Remove => was & !is,
-            FlagMode::Replace | FlagMode::ReplaceOf(_) => is,
-        };
-        let mut extras: Vec<u16> = match mode {
-            FlagMode::Add => old
-                .extras
-                .iter()
-                .chain(&self.keywords.extras)
-                .copied()
-                .collect(),
-            FlagMode::Remove => {
-                let stays = |i: &u16| !self.keywords.has_extra(*i);
-                old.extras.iter().copied().filter(stays).collect()
-            }
-            FlagMode::Replace | FlagMode::ReplaceOf(_) => self.keywords.extras.to_vec(),
-        };
-        extras.sort_unstable();
-        extras.dedup();
-        SetKey {
-            letters: Letters::from_bits(letters),
-            extras: extras.into(),
-        }
-    }
 }
 
 /// What has been done so far.

@@ -22,6 +22,9 @@ const MAX_IDENTIFIERS: usize = 1000;
 const MAX_LINES: usize = 1_000_000;
 /// Answers to one question.
 const MAX_OWNERS: usize = 1000;
+/// Owners looked at with each of the asker's identifiers: nothing else is done
+/// meanwhile.
+const MAX_VISITED: usize = 20_000;
 /// Changes that come so close together are written at once.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -38,6 +41,7 @@ struct Shared {
 #[derive(Default)]
 struct Table {
     by_owner: BTreeMap<String, BTreeSet<String>>,
+    /// By [`key`].
     by_identifier: HashMap<String, BTreeSet<String>>,
     lines: usize,
     /// Something is not in the file yet.
@@ -131,32 +135,34 @@ impl Shares {
     }
 
     /// The owners who share something with the asker, as it would write them;
-    /// sorted.
+    /// sorted. Not those who take from it all that they give.
     pub fn with(&self, asker: &Asker<'_>) -> Vec<String> {
-        let (local, domain) = parts(asker.account);
+        let (_, domain) = parts(asker.account);
         let mut keys = vec!["anyone".to_owned(), asker.account.to_owned()];
+        keys.push(format!("anyone@{}", domain.unwrap_or_default()));
         keys.extend(asker.groups.iter().map(|group| format!("#{group}")));
         if let Some(domain) = domain {
-            keys.push(format!("anyone@{domain}"));
             keys.extend(asker.groups.iter().map(|g| format!("#{g}@{domain}")));
         }
-        // These are of the owner's domain.
-        let near = [local.to_owned(), "anyone@".to_owned()];
         let table = self.lock();
-        let of = |key: &String| table.by_identifier.get(key).into_iter().flatten();
-        let far = keys.iter().flat_map(of);
-        let near = near
+        let of = |key: &str| table.by_identifier.get(key);
+        let denied: Vec<_> = keys
             .iter()
-            .flat_map(of)
-            .filter(|owner| parts(owner).1 == domain);
-        let found: BTreeSet<String> = far
-            .chain(near)
-            .filter(|owner| *owner != asker.account)
-            .map(|owner| match parts(owner) {
-                (local, of) if of == domain => local.to_owned(),
-                _ => owner.clone(),
-            })
+            .filter_map(|key| of(&format!("-{key}")))
             .collect();
+        let mut found = BTreeSet::new();
+        for owners in keys.iter().filter_map(|key| of(key)) {
+            let owners = owners
+                .iter()
+                .take(MAX_VISITED)
+                .filter(|owner| *owner != asker.account)
+                .filter(|owner| !denied.iter().any(|denied| denied.contains(*owner)))
+                .map(|owner| match parts(owner) {
+                    (local, of) if of == domain => local.to_owned(),
+                    _ => owner.clone(),
+                });
+            found.extend(owners.take(MAX_OWNERS));
+        }
         found.into_iter().take(MAX_OWNERS).collect()
     }
 
@@ -173,7 +179,7 @@ impl Table {
         let identifiers = self.by_owner.entry(owner.to_owned()).or_default();
         if identifiers.insert(identifier.to_owned()) {
             self.lines += 1;
-            let owners = self.by_identifier.entry(identifier.to_owned());
+            let owners = self.by_identifier.entry(key(owner, identifier));
             owners.or_default().insert(owner.to_owned());
         }
     }
@@ -181,13 +187,25 @@ impl Table {
     fn remove(&mut self, owner: &str) {
         for identifier in self.by_owner.remove(owner).unwrap_or_default() {
             self.lines -= 1;
-            if let Some(owners) = self.by_identifier.get_mut(&identifier) {
+            let key = key(owner, &identifier);
+            if let Some(owners) = self.by_identifier.get_mut(&key) {
                 owners.remove(owner);
                 if owners.is_empty() {
-                    self.by_identifier.remove(&identifier);
+                    self.by_identifier.remove(&key);
                 }
             }
         }
+    }
+}
+
+/// An identifier of `owner`'s as those are looked for whom it means: a name
+/// without a domain, and `anyone@`, are of the owner's.
+fn key(owner: &str, identifier: &str) -> String {
+    let name = identifier.strip_prefix('-').unwrap_or(identifier);
+    let near = name == "anyone@" || name != "anyone" && !name.contains(['#', '@']);
+    match parts(owner) {
+        (_, Some(domain)) if near => format!("{}@{domain}", identifier.trim_end_matches('@')),
+        _ => identifier.to_owned(),
     }
 }
 
@@ -205,9 +223,14 @@ fn is_name(text: &str) -> bool {
     !text.is_empty() && text.len() <= MAX_NAME && !text.contains(odd)
 }
 
-/// An identifier in its one spelling; `None` for what shares with nobody else,
+/// An identifier in its one spelling, with the `-` of who is denied what others
+/// get; `None` for what shares with nobody else,
 /// and for what could not stand in the file. Groups may have spaces.
 fn normal(text: &str) -> Option<String> {
+    if let Some(denied) = text.strip_prefix('-') {
+        let denied = normal(denied).filter(|name| !name.starts_with('-'))?;
+        return Some(format!("-{denied}"));
+    }
     let text = match text.split_once('=') {
         Some(("user", name)) => name.to_owned(),
         Some(("group" | "group-override", name)) => format!("#{name}"),

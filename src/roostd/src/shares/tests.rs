@@ -21,9 +21,8 @@ fn owners_are_found_by_name_group_domain_and_by_anyone() {
     shares.set("public", &some(&["anyone"]));
     shares.set("ann@one.example", &some(&["bob", "anyone@two.example"]));
     shares.set("eve@two.example", &some(&["anyone@"]));
-    // Whose `bob` it is that one means, the owner's side knows.
-    let near = with(&shares, "bob", &[]);
-    assert_eq!(near, ["alice", "ann@one.example", "public"]);
+    // A name without a domain is of the owner's.
+    assert_eq!(with(&shares, "bob", &[]), ["alice", "public"]);
     assert_eq!(with(&shares, "dave", &[]), ["carol", "public"]);
     let groups = ["sales people", "staff"];
     assert_eq!(with(&shares, "fred", &groups), ["alice", "carol", "public"]);
@@ -87,4 +86,38 @@ fn nobody_can_fill_it_or_break_its_lines() {
     shares.set("a b", &some(&["bob"]));
     shares.set("a\nb", &some(&["bob"]));
     assert_eq!(shares.lock().lines, 0);
+}
+
+#[test]
+fn who_is_denied_what_others_get_does_not_hear_of_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let shares = Shares::load(dir.path().into());
+    shares.set("alice", &some(&["-bob", "-#crowd", "anyone"]));
+    shares.set(
+        "ann@one.example",
+        &some(&["-bob", "-user=dave@x.example", "anyone"]),
+    );
+    shares.flush();
+    let again = Shares::load(dir.path().into());
+    for shares in [shares, again] {
+        assert_eq!(with(&shares, "bob", &[]), ["ann@one.example"]);
+        assert_eq!(with(&shares, "bob@one.example", &[]), ["alice"]);
+        assert_eq!(with(&shares, "dave@x.example", &["crowd"]), [""; 0]);
+        assert_eq!(with(&shares, "carol", &[]), ["alice", "ann@one.example"]);
+        shares.set("alice", &some(&["anyone"]));
+        assert_eq!(with(&shares, "bob", &[]), ["alice", "ann@one.example"]);
+    }
+}
+
+#[test]
+fn the_first_of_many_are_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let shares = Shares::load(dir.path().into());
+    for n in 0..MAX_OWNERS + 5 {
+        shares.set(&format!("user{n:05}"), &some(&["anyone", "bob"]));
+    }
+    let found = with(&shares, "bob", &[]);
+    assert_eq!(found.len(), MAX_OWNERS);
+    assert_eq!(found.first().unwrap(), "user00000");
+    assert_eq!(found.last().unwrap(), "user00999");
 }

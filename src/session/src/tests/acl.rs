@@ -504,7 +504,8 @@ fn who_may_see_something_is_told_to_the_registry() {
         [
             "alice: bob",
             "alice: #staff bob",
-            "alice: #staff",
+            "alice: #staff -carol bob",
+            "alice: #staff -carol",
             "alice: "
         ]
     );

@@ -206,7 +206,7 @@ impl Account {
         if *old == new {
             return Ok(false);
         }
-        let shown = !old.lookers().eq(new.lookers());
+        let shown = !old.lookers().eq(new.lookers()) || !old.denied().eq(new.denied());
         if shown {
             acl::forget_list(&self.root)?;
         }
@@ -298,7 +298,9 @@ impl Account {
     /// All who are shown a mailbox of this account, as people write them.
     pub fn shares(&self) -> Result<BTreeSet<String>, Error> {
         let tree = self.tree()?;
-        let mut all = BTreeSet::new();
+        // Of mailboxes whose lists show them to others, and keep them from
+        // some; many have the same.
+        let mut lists: BTreeSet<(Vec<Identifier>, Vec<Identifier>)> = BTreeSet::new();
         for folder in tree.folders.iter().filter(|f| f.selectable) {
             let acl = match self.acl_in(&tree, &folder.name) {
                 Ok(acl) => acl,
@@ -307,9 +309,35 @@ impl Account {
                     continue;
                 }
             };
-            all.extend(acl.lookers().map(Identifier::to_string));
+            let shown: Vec<_> = acl.lookers().cloned().collect();
+            if !shown.is_empty() {
+                lists.insert((shown, acl.denied().cloned().collect()));
+            }
         }
+        let shown = lists.iter().flat_map(|(shown, _)| shown);
+        let mut all: BTreeSet<String> = shown.map(Identifier::to_string).collect();
+        let denied: BTreeSet<&Identifier> = lists.iter().flat_map(|(_, denied)| denied).collect();
+        let everywhere = denied.into_iter().filter(|id| {
+            let mut lists = lists.iter();
+            lists.all(|(shown, denied)| denied.contains(id) || !may_reach(shown, id))
+        });
+        all.extend(everywhere.map(|id| format!("-{id}")));
         Ok(all)
+    }
+}
+
+/// Whether somebody whom `id` means may be among those who are shown a
+/// mailbox.
+fn may_reach(shown: &[Identifier], id: &Identifier) -> bool {
+    fn local(name: &str) -> &str {
+        name.split_once('@').map_or(name, |(local, _)| local)
+    }
+    match id {
+        Identifier::User(name) => shown.iter().any(|other| match other {
+            Identifier::User(other) => local(other) == local(name),
+            _ => true,
+        }),
+        _ => !shown.is_empty(),
     }
 }
 

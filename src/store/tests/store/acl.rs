@@ -2,7 +2,7 @@
 //! looked at again when others have changed them.
 
 use crate::support::*;
-use roost_store::acl::{Identifier, Subject};
+use roost_store::acl::{Entry, Identifier, Subject};
 use roost_types::Rights;
 use std::fs;
 
@@ -47,6 +47,32 @@ fn a_mailbox_takes_the_list_of_the_one_above() {
         account.shares().unwrap().into_iter().collect::<Vec<_>>(),
         ["bob"]
     );
+}
+
+#[test]
+fn who_is_shown_nothing_is_told_of_nothing() {
+    let site = Site::new();
+    let account = &site.account;
+    let shares = || account.shares().unwrap().into_iter().collect::<Vec<_>>();
+    let set = |mailbox: &str, text: &str| {
+        let file = site.root().join(format!(".{mailbox}/dovecot-acl"));
+        std::fs::write(file, text).unwrap();
+    };
+    for mailbox in ["Team", "Other"] {
+        account.create(&name(mailbox), false, None).unwrap();
+    }
+    set("Team", "anyone lr\n-user=bob l\n-group=staff r\n");
+    assert_eq!(shares(), ["-bob", "anyone"]);
+    set("Other", "user=carol lr\n");
+    assert_eq!(shares(), ["-bob", "anyone", "carol"]);
+    // Shown by another one.
+    set("Other", "group=staff lr\n");
+    assert_eq!(shares(), ["#staff", "anyone"]);
+    // Whose negative entries come and go is told, too.
+    set("Other", "");
+    let bob = Entry::parse("-bob", "alice").unwrap();
+    assert!(account.delete_rights(&name("Team"), &bob).unwrap());
+    assert_eq!(shares(), ["anyone"]);
 }
 
 #[test]

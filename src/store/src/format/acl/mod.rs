@@ -190,6 +190,15 @@ impl Acl {
             .filter(|id| **id != Identifier::Owner)
     }
 
+    /// Those who do not see it, whoever else they are.
+    pub fn denied(&self) -> impl Iterator<Item = &Identifier> {
+        let unseen = |granted: &Granted| granted.rights.contains(Rights::LOOKUP);
+        let negative = self.negative.iter().filter(move |(_, g)| unseen(g));
+        negative
+            .map(|(id, _)| id)
+            .filter(|id| **id != Identifier::Owner)
+    }
+
     /// The rights of an entry; none where there is no such entry.
     pub fn get(&self, negative: bool, identifier: &Identifier) -> Rights {
         let side = match negative {

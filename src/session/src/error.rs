@@ -117,6 +117,10 @@ fn name(problem: &NameProblem) -> Reply {
             "Names that begin with ~ are those of other accounts",
         ),
         NameProblem::Account => Reply::no(ResponseCode::NonExistent, "No such mailbox"),
+        NameProblem::Domain => Reply::no(
+            ResponseCode::Cannot,
+            "With . as separator accounts are named without a domain; an alias can stand for the mailbox",
+        ),
         NameProblem::Encoding => {
             Reply::no(ResponseCode::Cannot, "Mailbox name is not validly encoded")
         }

@@ -21,6 +21,9 @@ pub enum NameProblem {
     /// It begins as those of other accounts do.
     #[error("name of another account")]
     OfAnother,
+    /// An account with a domain, whose dots are separators.
+    #[error("where an account's domain ends cannot be told")]
+    Domain,
     #[error(transparent)]
     Name(#[from] NameError),
 }
@@ -65,11 +68,18 @@ impl Names {
     /// The account that a foreign name is in, as it stands there, and the name
     /// of its mailbox, whose levels are those on the wire: `None` for the
     /// account itself.
+    ///
+    /// # Errors
+    /// `Domain` where dots are separators: `~bob@example.org.Team` may be
+    /// anybody's. An alias can stand for such a mailbox.
     pub fn foreign<'a>(
         &self,
         text: &'a str,
     ) -> Result<(&'a str, Option<MailboxName>), NameProblem> {
         let (account, rest) = text.split_once(self.separator).unwrap_or((text, ""));
+        if self.separator == '.' && account.contains('@') {
+            return Err(NameProblem::Domain);
+        }
         if rest.is_empty() {
             return Ok((account, None));
         }

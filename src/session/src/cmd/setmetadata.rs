@@ -135,14 +135,19 @@ fn special_use(value: &[u8]) -> Result<SpecialUse, Error> {
         .ok_or_else(|| Error::refused(ResponseCode::UseAttr, "Not a possible special use"))
 }
 
-/// What an alias stands for is kept as it reads with `/` between its levels.
+/// What an alias stands for is kept as it reads with `/` between its levels, and
+/// may be written so: an account's domain has dots.
 fn alias(session: &mut Session, name: &MailboxName, target: Option<Vec<u8>>) -> Result<(), Error> {
     let target = match target {
         None => None,
         Some(text) => {
             let text = Names::decode(&text, session.dialect())?;
             Some(match text.starts_with('~') {
-                true => text.replace(session.names.separator(), "/"),
+                true if text.contains('/') => text,
+                true => {
+                    session.names.foreign(&text)?;
+                    text.replace(session.names.separator(), "/")
+                }
                 false => session.names.parse(&text)?.name.join('/'),
             })
         }

@@ -5,7 +5,7 @@
 use super::fetching::{self, Removed, Removing};
 use super::reader::Text;
 use super::sending::{self, STEP};
-use super::{Event, Next, Task, Turn, lost, no_link};
+use super::{Event, Next, Task, Turn, lost};
 use crate::error::Error;
 use crate::job::{Reply, UidPieces};
 use crate::link::LinkId;
@@ -261,8 +261,7 @@ impl Across {
             }
             _ => {}
         }
-        turn.out.extend_from_slice(line);
-        Ok(Next::Passed)
+        turn.usual(&Event::Tagged(id, status, line))
     }
 
     /// The messages are there.
@@ -329,8 +328,7 @@ impl Task for Across {
                 _ => Ok(Next::Read(id)),
             },
             Event::Tagged(id, status, line) => self.answered(turn, id, status, line),
-            Event::NoLink(error) => Err(no_link(turn.kind, error)),
-            Event::Lost(_) | Event::Ending(..) | Event::Shares(_) | Event::Frame(_) => Err(lost()),
+            other => turn.usual(&other),
         }
     }
 }

@@ -160,23 +160,10 @@ impl Task for Append {
                 }
                 _ => Ok(Next::Read(id)),
             },
-            Event::Text(id, text) => {
-                turn.pass(text);
-                Ok(Next::Read(id))
+            Event::Tagged(_, _, line) if matches!(self.stage, Stage::Asks(_)) => {
+                self.refuse(Refusal::Answer(line.to_vec()))
             }
-            Event::Literal(id, octets) => {
-                turn.pass_octets(octets);
-                Ok(Next::Read(id))
-            }
-            Event::Tagged(_, _, line) => match self.stage {
-                Stage::Asks(_) => self.refuse(Refusal::Answer(line.to_vec())),
-                _ => {
-                    turn.out.extend_from_slice(line);
-                    Ok(Next::Passed)
-                }
-            },
             Event::NoLink(error) => self.refuse(Refusal::Error(no_link(turn.kind, error))),
-            Event::Ending(..) => Err(lost()),
             Event::Lost(id) => match &self.stage {
                 Stage::Asks(of) | Stage::Sends(of) if *of == id => {
                     self.refuse(Refusal::Error(lost()))
@@ -185,7 +172,7 @@ impl Task for Append {
                 _ => Ok(Next::Frame),
             },
             Event::Frame(frame) => self.frame(turn, frame),
-            Event::Shares(_) => Err(lost()),
+            other => turn.usual(&other),
         }
     }
 }

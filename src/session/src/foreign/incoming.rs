@@ -3,7 +3,7 @@
 //! are safe here.
 
 use super::fetching::{self, Removing};
-use super::{Event, Next, Task, Turn, lost, no_link};
+use super::{Event, Next, Task, Turn, lost};
 use crate::error::Error;
 use crate::flag_names;
 use crate::job::Reply;
@@ -189,8 +189,7 @@ impl Incoming {
         if status == Status::Ok {
             return self.complete(turn, id);
         }
-        turn.out.extend_from_slice(line);
-        Ok(Next::Passed)
+        turn.usual(&Event::Tagged(id, status, line))
     }
 
     /// The client has not been told of the copies: they go again. Not if it is
@@ -243,10 +242,8 @@ impl Task for Incoming {
                 }
                 Ok(Next::Read(id))
             }
-            Event::Continue(id) => Ok(Next::Read(id)),
             Event::Tagged(id, status, line) => self.answered(turn, id, status, line),
-            Event::NoLink(error) => Err(no_link(turn.kind, error)),
-            Event::Lost(_) | Event::Ending(..) | Event::Shares(_) | Event::Frame(_) => Err(lost()),
+            other => turn.usual(&other),
         }
     }
 }

@@ -72,7 +72,9 @@ impl Listing {
                 true => account,
                 false => format!("{FOREIGN}{account}"),
             };
-            if self.left.iter().any(|account| account.shown == shown) {
+            // What holds the separator cannot be named.
+            let known = self.left.iter().any(|account| account.shown == shown);
+            if known || shown.contains(turn.session.names.separator()) {
                 continue;
             }
             if self.deep {
@@ -159,24 +161,10 @@ impl Task for Listing {
                 }
             }
             Event::Shares(accounts) => self.found(turn, accounts),
-            Event::Text(id, text) => {
-                turn.pass(text);
-                Ok(Next::Read(id))
-            }
-            Event::Literal(id, octets) => {
-                turn.pass_octets(octets);
-                Ok(Next::Read(id))
-            }
-            Event::Continue(id) => Ok(Next::Read(id)),
-            Event::Tagged(_, Status::Bad, line) => {
-                turn.out.extend_from_slice(line);
-                Ok(Next::Passed)
-            }
-            Event::Tagged(id, _, _) => self.told(turn, id),
+            Event::Tagged(id, Status::Ok | Status::No, _) => self.told(turn, id),
             Event::NoLink(error) => self.missing(turn, Some(error)),
             Event::Lost(_) => self.missing(turn, None),
-            Event::Ending(..) => Err(lost()),
-            Event::Frame(_) => Err(lost()),
+            other => turn.usual(&other),
         }
     }
 }

@@ -154,6 +154,33 @@ pub(crate) struct Turn<'a> {
     partial: &'a mut bool,
 }
 
+impl Turn<'_> {
+    /// What most tasks do: what the other account says is the client's answer,
+    /// and without it there is none.
+    fn usual(&mut self, event: &Event<'_>) -> Result<Next, Error> {
+        match *event {
+            Event::Text(id, text) => {
+                self.pass(text);
+                Ok(Next::Read(id))
+            }
+            Event::Literal(id, octets) => {
+                self.pass_octets(octets);
+                Ok(Next::Read(id))
+            }
+            // Literals have gone with the command.
+            Event::Continue(id) => Ok(Next::Read(id)),
+            Event::Tagged(_, _, line) => {
+                self.out.extend_from_slice(line);
+                Ok(Next::Passed)
+            }
+            Event::NoLink(error) => Err(no_link(self.kind, error)),
+            Event::Go | Event::Lost(_) | Event::Ending(..) | Event::Shares(_) | Event::Frame(_) => {
+                Err(lost())
+            }
+        }
+    }
+}
+
 /// Appends what stands before the literal of a message in an APPEND; the
 /// session there takes its names of flags for the client's.
 fn announce(

@@ -2,7 +2,7 @@
 //! whether messages may be taken away, for what has been copied by then cannot
 //! always be taken back.
 
-use super::{Event, Next, Task, Turn, lost, no_link};
+use super::{Event, Next, Task, Turn, lost};
 use crate::error::Error;
 use crate::rights;
 use crate::session::State;
@@ -66,8 +66,7 @@ impl Task for Moving {
                 Stage::Done => self.inner.on(turn, event),
                 _ => match event {
                     Event::Go => self.ask(turn),
-                    Event::NoLink(error) => Err(no_link(turn.kind, error)),
-                    _ => Err(lost()),
+                    other => turn.usual(&other),
                 },
             };
         };
@@ -82,26 +81,13 @@ impl Task for Moving {
                 }
                 Ok(Next::Read(id))
             }
-            Event::Literal(id, octets) => {
-                if !*within {
-                    turn.pass_octets(octets);
-                }
-                Ok(Next::Read(id))
-            }
-            Event::Continue(id) => Ok(Next::Read(id)),
+            Event::Literal(id, _) if *within => Ok(Next::Read(id)),
             Event::Tagged(_, Status::Ok, _) if *may => {
                 self.stage = Stage::Done;
                 self.inner.on(turn, Event::Go)
             }
             Event::Tagged(_, Status::Ok, _) => Err(rights::refused()),
-            Event::Tagged(_, _, line) => {
-                turn.out.extend_from_slice(line);
-                Ok(Next::Passed)
-            }
-            Event::NoLink(error) => Err(no_link(turn.kind, error)),
-            Event::Go | Event::Lost(_) | Event::Ending(..) | Event::Shares(_) | Event::Frame(_) => {
-                Err(lost())
-            }
+            other => turn.usual(&other),
         }
     }
 

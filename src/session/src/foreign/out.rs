@@ -1,7 +1,7 @@
 //! COPY and MOVE of own messages into a mailbox of another account: an APPEND
 //! there, which takes all or none.
 
-use super::{Event, Next, Task, Turn, lost, no_link, sending};
+use super::{Event, Next, Task, Turn, lost, sending};
 use crate::error::Error;
 use crate::job::{Reply, STEP_OCTETS};
 use crate::link::LinkId;
@@ -192,16 +192,11 @@ impl Task for Out {
                 self.stage = Stage::Sends(id);
                 self.send(turn, id)
             }
-            Event::Text(id, _) | Event::Literal(id, _) | Event::Continue(id) => Ok(Next::Read(id)),
+            Event::Text(id, _) | Event::Literal(id, _) => Ok(Next::Read(id)),
             Event::Tagged(_, Status::Ok, line) if self.stage == Stage::Ends => {
                 self.done(turn, line)
             }
-            Event::Tagged(_, _, line) => {
-                turn.out.extend_from_slice(line);
-                Ok(Next::Passed)
-            }
-            Event::NoLink(error) => Err(no_link(turn.kind, error)),
-            Event::Lost(_) | Event::Ending(..) | Event::Shares(_) | Event::Frame(_) => Err(lost()),
+            other => turn.usual(&other),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Commands that concern one other account: they go there as they are, and
 //! what it answers comes back as it is.
 
-use super::{ClientFrame, Event, Next, Task, Turn, lost, no_link};
+use super::{ClientFrame, Event, Next, Task, Turn, lost};
 use crate::error::Error;
 use crate::link::LinkId;
 use crate::session::State;
@@ -52,23 +52,16 @@ impl Task for Relay {
                     None => Next::Read(id),
                 })
             }
-            Event::Literal(id, octets) => {
-                turn.pass_octets(octets);
-                Ok(Next::Read(id))
-            }
             Event::Ending(id, status, text) => {
                 turn.pass(text);
                 self.ending = Some(status);
                 Ok(Next::Read(id))
             }
-            // Its literals have gone with it.
-            Event::Continue(id) => Ok(Next::Read(id)),
             Event::Tagged(id, status, line) => {
                 turn.out.extend_from_slice(line);
                 Ok(self.ends(turn, id, status))
             }
-            Event::NoLink(error) => Err(no_link(turn.kind, error)),
-            Event::Lost(_) | Event::Shares(_) | Event::Frame(_) => Err(lost()),
+            other => turn.usual(&other),
         }
     }
 }
@@ -134,14 +127,9 @@ impl Task for Idle {
                 link.output.extend_from_slice(b"DONE\r\n");
                 Ok(Next::Read(id))
             }
-            Event::Tagged(_, _, line) => {
-                turn.out.extend_from_slice(line);
-                Ok(Next::Passed)
-            }
             // The client hears of it when it is done.
             Event::Lost(_) if self.idling => Ok(Next::Idle(None)),
-            Event::NoLink(error) => Err(no_link(turn.kind, error)),
-            Event::Lost(_) | Event::Ending(..) | Event::Shares(_) | Event::Frame(_) => Err(lost()),
+            other => turn.usual(&other),
         }
     }
 }

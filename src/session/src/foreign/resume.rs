@@ -8,7 +8,7 @@
 //! other messages, the client is told that it has nothing selected.
 
 use super::remote::number;
-use super::{Event, Next, Remote, Task, Turn, lost, no_link};
+use super::{Event, Next, Remote, Task, Turn, lost};
 use crate::error::Error;
 use crate::link::{Ask, LinkId};
 use crate::session::{Session, State};
@@ -287,10 +287,8 @@ impl Task for Resume {
                 }
                 Ok(Next::Read(id))
             }
-            Event::Continue(id) => Ok(Next::Read(id)),
             Event::Tagged(id, status, _) => self.answered(turn, id, status == Status::Ok),
-            Event::NoLink(error) => Err(no_link(turn.kind, error)),
-            Event::Lost(_) | Event::Ending(..) | Event::Shares(_) | Event::Frame(_) => Err(lost()),
+            other => turn.usual(&other),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! SELECT and EXAMINE of a mailbox of another account.
 
-use super::{Event, Next, Remote, Task, Turn, lost, no_link};
+use super::{Event, Next, Remote, Task, Turn};
 use crate::error::Error;
 use crate::link::LinkId;
 use crate::session::State;
@@ -55,10 +55,11 @@ impl Task for Select {
     fn on(&mut self, turn: &mut Turn<'_>, event: Event<'_>) -> Result<Next, Error> {
         match event {
             Event::Go => {
+                let link = turn.link(&self.shown);
                 if !std::mem::replace(&mut self.begun, true) {
                     close(turn, &self.shown);
                 }
-                match turn.link(&self.shown) {
+                match link {
                     Ok(id) => turn.send(id, &self.command),
                     Err(ask) => Ok(ask),
                 }
@@ -67,14 +68,8 @@ impl Task for Select {
                 if let (true, Some(remote)) = (text.begins, &mut self.remote) {
                     remote.describes(text.bytes);
                 }
-                turn.pass(text);
-                Ok(Next::Read(id))
+                turn.usual(&Event::Text(id, text))
             }
-            Event::Literal(id, octets) => {
-                turn.pass_octets(octets);
-                Ok(Next::Read(id))
-            }
-            Event::Continue(id) => Ok(Next::Read(id)),
             Event::Tagged(id, status, line) => {
                 turn.out.extend_from_slice(line);
                 if status == Status::Ok {
@@ -90,8 +85,7 @@ impl Task for Select {
                 }
                 Ok(Next::Passed)
             }
-            Event::NoLink(error) => Err(no_link(turn.kind, error)),
-            Event::Lost(_) | Event::Ending(..) | Event::Shares(_) | Event::Frame(_) => Err(lost()),
+            other => turn.usual(&other),
         }
     }
 }

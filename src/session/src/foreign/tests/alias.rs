@@ -189,3 +189,33 @@ fn an_alias_behind_the_prefix_inbox_is_the_same_in_any_case() {
         &["a NO [NONEXISTENT] ..."],
     );
 }
+
+#[test]
+fn an_account_with_a_domain_is_reached_by_an_alias_where_dots_separate() {
+    let mut world = world();
+    let dots = || Settings {
+        separator: '.',
+        ..Settings::default()
+    };
+    world.alice = crate::tests::Site::with(dots());
+    world.bob.settings = std::sync::Arc::new(dots());
+    let mut client = world.client();
+    for command in [
+        "STATUS ~bob@example.org.Team (MESSAGES)",
+        "SELECT ~bob@example.org",
+        "APPEND ~bob@example.org.Team {6+}\r\na: b\r\n",
+        "SUBSCRIBE ~bob@example.org.Team",
+        "GETQUOTA ~bob@example.org",
+    ] {
+        let answer = client.say(&format!("a {command}"));
+        assert!(answer.contains("a NO [CANNOT] With . as "), "{answer}");
+    }
+    client.expect(
+        "a SETMETADATA Ours (/private/vendor/roost/alias \"~bob@example.org/Team\")",
+        &["a OK Setmetadata completed"],
+    );
+    client.expect(
+        "a STATUS Ours (MESSAGES)",
+        &["* STATUS Ours (MESSAGES 3)", "a OK Status completed"],
+    );
+}

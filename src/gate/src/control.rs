@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use roost_ipc::{
-    Channel, GateSetup, GateToSupervisor, Handover, Receiver, Sender, SupervisorToGate,
+    Channel, GateSetup, GateToSupervisor, Handover, Receiver, Sender, Strangers, SupervisorToGate,
 };
 use tokio::sync::mpsc;
 
@@ -16,6 +16,9 @@ use crate::{Error, Shared, auth_link};
 
 /// How often the end of the last relays is looked for.
 const LOOK: Duration = Duration::from_millis(50);
+
+/// Connections told in one message.
+const TOLD_AT_ONCE: usize = 500;
 
 /// What goes to the supervisor.
 pub enum ToSupervisor {
@@ -74,12 +77,32 @@ pub async fn follow(
             }
             SupervisorToGate::SessionEnded(id) => shared.registry.session_ended(id),
             SupervisorToGate::Kick(id) => shared.registry.kick(id),
+            SupervisorToGate::Who(request) => tell_strangers(request, &shared).await,
             SupervisorToGate::Shutdown(limit) => {
                 drop(listeners);
                 shut_down(&shared, limit).await;
                 return Ok(());
             }
         }
+    }
+}
+
+async fn tell_strangers(request: u64, shared: &Shared) {
+    let mut strangers = shared.registry.strangers();
+    loop {
+        let rest = strangers.split_off(strangers.len().min(TOLD_AT_ONCE));
+        let last = rest.is_empty();
+        let message = Strangers {
+            request,
+            strangers,
+            last,
+        };
+        let message = GateToSupervisor::Strangers(message);
+        shared.tell_supervisor(message).await;
+        if last {
+            return;
+        }
+        strangers = rest;
     }
 }
 

@@ -4,8 +4,9 @@
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
-use roost_ipc::{AuthResult, Bytes, GateLimits, Refusal, SessionBlock};
+use roost_ipc::{AuthResult, Bytes, GateLimits, Refusal, SessionBlock, Stranger};
 use roost_types::SessionId;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
@@ -44,6 +45,7 @@ enum State {
 
 struct Entry {
     address: IpAddr,
+    since: Instant,
     state: State,
     /// The session has ended before this process saw that it had begun.
     ended: bool,
@@ -117,6 +119,7 @@ impl Registry {
         let state = State::BeforeLogin(sender);
         let entry = Entry {
             address,
+            since: Instant::now(),
             state,
             ended: false,
         };
@@ -184,6 +187,19 @@ impl Registry {
             Some(entry) => entry.ended = true,
             None => {}
         }
+    }
+
+    /// The connections before login.
+    pub fn strangers(&self) -> Vec<Stranger> {
+        let inner = self.lock();
+        let before =
+            |(_, entry): &(&SessionId, &Entry)| matches!(entry.state, State::BeforeLogin(_));
+        let stranger = |(id, entry): (&SessionId, &Entry)| Stranger {
+            session: *id,
+            address: entry.address,
+            connected: entry.since.elapsed(),
+        };
+        inner.entries.iter().filter(before).map(stranger).collect()
     }
 
     /// No connection is taken any more.
@@ -360,6 +376,17 @@ mod tests {
         assert!(r.admit(address(1), &limits(1, 0)).is_err());
         r.session_ended(id);
         assert!(r.admit(address(1), &limits(1, 0)).is_ok());
+    }
+
+    #[test]
+    fn only_those_before_login_are_strangers() {
+        let r = registry(10);
+        let a = r.admit(address(1), &limits(9, 0)).unwrap();
+        let b = r.admit(address(2), &limits(9, 0)).unwrap();
+        a.slot.hand_over();
+        let strangers = r.strangers();
+        let seen: Vec<_> = strangers.iter().map(|s| (s.session, s.address)).collect();
+        assert_eq!(seen, [(b.slot.id(), address(2))]);
     }
 
     #[test]

@@ -46,6 +46,21 @@ pub fn connect(socket: Option<&Path>) -> Result<Option<Line>, Failure> {
     Ok(Some(Line(channel)))
 }
 
+/// The same, where there is nothing to be done without a server.
+pub fn must_ask(socket: Option<&Path>, request: &ControlRequest) -> Result<Asked, Failure> {
+    let asked = ask(socket, request)?;
+    asked.ok_or_else(|| Failure::new(exit::UNAVAILABLE, "no server runs"))
+}
+
+/// A reply that is no answer to what was asked.
+pub fn unexpected(reply: &ControlReply) -> Failure {
+    match reply {
+        ControlReply::Refused => Failure::new(exit::NOPERM, "the server refuses it"),
+        ControlReply::Busy => Failure::new(exit::TEMPFAIL, "the server is busy: try again"),
+        other => lost(format!("{other:?}")),
+    }
+}
+
 /// Nobody listens, or the folder of the socket is not there.
 fn is_down(error: &io::Error) -> bool {
     matches!(

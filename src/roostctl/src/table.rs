@@ -46,6 +46,11 @@ impl Table {
         print(&out);
     }
 
+    /// A line above the rows, for people.
+    pub fn heading(&self, line: &str) {
+        print(&format!("{line}\n"));
+    }
+
     /// Must be called when all rows are printed.
     pub fn end(self) {
         if self.json {

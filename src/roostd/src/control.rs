@@ -21,6 +21,8 @@ use crate::supervisor::Event;
 
 /// Every user of the host may ask; the answer depends on who it is.
 const MODE: u32 = 0o666;
+/// The group of those who may look after all sessions.
+const ADMINS: &str = "roostadm";
 /// Connections whose request is awaited.
 const AT_ONCE: usize = 32;
 /// Of these, one user's but root's.
@@ -28,10 +30,15 @@ const BY_ONE_USER: usize = 4;
 /// For the request to come.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// For the answer to be read.
+const READING: Duration = Duration::from_secs(10);
+
 /// A request, and the connection that waits for the answer.
 #[derive(Debug)]
 pub struct Asked {
     pub by: UserId,
+    /// One of those who look after the server.
+    pub admin: bool,
     pub request: ControlRequest,
     pub connection: OwnedFd,
 }
@@ -141,22 +148,58 @@ impl Drop for Turn {
 
 async fn read(by: UserId, connection: OwnedFd) -> Result<Option<Asked>, roost_ipc::Error> {
     let mut receiver = Receiver::<ControlRequest>::new(connection.try_clone()?)?;
-    Ok(receiver.recv().await?.map(|(request, _)| Asked {
+    let Some((request, _)) = receiver.recv().await? else {
+        return Ok(None);
+    };
+    Ok(Some(Asked {
         by,
+        // The name service may take its time.
+        admin: tokio::task::spawn_blocking(move || is_admin(by))
+            .await
+            .unwrap_or(false),
         request,
         connection,
     }))
 }
 
+/// Root, whom the server runs as, or one of the administrators' group.
+fn is_admin(by: UserId) -> bool {
+    if by.is_root() || by == identity::current_user() {
+        return true;
+    }
+    let of_group = || {
+        let group = identity::group_by_name(ADMINS)?;
+        let (Some(group), Some(user)) = (group, identity::user_by_id(by)?) else {
+            return Ok(false);
+        };
+        let groups = identity::groups_of(&user.name, user.gid)?;
+        Ok::<_, io::Error>(groups.contains(&group))
+    };
+    of_group().unwrap_or_else(|error| {
+        log::error!("groups of uid {by}: {error}");
+        false
+    })
+}
+
 /// Answers a connection that no one else will answer.
 pub fn answer(connection: OwnedFd, reply: ControlReply) {
+    answer_all(connection, vec![reply]);
+}
+
+/// The same, in several messages. Who does not read them is not waited for.
+pub fn answer_all(connection: OwnedFd, replies: Vec<ControlReply>) {
     tokio::spawn(async move {
-        let sent = match Sender::<ControlReply>::new(connection) {
-            Ok(mut sender) => sender.send(&reply, &[]).await,
-            Err(error) => Err(error.into()),
+        let sending = async {
+            let mut sender = Sender::<ControlReply>::new(connection)?;
+            for reply in &replies {
+                sender.send(reply, &[]).await?;
+            }
+            Ok::<_, roost_ipc::Error>(())
         };
-        if let Err(error) = sent {
-            log::debug!("control socket: {error}");
+        match tokio::time::timeout(READING, sending).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => log::debug!("control socket: {error}"),
+            Err(_) => log::debug!("control socket: an answer is not read"),
         }
     });
 }

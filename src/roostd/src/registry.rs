@@ -199,6 +199,13 @@ impl Registry {
         self.sessions.values().any(|entry| entry.uid == uid)
     }
 
+    /// The sessions of clients, links left out.
+    pub fn clients(&self) -> impl Iterator<Item = (SessionId, &Entry)> {
+        let sessions = self.sessions.iter();
+        let clients = sessions.filter(|(_, entry)| entry.link.is_none());
+        clients.map(|(session, entry)| (*session, entry))
+    }
+
     pub fn len(&self) -> usize {
         self.sessions.len()
     }

@@ -22,6 +22,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
+mod activity;
 mod attention;
 pub mod changes;
 pub mod cmd;
@@ -50,6 +51,7 @@ pub mod view;
 #[cfg(test)]
 mod tests;
 
+pub use activity::{Activity, Doing};
 pub use enabled::Enabled;
 pub use error::{Error, Fatal};
 pub use job::{Job, Reply, Step};

@@ -7,6 +7,7 @@ mod look;
 pub(crate) mod notify;
 mod silence;
 
+use crate::activity::Activity;
 use crate::changes::{Changes, Style};
 use crate::cmd::append::Appending;
 use crate::enabled::Enabled;
@@ -182,6 +183,8 @@ pub struct Session {
     told_fullness: bool,
     /// BAD answers in a row.
     pub(crate) bad_commands: u32,
+    /// What others may know of what it is doing.
+    pub(crate) activity: Arc<Activity>,
     /// Let go of last: the next session finds mailboxes by it.
     pub(crate) account: Arc<Account>,
 }
@@ -192,6 +195,7 @@ impl Session {
             account,
             home: None,
             names: Names::new(&settings, identity.asker.as_deref()),
+            activity: Arc::new(Activity::new(settings.sees_non_mail)),
             identity,
             settings,
             compressed: false,
@@ -317,15 +321,16 @@ impl Session {
     }
 
     /// What the session is doing, for monitors.
-    pub fn doing(&self) -> &'static str {
-        match (&self.phase, &self.state) {
-            (Phase::Running { kind, .. }, _) => kind.name(),
-            (Phase::Append(appending), _) => appending.kind().name(),
-            (Phase::Foreign(relaying), _) => relaying.kind.name(),
-            (Phase::Idle { .. } | Phase::IdleTelling { .. }, _) => "Idle",
-            (_, State::Authenticated) => "Authenticated",
-            (_, State::Selected(_) | State::Foreign(_)) => "Selected",
-            (_, State::LoggedOut) => "Logout",
+    pub fn activity(&self) -> &Arc<Activity> {
+        &self.activity
+    }
+
+    /// The name of the selected mailbox on the client's wire, as text.
+    fn selected_name(&self) -> Option<String> {
+        match &self.state {
+            State::Selected(selected) => self.names.show(&selected.mailbox().name()),
+            State::Foreign(remote) => Some(remote.name.clone()),
+            State::Authenticated | State::LoggedOut => None,
         }
     }
 

@@ -14,7 +14,7 @@ use crate::turns::{Key, Turns};
 use roost_imap::write::{self, Status};
 use roost_imap::{ResponseCode, Tag};
 use roost_ipc::{EndReason, LogLevel, SessionEnd, slog};
-use roost_session::{LinkId, Session};
+use roost_session::{Activity, LinkId, Session};
 use roost_types::SessionId;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -61,6 +61,12 @@ impl Connection {
             ending,
             idle_timeout,
         }
+    }
+
+    /// None during a turn.
+    pub fn activity(&self) -> Option<Arc<Activity>> {
+        let session = self.client.as_ref()?.session.as_ref()?;
+        Some(Arc::clone(session.activity()))
     }
 
     /// Answers the login command `tag`, if there is one, and serves the client

@@ -12,7 +12,7 @@ use roost_ipc::{
     self as ipc, BlockingChannel, EndReason, ForeignResult, OpenForeign, SessionEnd,
     SessionRefusal, SharesWanted, SupervisorToWorker, WorkerSetup, WorkerToSupervisor,
 };
-use roost_session::{Ask, LinkError};
+use roost_session::{Activity, Ask, LinkError};
 use roost_store::Store;
 use roost_types::SessionId;
 use std::collections::HashMap;
@@ -39,6 +39,12 @@ const LINKS_IDLE: Duration = Duration::from_secs(3);
 
 /// Requests of local programs that are worked on at once; each has a thread.
 const MAX_MAINTAINING: usize = 4;
+
+/// Octets of a session's state, which may have a mailbox's name in it.
+const MAX_STATUS: usize = 400;
+
+/// Sessions told of in one message, which has its limit.
+const TOLD_AT_ONCE: usize = 128;
 
 /// What a session wants of the supervisor.
 pub enum Wish {
@@ -74,7 +80,8 @@ pub type Reports = mpsc::Sender<Report>;
 
 /// What sessions report to the control task.
 pub enum Report {
-    Started(SessionId),
+    /// A client's session, not a link, can be watched.
+    Started(SessionId, Option<Arc<Activity>>),
     Refused(SessionRefusal),
     Ended(SessionEnd),
     Maintained,
@@ -91,6 +98,8 @@ struct Worker {
     reports: Reports,
     /// How to end each session, from its message to its last report.
     sessions: HashMap<SessionId, Ending>,
+    /// What those of clients are doing.
+    activities: HashMap<SessionId, Arc<Activity>>,
     /// Requests of local programs under way.
     maintaining: usize,
     /// Who waits for the supervisor's answer to what.
@@ -125,6 +134,7 @@ pub async fn run(control: Control) -> Result<(), Error> {
         sender,
         reports,
         sessions: HashMap::new(),
+        activities: HashMap::new(),
         maintaining: 0,
         asked: HashMap::new(),
         last_request: 0,
@@ -178,6 +188,19 @@ fn link(result: ForeignResult, end: Option<OwnedFd>) -> Result<OwnedFd, LinkErro
     }
 }
 
+/// For one line of a monitor.
+fn doing((session, activity): (&SessionId, &Arc<Activity>)) -> ipc::Doing {
+    let mut doing = activity.look();
+    let room = doing.status.floor_char_boundary(MAX_STATUS);
+    doing.status.truncate(room);
+    ipc::Doing {
+        session: *session,
+        status: doing.status,
+        running: doing.running,
+        show_all: doing.show_all,
+    }
+}
+
 impl Worker {
     /// True when the worker is to end now.
     async fn told(
@@ -197,6 +220,7 @@ impl Worker {
                 }
             }
             SupervisorToWorker::Kick(id) => self.end(id, EndReason::Kicked),
+            SupervisorToWorker::Who(request) => self.tell_doings(request).await?,
             SupervisorToWorker::Shutdown(within) => self.stop(within),
             SupervisorToWorker::Stop if self.maintaining > 0 => self.stop(PATIENCE),
             SupervisorToWorker::Stop => return Ok(self.sessions.is_empty()),
@@ -223,6 +247,7 @@ impl Worker {
         }
         let id = message.session;
         self.logged_in |= message.asker.is_none();
+        let link = message.asker.is_some();
         self.sessions.insert(id, ending.clone());
         self.idle_said = false;
         let (store, setup) = (self.store.clone(), self.setup.clone());
@@ -232,7 +257,8 @@ impl Worker {
             let ready = serve::prepare(store, &setup, message, fd, ending, turns, reports.clone());
             let report = match Box::pin(ready).await {
                 Ok(ready) => {
-                    let _ = reports.send(Report::Started(id)).await;
+                    let activity = ready.activity().filter(|_| !link);
+                    let _ = reports.send(Report::Started(id, activity)).await;
                     Report::Ended(ready.run().await)
                 }
                 Err(reason) => Report::Refused(SessionRefusal {
@@ -280,7 +306,11 @@ impl Worker {
                 return Ok(());
             }
             Report::Asks(session, wish, answer) => return self.ask(session, wish, answer).await,
-            Report::Started(id) => (None, WorkerToSupervisor::SessionStarted(id)),
+            Report::Started(id, activity) => {
+                self.activities
+                    .extend(activity.map(|activity| (id, activity)));
+                (None, WorkerToSupervisor::SessionStarted(id))
+            }
             Report::Refused(refusal) => (
                 Some(refusal.session),
                 WorkerToSupervisor::SessionRefused(refusal),
@@ -289,9 +319,28 @@ impl Worker {
         };
         if let Some(id) = ended {
             self.sessions.remove(&id);
+            self.activities.remove(&id);
             self.idle_since = Instant::now();
         }
         self.say(message).await
+    }
+
+    async fn tell_doings(&mut self, request: u64) -> Result<(), Error> {
+        let mut doings = self.activities.iter().map(doing).collect::<Vec<_>>();
+        loop {
+            let rest = doings.split_off(doings.len().min(TOLD_AT_ONCE));
+            let last = rest.is_empty();
+            let message = ipc::Doings {
+                request,
+                doings,
+                last,
+            };
+            self.say(WorkerToSupervisor::Doings(message)).await?;
+            if last {
+                return Ok(());
+            }
+            doings = rest;
+        }
     }
 
     async fn ask(

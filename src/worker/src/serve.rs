@@ -9,7 +9,7 @@ use crate::turns::Turns;
 use roost_imap::Tag;
 use roost_ipc::log::escape;
 use roost_ipc::{self as ipc, LogLevel, Refusal, SessionEnd, slog};
-use roost_session::{Alias, Asker, Identity, Session};
+use roost_session::{Activity, Alias, Asker, Identity, Session};
 use roost_store::{Account, AccountOptions, Error, Known, Store};
 use roost_types::MailboxName;
 use std::os::fd::OwnedFd;
@@ -121,6 +121,11 @@ fn alias((name, of): &(String, String)) -> Option<Alias> {
 }
 
 impl Ready {
+    /// For who wants to see what it does.
+    pub fn activity(&self) -> Option<Arc<Activity>> {
+        self.connection.activity()
+    }
+
     /// To the end; the supervisor logs what became of it.
     pub async fn run(self) -> SessionEnd {
         self.connection.run(self.tag.as_ref()).await

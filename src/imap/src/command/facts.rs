@@ -135,6 +135,42 @@ impl CommandKind {
         self.facts().states.contains(state)
     }
 
+    /// What a session is doing while it carries the command out, for people
+    /// who watch it.
+    pub const fn doing(self) -> &'static str {
+        match self {
+            Self::Capability | Self::Noop | Self::Check => "looking for changes",
+            Self::Logout => "logging out",
+            Self::Id => "introducing itself",
+            Self::Starttls | Self::Authenticate | Self::Login => "Authenticating",
+            Self::Enable | Self::Compress | Self::Notify => "setting options",
+            Self::Select | Self::Examine => "selecting a mailbox",
+            Self::Create => "creating a mailbox",
+            Self::Delete => "deleting a mailbox",
+            Self::Rename => "renaming a mailbox",
+            Self::Subscribe | Self::Unsubscribe => "changing subscriptions",
+            Self::List | Self::Lsub | Self::Namespace => "listing mailboxes",
+            Self::Status => "looking at a mailbox",
+            Self::GetQuota | Self::GetQuotaRoot | Self::SetQuota => "looking at quota",
+            Self::GetMetadata => "reading metadata",
+            Self::SetMetadata => "changing metadata",
+            Self::Append => "appending messages",
+            Self::GetAcl | Self::ListRights | Self::MyRights => "reading rights",
+            Self::SetAcl | Self::DeleteAcl => "changing rights",
+            Self::Idle => "Idle",
+            Self::Close | Self::Unselect => "closing a mailbox",
+            Self::Expunge | Self::UidExpunge => "expunging messages",
+            Self::Search | Self::UidSearch => "searching messages",
+            Self::Sort | Self::UidSort => "sorting messages",
+            Self::Thread | Self::UidThread => "threading messages",
+            Self::Fetch | Self::UidFetch => "fetching messages",
+            Self::Store | Self::UidStore => "changing flags",
+            Self::Copy | Self::UidCopy => "copying messages",
+            Self::Move | Self::UidMove => "moving messages",
+            Self::Replace | Self::UidReplace => "replacing a message",
+        }
+    }
+
     /// The command called `name`, any case; `UID FETCH` with one blank.
     pub fn by_name(name: &[u8]) -> Option<Self> {
         Self::ALL

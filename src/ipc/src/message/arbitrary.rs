@@ -180,6 +180,11 @@ any_struct! {
     Finding { (mailbox, file, text, mended) }
     Indexed { (mailbox, messages) }
     QuotaUsed { (limits, octets, messages) }
+    SessionRow { (session, address, tls, account), (connected, status, running, show_all) }
+    Stranger { (session, address, connected) }
+    Strangers { (request, strangers, last) }
+    Doing { (session, status, running, show_all) }
+    Doings { (request, doings, last) }
 }
 
 /// Variants that hold one value or none, from constructors.
@@ -220,6 +225,10 @@ any_enum! {
         String::any().prop_map(|service| Self::Pam { service }),
         PathBuf::any().prop_map(|path| Self::PasswdFile { path }),
     }
+    Target {
+        SessionId::any().prop_map(|session| Self::Session { session }),
+        String::any().prop_map(|account| Self::Account { account }),
+    }
     SupervisorToGate {
         any_of().prop_map(Self::Setup),
         Just(Self::AuthPeer),
@@ -229,6 +238,7 @@ any_enum! {
         any_of().prop_map(Self::SessionEnded),
         any_of().prop_map(Self::Kick),
         any_of().prop_map(Self::Shutdown),
+        any_of().prop_map(Self::Who),
     }
     GateToSupervisor {
         Just(Self::Ready),
@@ -236,6 +246,7 @@ any_enum! {
         any_of().prop_map(Self::Handover),
         Just(Self::MoreSessions),
         Just(Self::AuthLost),
+        any_of().prop_map(Self::Strangers),
     }
     GateToAuth {
         any_of().prop_map(Self::Start),
@@ -267,11 +278,14 @@ any_enum! {
         any_of().prop_map(Self::Maintain),
         any_of().prop_map(Self::ForeignOpened),
         any_of().prop_map(Self::SharesFound),
+        any_of().prop_map(Self::Who),
     }
     ControlRequest {
         any_of().prop_map(Self::Maintain),
         any_of().prop_map(Self::Share),
         Just(Self::ForgetShares),
+        Just(Self::Who),
+        any_of().prop_map(Self::Kick),
     }
     ControlReply {
         any_of().prop_map(Self::Finding),
@@ -284,6 +298,8 @@ any_enum! {
         Just(Self::NoSuchMailbox),
         any_of().prop_map(Self::Quota),
         any_of().prop_map(Self::Property),
+        any_of().prop_map(Self::Sessions),
+        any_of().prop_map(Self::Kicked),
     }
     WorkerToSupervisor {
         Just(Self::Ready),
@@ -295,6 +311,7 @@ any_enum! {
         any_of().prop_map(Self::OpenForeign),
         any_of().prop_map(Self::Shares),
         any_of().prop_map(Self::SharesWanted),
+        any_of().prop_map(Self::Doings),
     }
     LogRecord {
         (LogLevel::any(), <Option<SessionId>>::any(), "[a-z <>é]{0,20}")

@@ -4,13 +4,15 @@
 //! other end, and hands what concerns a user's mail, with the connection, to
 //! the worker of that user, which answers itself.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use roost_os::UserId;
-use roost_types::QuotaLimits;
+use roost_types::{QuotaLimits, SessionId};
 
 use super::worker::Shares;
-use crate::wire::{wire_choice, wire_messages, wire_struct};
+use crate::wire::{wire_choice, wire_enum, wire_messages, wire_struct};
 
 wire_choice! {
     /// What to do with an account's mailboxes.
@@ -145,6 +147,35 @@ wire_struct! {
     }
 }
 
+wire_struct! {
+    /// A client's connection, as people are shown it.
+    pub struct SessionRow {
+        pub session: SessionId,
+        pub address: IpAddr,
+        /// None before login.
+        pub tls: Option<bool>,
+        /// The same.
+        pub account: Option<String>,
+        /// Since it was accepted; since the login where that is over.
+        pub connected: Duration,
+        /// The operation under way by its name, else the state.
+        pub status: String,
+        /// How long the operation has been going on.
+        pub running: Option<Duration>,
+        /// The client sees mailboxes of all classes.
+        pub show_all: bool,
+    }
+}
+
+wire_enum! {
+    /// Whose connections.
+    pub enum Target {
+        Session = 1 { session: SessionId },
+        /// By its full name.
+        Account = 2 { account: String },
+    }
+}
+
 wire_messages! {
     pub enum ControlRequest {
         Maintain(Maintenance) = 1,
@@ -152,6 +183,11 @@ wire_messages! {
         Share(Shares) = 2,
         /// All accounts are about to be told anew; for root.
         ForgetShares = 3,
+        /// Tell all connections; others than administrators hear of those
+        /// that their own worker has.
+        Who = 4,
+        /// End these connections; the same for others than administrators.
+        Kick(Target) = 5,
     }
 }
 
@@ -175,5 +211,8 @@ wire_messages! {
         /// Nothing comes where nothing is limited.
         Quota(QuotaUsed) = 10,
         Property(PropertyEntry) = 11,
+        Sessions(Vec<SessionRow>) = 12,
+        /// So many connections were told to end.
+        Kicked(u32) = 13,
     }
 }

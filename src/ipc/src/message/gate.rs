@@ -1,6 +1,6 @@
 //! Supervisor and gate.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use roost_types::{IpNet, LogLevel, SessionId};
@@ -122,6 +122,26 @@ wire_struct! {
     }
 }
 
+wire_struct! {
+    /// A connection before login.
+    pub struct Stranger {
+        pub session: SessionId,
+        pub address: IpAddr,
+        /// Since it was accepted.
+        pub connected: Duration,
+    }
+}
+
+wire_struct! {
+    /// A part of the answer to [`SupervisorToGate::Who`].
+    pub struct Strangers {
+        pub request: u64,
+        pub strangers: Vec<Stranger>,
+        /// Nothing follows.
+        pub last: bool,
+    }
+}
+
 wire_messages! {
     pub enum SupervisorToGate {
         /// With one descriptor for each listener.
@@ -145,6 +165,8 @@ wire_messages! {
         /// Say BYE to those not logged in, let relays run dry for at most
         /// this long, end.
         Shutdown(Duration) = 7,
+        /// Tell the connections before login, under this number.
+        Who(u64) = 8,
     }
 }
 
@@ -160,5 +182,6 @@ wire_messages! {
         MoreSessions = 4,
         /// The connection to auth is gone; a new one is wanted.
         AuthLost = 5,
+        Strangers(Strangers) = 6,
     }
 }

@@ -16,6 +16,9 @@
 //!
 //! roostctl ─ Maintain ────────────► supervisor ─ Maintain + fd ──► worker
 //! roostctl ◄─ Finding, Indexed, Done ────────────────────────── worker
+//!
+//! roostctl ─ Who ─► supervisor ─ Who ─► gate, workers
+//! roostctl ◄─ Sessions, Done ─ supervisor ◄─ Strangers, Doings ─ gate, workers
 //! ```
 
 mod auth;

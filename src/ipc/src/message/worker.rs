@@ -262,6 +262,27 @@ wire_struct! {
     }
 }
 
+wire_struct! {
+    /// What a session is doing.
+    pub struct Doing {
+        pub session: SessionId,
+        /// As [`SessionRow::status`](super::control::SessionRow::status).
+        pub status: String,
+        pub running: Option<Duration>,
+        pub show_all: bool,
+    }
+}
+
+wire_struct! {
+    /// A part of the answer to [`SupervisorToWorker::Who`].
+    pub struct Doings {
+        pub request: u64,
+        pub doings: Vec<Doing>,
+        /// Nothing follows.
+        pub last: bool,
+    }
+}
+
 wire_messages! {
     pub enum SupervisorToWorker {
         Setup(WorkerSetup) = 0,
@@ -280,6 +301,8 @@ wire_messages! {
             m, Self::ForeignOpened(ForeignOpened { result: ForeignResult::Opened, .. })
         ))],
         SharesFound(SharesFound) = 7,
+        /// Tell what the sessions are doing, under this number.
+        Who(u64) = 8,
     }
 }
 
@@ -298,5 +321,6 @@ wire_messages! {
         OpenForeign(OpenForeign) = 7,
         Shares(Shares) = 8,
         SharesWanted(SharesWanted) = 9,
+        Doings(Doings) = 10,
     }
 }

@@ -152,6 +152,9 @@ fn served(
                 return Err(Failure::new(exit::TEMPFAIL, text));
             }
             ControlReply::Failed(why) => return Err(Failure::new(exit::IOERR, why)),
+            other @ (ControlReply::Sessions(_) | ControlReply::Kicked(_)) => {
+                return Err(server::unexpected(&other));
+            }
         }
     }
 }

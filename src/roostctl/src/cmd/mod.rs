@@ -2,11 +2,13 @@
 
 mod acl;
 mod check;
+mod kick;
 mod maintain;
 mod property;
 mod quota;
 mod rebuild;
 mod reindex;
+mod who;
 
 use clap::Subcommand;
 
@@ -36,6 +38,18 @@ pub enum Command {
         #[arg(value_name = "MAILBOX")]
         mailboxes: Vec<String>,
     },
+    /// Shows who is connected and what they do
+    Who {
+        /// Only where the account has this in it, address or state begin with
+        /// it, or it is the ID
+        filter: Option<String>,
+    },
+    /// Ends connections
+    Kick {
+        /// The account by its full name, or an ID as `who` shows it
+        #[arg(value_name = "USER|ID")]
+        target: String,
+    },
     /// Shows and changes who may do what with mailboxes
     #[command(subcommand)]
     Acl(acl::Acl),
@@ -60,6 +74,8 @@ impl Command {
             Self::Class(class) => property::class(common, class),
             Self::Lock(lock) => property::lock(common, lock),
             Self::Quota { action } => quota::run(common, action),
+            Self::Who { filter } => who::run(common, filter.as_deref()),
+            Self::Kick { target } => kick::run(common, target),
             Self::Reindex { mailboxes } => reindex::run(common, mailboxes),
         }
     }

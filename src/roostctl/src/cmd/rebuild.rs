@@ -51,21 +51,14 @@ pub fn run(common: &Common) -> Result<u8, Failure> {
 }
 
 fn tell(socket: Option<&Path>, request: &ControlRequest) -> Result<(), Failure> {
-    match server::ask(socket, request)? {
-        Some(asked) => told(asked),
-        None => Err(Failure::new(exit::UNAVAILABLE, "no server runs")),
-    }
+    told(server::must_ask(socket, request)?)
 }
 
 /// Whether the server has taken it.
 pub fn told(mut asked: server::Asked) -> Result<(), Failure> {
     match asked.reply()? {
         ControlReply::Done => Ok(()),
-        ControlReply::Refused => Err(Failure::new(exit::NOPERM, "the server refuses it")),
-        other => Err(Failure::new(
-            exit::UNAVAILABLE,
-            format!("server: {other:?}"),
-        )),
+        other => Err(server::unexpected(&other)),
     }
 }
 

@@ -21,6 +21,10 @@ impl Supervisor {
             ControlRequest::Maintain(maintenance) => {
                 self.maintain(asked.by, maintenance, asked.connection);
             }
+            ControlRequest::Who => self.on_who(asked.by, asked.admin, asked.connection),
+            ControlRequest::Kick(target) => {
+                self.on_kick(asked.by, asked.admin, &target, asked.connection);
+            }
             ControlRequest::Share(_) | ControlRequest::ForgetShares if !asked.by.is_root() => {
                 answer(asked.connection, ControlReply::Refused);
             }

@@ -9,6 +9,7 @@ mod reload;
 mod services;
 mod sessions;
 mod stop;
+mod who;
 mod workers;
 
 use std::collections::HashMap;
@@ -37,6 +38,7 @@ use child::Retired;
 use foreign::Foreign;
 use services::Service;
 use stop::Phase;
+use who::Inquiries;
 use workers::Worker;
 
 /// Events that may wait; readers of children's sockets wait beyond that.
@@ -71,6 +73,7 @@ pub struct Supervisor {
     retired: Vec<Retired>,
     foreign: Foreign,
     shares: Shares,
+    inquiries: Inquiries,
     control: Option<ControlSocket>,
     /// Counts processes started.
     generation: u64,
@@ -158,6 +161,7 @@ impl Supervisor {
             retired: Vec::new(),
             foreign: Foreign::default(),
             shares,
+            inquiries: Inquiries::default(),
             control: None,
             generation: 0,
             next_session: 1,
@@ -192,6 +196,7 @@ impl Supervisor {
         self.tick_services(now);
         self.tick_workers(now);
         self.tick_foreign(now);
+        self.tick_inquiries(now);
         for offered in self.registry.expire(now) {
             self.refuse_ungranted(&offered.handover);
         }
@@ -214,6 +219,7 @@ impl Supervisor {
             self.auth.next_wake(),
             self.registry.next_expiry(),
             self.foreign.next_wake(),
+            self.inquiries.next_wake(),
             self.phase.next_wake(),
         ];
         others

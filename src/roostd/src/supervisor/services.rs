@@ -183,6 +183,7 @@ impl Supervisor {
                 self.send_gate(SupervisorToGate::Sessions(sessions), vec![]);
             }
             GateToSupervisor::AuthLost => self.on_auth_lost(),
+            GateToSupervisor::Strangers(strangers) => self.on_strangers(strangers),
         }
     }
 

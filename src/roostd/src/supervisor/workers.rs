@@ -329,6 +329,7 @@ impl Supervisor {
             WorkerToSupervisor::SharesWanted(wanted) => {
                 self.on_shares_wanted(uid, generation, wanted);
             }
+            WorkerToSupervisor::Doings(doings) => self.on_doings(uid, doings),
         }
     }
 

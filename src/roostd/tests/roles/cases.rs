@@ -10,7 +10,7 @@ use crate::host::{Client, Host, connect, free_address, until};
 
 type Case = (&'static str, fn(&mut Host));
 
-const CASES: [Case; 18] = [
+const CASES: [Case; 19] = [
     ("a login reaches its worker and is logged", login),
     (
         "a handover without a grant is refused",
@@ -27,6 +27,7 @@ const CASES: [Case; 18] = [
     ("systemd is told how far it is", systemd),
     ("an idle worker ends and loses no login", idle_worker),
     ("local programs are heard for their own mail", control),
+    ("sessions are shown by what their own workers say", who),
     ("a session opens links, which end with it", links),
     ("links have their limit and their end", link_limits),
     ("no worker speaks for others", forgery),
@@ -91,6 +92,24 @@ fn control(host: &mut Host) {
     let mut buffer = [0; 8];
     assert_eq!(roost_os::fdpass::recv(&socket, &mut buffer).unwrap().len, 0);
     assert_eq!(ask(host, own), Some(ControlReply::Done));
+}
+
+/// What a worker says of sessions of others is not heard, and one that does
+/// not come to an end is not waited for.
+fn who(host: &mut Host) {
+    let _client = host.login("alice");
+    let socket = roost_os::local::connect(&host.control()).unwrap();
+    let mut channel = BlockingChannel::<ControlRequest, ControlReply>::new(socket).unwrap();
+    channel.send(&ControlRequest::Who, &[]).unwrap();
+    let Some((ControlReply::Sessions(rows), _)) = channel.recv().unwrap() else {
+        panic!("no sessions");
+    };
+    let shown = rows
+        .iter()
+        .map(|row| (row.account.as_deref(), row.status.as_str()));
+    assert_eq!(shown.collect::<Vec<_>>(), [(Some("alice"), "lying")]);
+    let end = channel.recv().unwrap().map(|(reply, _)| reply);
+    assert_eq!(end, Some(ControlReply::Done));
 }
 
 fn handover_without_grant(host: &mut Host) {

@@ -204,10 +204,6 @@ impl Appending {
         (self.tag, self.kind, result)
     }
 
-    pub fn kind(&self) -> CommandKind {
-        self.kind
-    }
-
     /// Why the command was given up, if it was.
     pub fn failure(self) -> Option<(Tag, Error)> {
         match self.state {

@@ -21,6 +21,9 @@ pub(super) fn run(session: &mut Session, names: &[String], out: &mut Vec<u8>) ->
     let (known, here) = (NAMES.into_iter(), SHOW_ALL.into_iter().filter(|_| show_all));
     write::enabled(out, known.chain(here).filter(|name| asked(name)));
     session.enabled.show_all |= show_all;
+    if show_all {
+        session.activity.sees_all();
+    }
     if asked("CONDSTORE") || asked("QRESYNC") {
         session.enable_condstore(out);
     }

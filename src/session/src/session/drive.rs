@@ -2,7 +2,7 @@
 
 use super::notify::Telling;
 use super::silence::Silence;
-use super::{Phase, Progress, Session};
+use super::{Phase, Progress, Session, State};
 use crate::changes::Changes;
 use crate::cmd::{self, Started};
 use crate::error::{Answer, Fatal, answer};
@@ -16,7 +16,33 @@ use std::mem;
 impl Session {
     /// Takes what the client sent. Only to be called when the last
     /// [`Progress`] asked for it.
-    pub fn take(&mut self, mut frame: Frame, out: &mut Vec<u8>) -> Progress {
+    pub fn take(&mut self, frame: Frame, out: &mut Vec<u8>) -> Progress {
+        let progress = self.take_frame(frame, out);
+        self.pauses();
+        progress
+    }
+
+    /// Does the next piece of work.
+    pub fn step(&mut self, out: &mut Vec<u8>) -> Progress {
+        let progress = self.go_on(out);
+        self.pauses();
+        progress
+    }
+
+    /// Has those who watch know of the end of a command, and of a mailbox that
+    /// it has opened or closed.
+    fn pauses(&mut self) {
+        if !matches!(self.phase, Phase::Ready | Phase::Ended(_)) {
+            return;
+        }
+        let ended = self.activity.ends();
+        let selected = matches!(self.state, State::Selected(_) | State::Foreign(_));
+        if ended.is_some_and(changes_selection) || self.activity.is_selected() != selected {
+            self.activity.selects(self.selected_name().as_deref());
+        }
+    }
+
+    fn take_frame(&mut self, mut frame: Frame, out: &mut Vec<u8>) -> Progress {
         match &mut frame {
             Frame::AppendStart(start) => self.settle_flags(&mut start.message.flags),
             Frame::AppendNext(message) => self.settle_flags(&mut message.flags),
@@ -29,6 +55,7 @@ impl Session {
                 Progress::Next
             }
             Frame::AppendStart(start) => {
+                self.activity.begins(cmd::append::kind_of(&start));
                 let place = match self.renew_rights(false, out) {
                     Ok(Standing::PutOut) if start.replaced.is_some() => Err(rights::put_out()),
                     Ok(_) => self.append_place(&start),
@@ -74,8 +101,7 @@ impl Session {
         }
     }
 
-    /// Does the next piece of work.
-    pub fn step(&mut self, out: &mut Vec<u8>) -> Progress {
+    fn go_on(&mut self, out: &mut Vec<u8>) -> Progress {
         match mem::replace(&mut self.phase, Phase::Ready) {
             Phase::Ready => self.waits(),
             Phase::Before(before) => {
@@ -192,7 +218,7 @@ impl Session {
     /// answered NO. False where it cannot be given up, in the middle of a
     /// response above all.
     pub fn give_up(&mut self, out: &mut Vec<u8>) -> bool {
-        match mem::replace(&mut self.phase, Phase::Ready) {
+        let given_up = match mem::replace(&mut self.phase, Phase::Ready) {
             Phase::Running { tag, job, .. } if !job.mid_response() => {
                 let text = "Given up: the client logs out";
                 write::tagged(out, &tag, Status::No, None, text);
@@ -209,7 +235,9 @@ impl Session {
                 self.phase = other;
                 false
             }
-        }
+        };
+        self.pauses();
+        given_up
     }
 
     /// Tells a client in IDLE, or one that has asked for it by NOTIFY, what
@@ -260,6 +288,7 @@ impl Session {
             return self.bad(Some(&request.tag), None, text, out);
         }
         self.bad_commands = 0;
+        self.activity.begins(kind);
         self.settle_names(&mut request.command);
         if kind != CommandKind::Logout {
             match self.renew_rights(false, out) {
@@ -409,6 +438,12 @@ fn leaves_mailbox(kind: CommandKind) -> bool {
         kind,
         K::Select | K::Examine | K::Close | K::Unselect | K::Logout
     )
+}
+
+/// Commands behind which another mailbox may be selected, or the same by
+/// another name.
+fn changes_selection(kind: CommandKind) -> bool {
+    kind == CommandKind::Rename || leaves_mailbox(kind)
 }
 
 /// FETCH responses to these carry UIDs (RFC 9051 §6.4.9).

@@ -359,6 +359,8 @@ fn who_loses_the_right_is_put_out_at_once() {
     let (mut idle, mut busy) = (site.asker("bob"), site.asker("bob"));
     for bob in [&mut idle, &mut busy] {
         bob.say(&format!("a SELECT {}", of("Team")));
+        let doing = bob.session.activity().look();
+        assert_eq!(doing.status, format!("Selected {}", of("Team")));
     }
     idle.say("a IDLE");
     let mut watch = idle.session.watch().unwrap();
@@ -374,6 +376,7 @@ fn who_loses_the_right_is_put_out_at_once() {
     for bob in [&mut idle, &mut busy] {
         bob.expect("a FETCH 1 UID", &["a BAD No mailbox selected"]);
         bob.expect("a NOOP", &["a OK NOOP completed"]);
+        assert_eq!(bob.session.activity().look().status, "Authenticated");
     }
     // Who has left it for another one is told of that as ever.
     site.alice(&["SETACL Team bob +r", "CREATE Other", "SETACL Other bob lr"]);

@@ -288,7 +288,8 @@ fn many_messages_are_moved_in_pieces() {
     let (mut progress, mut moving) = (a.session.take(frame, &mut answer), 0);
     while progress == Progress::More {
         progress = a.session.step(&mut answer);
-        moving += u32::from(a.session.doing() == "MOVE" && answer.is_empty());
+        moving +=
+            u32::from(a.session.activity().look().status == "moving messages" && answer.is_empty());
     }
     // The command begins, and two pieces are moved.
     assert_eq!(moving, 3);

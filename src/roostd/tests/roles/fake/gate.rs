@@ -88,6 +88,7 @@ impl Gate {
             SupervisorToGate::Shutdown(_) => return true,
             SupervisorToGate::Sessions(_)
             | SupervisorToGate::SessionEnded(_)
+            | SupervisorToGate::Who(_)
             | SupervisorToGate::Kick(_) => {}
         }
         false

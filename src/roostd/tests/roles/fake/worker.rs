@@ -14,9 +14,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use roost_ipc::{
-    Channel, ControlReply, EndReason, ForeignOpened, ForeignResult, OpenForeign, Refusal, Sender,
-    Session, SessionCounts, SessionEnd, SessionRefusal, Shares, SharesFound, SharesWanted,
-    SupervisorToWorker, WorkerToSupervisor,
+    Channel, ControlReply, Doing, Doings, EndReason, ForeignOpened, ForeignResult, OpenForeign,
+    Refusal, Sender, Session, SessionCounts, SessionEnd, SessionRefusal, Shares, SharesFound,
+    SharesWanted, SupervisorToWorker, WorkerToSupervisor,
 };
 use roost_types::SessionId;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -98,6 +98,19 @@ pub fn run() {
                             if sessions == 0 && !HANGS.load(Ordering::Relaxed) { return }
                         }
                         Some((SupervisorToWorker::Kick(_), _)) => {}
+                        // Answers of others' sessions, and never to the end.
+                        Some((SupervisorToWorker::Who(request), _)) => {
+                            let doing = |session| Doing {
+                                session: SessionId(session),
+                                status: "lying".into(),
+                                running: None,
+                                show_all: true,
+                            };
+                            let doings = (0..100).map(doing).collect();
+                            let doings = Doings { request, doings, last: false };
+                            let told = WorkerToSupervisor::Doings(doings);
+                            supervisor.send(&told, &[]).await.unwrap();
+                        }
                         Some((SupervisorToWorker::Maintain(_), mut fds)) => {
                             let mut asker = Sender::new(fds.remove(0)).unwrap();
                             asker.send(&ControlReply::Done, &[]).await.unwrap();

@@ -1,0 +1,324 @@
+//! Who is connected and what they do, and ending connections.
+//!
+//! Nothing is kept of what sessions do: when somebody asks, the gate and the
+//! workers are asked in turn. One that does not answer in time hides nobody:
+//! the registry knows its sessions. What a worker says of sessions that are
+//! not its own is not heard.
+
+use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
+
+use super::*;
+use crate::control::{answer, answer_all};
+use roost_ipc::{
+    ControlReply, Doing, Doings, SessionRow, Stranger, Strangers, SupervisorToWorker, Target, slog,
+};
+use roost_types::{LogLevel, SessionId};
+
+/// For the gate and the workers to answer.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Inquiries at once; more are told to come again.
+const MOST: usize = 32;
+/// Octets of rows in one message, which has its limit.
+const FILL: usize = 32 << 10;
+/// Of a row, beside its texts.
+const ROW: usize = 96;
+
+/// Those under way.
+#[derive(Default)]
+pub(super) struct Inquiries {
+    last: u64,
+    open: HashMap<u64, Inquiry>,
+}
+
+struct Inquiry {
+    connection: OwnedFd,
+    purpose: Purpose,
+    /// Whose sessions are shown; all if none.
+    only: Option<UserId>,
+    /// Who has not answered to the end yet.
+    awaited: HashSet<Peer>,
+    doings: HashMap<SessionId, Doing>,
+    strangers: Vec<Stranger>,
+    until: Instant,
+}
+
+#[derive(Clone, Copy)]
+enum Purpose {
+    Show,
+    /// End this connection, which is not logged in, if the gate has it.
+    Kick(SessionId),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Peer {
+    Gate,
+    Worker(UserId),
+}
+
+impl Inquiries {
+    pub fn next_wake(&self) -> Option<Instant> {
+        self.open.values().map(|inquiry| inquiry.until).min()
+    }
+}
+
+impl Supervisor {
+    pub(super) fn on_who(&mut self, by: UserId, admin: bool, connection: OwnedFd) {
+        let only = (!admin).then_some(by);
+        let mut awaited = HashSet::new();
+        for (_, entry) in self.registry.clients() {
+            if only.is_none_or(|uid| uid == entry.uid) {
+                awaited.insert(Peer::Worker(entry.uid));
+            }
+        }
+        if admin {
+            awaited.insert(Peer::Gate);
+        }
+        self.inquire(connection, Purpose::Show, only, awaited);
+    }
+
+    pub(super) fn on_kick(&mut self, by: UserId, admin: bool, target: &Target, asker: OwnedFd) {
+        let clients = self.registry.clients();
+        let meant = |(session, entry): &(SessionId, &crate::registry::Entry)| match target {
+            Target::Session { session: id } => session == id,
+            Target::Account { account } => entry.account == *account,
+        };
+        let meant = clients.filter(meant);
+        let meant: Vec<_> = meant.map(|(session, entry)| (session, entry.uid)).collect();
+        if !admin && meant.iter().any(|(_, uid)| *uid != by) {
+            log::warn!("uid {by} wants to end sessions of others: refused");
+            return answer(asker, ControlReply::Refused);
+        }
+        if let (true, true, Target::Session { session }) = (meant.is_empty(), admin, target) {
+            let awaited = HashSet::from([Peer::Gate]);
+            return self.inquire(asker, Purpose::Kick(*session), None, awaited);
+        }
+        for (session, uid) in &meant {
+            slog!(*session, LogLevel::Major, "is ended on request of uid {by}");
+            self.end_session(*uid, *session);
+        }
+        let count = u32::try_from(meant.len()).unwrap_or(u32::MAX);
+        answer(asker, ControlReply::Kicked(count));
+    }
+
+    fn end_session(&mut self, uid: UserId, session: SessionId) {
+        let told = self.workers.get(&uid);
+        let told = told.is_none_or(|worker| worker.send(SupervisorToWorker::Kick(session)));
+        if !told {
+            self.lose_worker(uid, Some("it does not read its messages"));
+        }
+    }
+
+    fn inquire(
+        &mut self,
+        connection: OwnedFd,
+        purpose: Purpose,
+        only: Option<UserId>,
+        mut awaited: HashSet<Peer>,
+    ) {
+        if self.inquiries.open.len() >= MOST {
+            return answer(connection, ControlReply::Busy);
+        }
+        self.inquiries.last += 1;
+        let request = self.inquiries.last;
+        awaited.retain(|peer| match peer {
+            Peer::Gate => self.gate.is_ready(),
+            Peer::Worker(uid) => self.workers.get(uid).is_some_and(|w| w.takes_messages()),
+        });
+        let peers: Vec<Peer> = awaited.iter().copied().collect();
+        let inquiry = Inquiry {
+            connection,
+            purpose,
+            only,
+            awaited,
+            doings: HashMap::new(),
+            strangers: Vec::new(),
+            until: Instant::now() + PATIENCE,
+        };
+        self.inquiries.open.insert(request, inquiry);
+        for peer in peers {
+            match peer {
+                Peer::Gate => self.send_gate(SupervisorToGate::Who(request), vec![]),
+                Peer::Worker(uid) => {
+                    let worker = self.workers.get(&uid);
+                    if worker.is_some_and(|w| !w.send(SupervisorToWorker::Who(request))) {
+                        self.lose_worker(uid, Some("it does not read its messages"));
+                    }
+                }
+            }
+        }
+        self.conclude(request);
+    }
+
+    pub(super) fn on_doings(&mut self, uid: UserId, told: Doings) {
+        let registry = &self.registry;
+        let Some(inquiry) = self.inquiries.open.get_mut(&told.request) else {
+            return;
+        };
+        let own = |doing: &Doing| registry.get(doing.session).is_some_and(|e| e.uid == uid);
+        let doings = told.doings.into_iter().filter(own);
+        inquiry
+            .doings
+            .extend(doings.map(|doing| (doing.session, doing)));
+        if told.last {
+            inquiry.awaited.remove(&Peer::Worker(uid));
+            self.conclude(told.request);
+        }
+    }
+
+    pub(super) fn on_strangers(&mut self, told: Strangers) {
+        let most = self.settings.config.limits.max_connections as usize;
+        let Some(inquiry) = self.inquiries.open.get_mut(&told.request) else {
+            return;
+        };
+        let room = most.saturating_sub(inquiry.strangers.len());
+        inquiry
+            .strangers
+            .extend(told.strangers.into_iter().take(room));
+        if told.last {
+            inquiry.awaited.remove(&Peer::Gate);
+            self.conclude(told.request);
+        }
+    }
+
+    pub(super) fn tick_inquiries(&mut self, now: Instant) {
+        for inquiry in self.inquiries.open.values_mut() {
+            if inquiry.until <= now {
+                inquiry.awaited.clear();
+            }
+        }
+        let due =
+            |(request, inquiry): (&u64, &Inquiry)| inquiry.awaited.is_empty().then_some(*request);
+        let due: Vec<u64> = self.inquiries.open.iter().filter_map(due).collect();
+        for request in due {
+            self.conclude(request);
+        }
+    }
+
+    /// Answers when nobody is waited for any more.
+    fn conclude(&mut self, request: u64) {
+        let over = |inquiry: &Inquiry| inquiry.awaited.is_empty();
+        if !self.inquiries.open.get(&request).is_some_and(over) {
+            return;
+        }
+        let Some(inquiry) = self.inquiries.open.remove(&request) else {
+            return;
+        };
+        match inquiry.purpose {
+            Purpose::Show => {
+                let rows = self.rows(inquiry.only, inquiry.doings, inquiry.strangers);
+                let mut replies = in_messages(rows);
+                replies.push(ControlReply::Done);
+                answer_all(inquiry.connection, replies);
+            }
+            Purpose::Kick(session) => {
+                let there = inquiry.strangers.iter().any(|s| s.session == session);
+                if there {
+                    self.send_gate(SupervisorToGate::Kick(session), vec![]);
+                }
+                answer(inquiry.connection, ControlReply::Kicked(u32::from(there)));
+            }
+        }
+    }
+
+    fn rows(
+        &self,
+        only: Option<UserId>,
+        mut doings: HashMap<SessionId, Doing>,
+        strangers: Vec<Stranger>,
+    ) -> Vec<SessionRow> {
+        let mut rows = Vec::new();
+        for (session, entry) in self.registry.clients() {
+            if only.is_some_and(|uid| uid != entry.uid) {
+                continue;
+            }
+            let doing = doings.remove(&session).unwrap_or_else(|| Doing {
+                session,
+                status: match entry.started {
+                    true => "not answering".to_owned(),
+                    false => "Authenticating".to_owned(),
+                },
+                running: None,
+                show_all: false,
+            });
+            rows.push(SessionRow {
+                session,
+                address: canonical(entry.endpoints.remote.ip()),
+                tls: Some(entry.tls.is_some()),
+                account: Some(entry.account.clone()),
+                connected: entry.since.elapsed(),
+                status: doing.status,
+                running: doing.running,
+                show_all: doing.show_all,
+            });
+        }
+        // One that is just being handed over, both know.
+        let before = strangers.into_iter();
+        let before = before.filter(|stranger| self.registry.get(stranger.session).is_none());
+        rows.extend(before.map(|stranger| SessionRow {
+            session: stranger.session,
+            address: canonical(stranger.address),
+            tls: None,
+            account: None,
+            connected: stranger.connected,
+            status: "Authenticating".to_owned(),
+            running: None,
+            show_all: false,
+        }));
+        rows.sort_unstable_by_key(|row| row.session);
+        rows
+    }
+}
+
+fn canonical(address: IpAddr) -> IpAddr {
+    address.to_canonical()
+}
+
+fn in_messages(rows: Vec<SessionRow>) -> Vec<ControlReply> {
+    let mut replies = Vec::new();
+    let (mut part, mut size) = (Vec::new(), 0);
+    for row in rows {
+        size += ROW + row.status.len() + row.account.as_ref().map_or(0, String::len);
+        part.push(row);
+        if size >= FILL {
+            replies.push(ControlReply::Sessions(std::mem::take(&mut part)));
+            size = 0;
+        }
+    }
+    if !part.is_empty() {
+        replies.push(ControlReply::Sessions(part));
+    }
+    replies
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_number_of_rows_fits_messages() {
+        let row = |n: u64| SessionRow {
+            session: SessionId(n),
+            address: [192, 0, 2, 1].into(),
+            tls: Some(true),
+            account: Some("a".repeat(255)),
+            connected: Duration::from_secs(n),
+            status: "s".repeat(400),
+            running: None,
+            show_all: false,
+        };
+        let replies = in_messages((0..10_000).map(row).collect());
+        let mut rows = 0;
+        for reply in replies {
+            let mut bytes = Default::default();
+            roost_ipc::Message::encode(&reply, &mut bytes).unwrap();
+            assert!(bytes.len() < 48 << 10, "{}", bytes.len());
+            let ControlReply::Sessions(part) = reply else {
+                panic!("{reply:?}");
+            };
+            rows += part.len();
+        }
+        assert_eq!(rows, 10_000);
+        assert!(in_messages(Vec::new()).is_empty());
+    }
+}

@@ -1,0 +1,257 @@
+//! `roostctl who` and `kick`, with real connections.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
+
+use roost_tests::client::Client;
+use roost_tests::mail;
+use roost_tests::process::{Finish, eventually, executables, in_namespace};
+use roost_tests::roost::{PASSWORD, Roost, Setup};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+const OK: i32 = 0;
+const NOINPUT: i32 = 66;
+const NOUSER: i32 = 67;
+const UNAVAILABLE: i32 = 69;
+const NOPERM: i32 = 77;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+struct Site {
+    dir: tempfile::TempDir,
+    roost: Roost,
+}
+
+impl Site {
+    fn new() -> Self {
+        Self::with(&Setup {
+            users: vec!["u".into(), "v".into()],
+            ..Setup::default()
+        })
+    }
+
+    fn with(setup: &Setup) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let roost = Roost::start(dir.path(), setup).unwrap();
+        let site = Self { dir, roost };
+        // Its ports are there a little before.
+        let hears = eventually(PATIENCE, || (site.ctl(&["who"]).0 == OK).then_some(()));
+        assert!(hears.is_some(), "{:?}", site.ctl(&["who"]));
+        site
+    }
+
+    fn login(&self, user: &str) -> Client {
+        Client::login(self.roost.addr(), user, PASSWORD).unwrap()
+    }
+
+    fn ctl(&self, args: &[&str]) -> (i32, String) {
+        told(command(self.dir.path(), None).args(args))
+    }
+
+    /// The lines of the table, without its heading.
+    fn who(&self, filter: &str) -> Vec<String> {
+        let (code, text) = self.ctl(&["who", filter]);
+        assert_eq!(code, OK, "{text}");
+        text.lines().skip(1).map(str::to_owned).collect()
+    }
+
+    /// Until a connection of `user` is in that state.
+    fn wait_for(&self, user: &str, state: &str) -> String {
+        let seen = eventually(PATIENCE, || {
+            let lines = self.who("");
+            let account = format!("  {user}  ");
+            let is_it = |line: &String| line.contains(&account);
+            lines
+                .into_iter()
+                .filter(is_it)
+                .find(|line| line.contains(state))
+        });
+        seen.unwrap_or_else(|| panic!("{state}: {:?}", self.who("")))
+    }
+}
+
+fn command(dir: &Path, uid: Option<u32>) -> Command {
+    let program = executables().join("roostctl");
+    let mut command = match uid {
+        None => Command::new(program),
+        Some(uid) => {
+            let mut command = Command::new("setpriv");
+            let uid = uid.to_string();
+            command.args(["--reuid", &uid, "--regid", &uid, "--clear-groups"]);
+            command.arg(program);
+            command
+        }
+    };
+    command.arg("-c").arg(dir.join("roost.conf"));
+    command
+}
+
+/// Exit code and output.
+fn told(command: &mut Command) -> (i32, String) {
+    let output = command.finish().unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8(text).unwrap();
+    (output.status.code().unwrap_or(-1), text)
+}
+
+#[test]
+fn connections_are_shown_with_what_they_do() {
+    let site = Site::new();
+    assert_eq!(site.ctl(&["who"]), (OK, String::new()));
+    assert_eq!(site.ctl(&["who", "--json"]), (OK, "[]\n".into()));
+    let _stranger = Client::connect(site.roost.addr()).unwrap();
+    let mut u = site.login("u");
+    let line = site.wait_for("-", "Authenticating");
+    assert!(line.contains("  127.0.0.1  "), "{line}");
+    let line = site.wait_for("u", "Authenticated");
+    assert!(line.starts_with("IMAP-"), "{line}");
+    assert!(line.ends_with("  -"), "nothing runs: {line}");
+    u.ok("CREATE Work").unwrap();
+    u.ok("SELECT Work").unwrap();
+    site.wait_for("u", "Selected Work");
+    u.ok("RENAME Work Play").unwrap();
+    site.wait_for("u", "Selected Play");
+    u.ok("UNSELECT").unwrap();
+    site.wait_for("u", "Authenticated");
+    u.send(b"IDLE").unwrap();
+    let line = site.wait_for("u", "Idle");
+    assert!(line.ends_with('s'), "it runs: {line}");
+    // A message that comes slowly.
+    let mut v = site.login("v");
+    v.raw(b"a APPEND INBOX {1000}\r\n").unwrap();
+    site.wait_for("v", "appending messages");
+    let (code, text) = site.ctl(&["who", "--json", "v"]);
+    assert_eq!(code, OK);
+    assert!(
+        text.contains("\"address\": \"127.0.0.1\", \"tls\": false, \"account\": \"v\"")
+            && text.contains("\"status\": \"appending messages\", \"running\": 0"),
+        "{text}"
+    );
+    assert!(text.ends_with("\"show_all\": false}\n]\n"), "{text}");
+    let mut other = site.login("v");
+    other.ok("ENABLE X-ROOST-SHOWALL").unwrap();
+    let (_, text) = site.ctl(&["who", "--json", "Authenticated"]);
+    assert!(text.contains("\"show_all\": true"), "{text}");
+}
+
+/// Clients that search and search are seen to do so, and for how long.
+#[test]
+fn a_search_is_shown_while_it_runs() {
+    let site = Site::new();
+    let mut u = site.login("u");
+    for n in 0..100 {
+        assert!(u.append("INBOX", "", &mail::small(n)).unwrap().ok());
+    }
+    u.ok("SELECT INBOX").unwrap();
+    let searches = 3000;
+    let mut last = String::new();
+    for n in 0..searches {
+        last = u.queue(format!("SEARCH TEXT \"nowhere {n}\"").as_bytes());
+    }
+    let flushed = std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            u.flush().unwrap();
+            u.wait(&last).unwrap().ok()
+        });
+        let mut seen = None;
+        while !reader.is_finished() && seen.is_none() {
+            let lines = site.who("searching messages");
+            seen = lines.into_iter().find(|line| line.contains("  u  "));
+        }
+        let line = seen.expect("no search was seen");
+        assert!(line.ends_with('s'), "for how long: {line}");
+        reader.join().unwrap()
+    });
+    assert!(flushed);
+    site.wait_for("u", "Selected INBOX");
+}
+
+#[test]
+fn connections_are_ended_with_a_word() {
+    let site = Site::new();
+    let (code, text) = site.ctl(&["kick", "u"]);
+    assert_eq!(code, NOUSER, "{text}");
+    let (code, text) = site.ctl(&["kick", "IMAP-00099"]);
+    assert_eq!(code, NOINPUT, "{text}");
+    let (mut first, mut second) = (site.login("u"), site.login("u"));
+    let mut other = site.login("v");
+    assert_eq!(site.who("").len(), 3);
+    assert_eq!(site.ctl(&["kick", "u"]), (OK, String::new()));
+    for client in [&mut first, &mut second] {
+        let bye = client.response().unwrap();
+        let bye = String::from_utf8_lossy(&bye).into_owned();
+        assert!(
+            bye.contains("* BYE Disconnected by the administrator"),
+            "{bye}"
+        );
+        assert!(client.is_closed_by_server());
+    }
+    assert!(site.roost.logged("is ended on request of uid "));
+    assert!(site.roost.logged("Disconnected: Ended by administrator"));
+    other.ok("NOOP").unwrap();
+    let line = site.wait_for("v", "Authenticated");
+    let id = line.split(' ').next().unwrap();
+    assert_eq!(site.ctl(&["kick", id]), (OK, String::new()));
+    assert!(other.response().unwrap().starts_with(b"* BYE"));
+    // Before login, by its ID.
+    let mut stranger = Client::connect(site.roost.addr()).unwrap();
+    let line = site.wait_for("-", "Authenticating");
+    let id = line.split(' ').next().unwrap();
+    assert_eq!(site.ctl(&["kick", id]), (OK, String::new()));
+    assert!(stranger.response().unwrap().starts_with(b"* BYE"));
+    let gone = eventually(PATIENCE, || site.who("").is_empty().then_some(()));
+    assert!(gone.is_some(), "{:?}", site.who(""));
+}
+
+#[test]
+fn users_see_and_end_their_own() {
+    if !in_namespace("roostctl who of ordinary users") {
+        return;
+    }
+    let site = Site::with(&Setup {
+        pam: true,
+        ..Setup::default()
+    });
+    let login = |user: &str| {
+        let password = format!("{user}-secret");
+        Client::login(site.roost.addr(), user, &password).unwrap()
+    };
+    let (mut alice, mut bob) = (login("alice"), login("bob"));
+    let _stranger = Client::connect(site.roost.addr()).unwrap();
+    assert_eq!(site.who("").len(), 3);
+    let as_alice = |args: &[&str]| told(command(site.dir.path(), Some(4001)).args(args));
+    let (code, text) = as_alice(&["who"]);
+    assert_eq!(code, OK, "{text}");
+    assert_eq!(text.lines().count(), 2, "{text}");
+    assert!(text.contains("  alice  "), "{text}");
+    let (code, text) = as_alice(&["kick", "bob"]);
+    assert_eq!(code, NOPERM, "{text}");
+    assert_eq!(as_alice(&["kick", "alice"]), (OK, String::new()));
+    assert!(alice.response().unwrap().starts_with(b"* BYE"));
+    bob.ok("NOOP").unwrap();
+    // One of the group that looks after all.
+    let as_carol = |args: &[&str]| told(command(site.dir.path(), Some(4003)).args(args));
+    let (code, text) = as_carol(&["who"]);
+    assert_eq!(code, OK, "{text}");
+    assert!(text.contains("  bob  ") && text.contains("  -  "), "{text}");
+    assert_eq!(as_carol(&["kick", "bob"]), (OK, String::new()));
+    assert!(bob.response().unwrap().starts_with(b"* BYE"));
+}
+
+#[test]
+fn without_a_server_nobody_is_connected() {
+    let site = Site::new();
+    site.roost.stop();
+    let dir = site.dir.path();
+    for args in [&["who"][..], &["kick", "u"]] {
+        let (code, text) = told(command(dir, None).args(args));
+        assert_eq!(
+            (code, text.as_str()),
+            (UNAVAILABLE, "roostctl: no server runs\n")
+        );
+    }
+}

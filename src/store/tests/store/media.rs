@@ -37,9 +37,11 @@ fn what_is_delivered_and_what_is_added() {
     deliver(&dir, "1000000002.M1P1.h", "Subject: b\n\nnoise\n");
     work.refresh().unwrap();
     // The watcher may be at it.
-    wait_until("marked", || marked(&work.snapshot()) == [1]);
-    let picture = work.snapshot();
-    assert_eq!(picture.recent(), 2, "nobody has claimed them");
+    wait_until("marked", || {
+        let picture = work.snapshot();
+        picture.len() == 2 && marked(&picture) == [1]
+    });
+    assert_eq!(work.snapshot().recent(), 2, "nobody has claimed them");
     assert_eq!(files(&dir.join("new")), ["1000000002.M1P1.h"]);
     append(&work, "Subject: c\n\nmusic\n", SystemFlags::SEEN, &["x"]);
     append(&work, "Subject: d\n\nnoise\n", SystemFlags::SEEN, &[]);

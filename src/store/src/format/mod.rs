@@ -26,6 +26,7 @@ pub mod name;
 pub mod open;
 mod own_file;
 pub mod perm;
+pub(crate) mod ranges;
 pub mod subscriptions;
 pub mod tmpclean;
 pub mod uidlist;

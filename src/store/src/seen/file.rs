@@ -12,10 +12,11 @@
 //! set aside, never lost.
 
 use crate::format::lines::{Line, Lines, number, number32, split_once};
+use crate::format::ranges::{self, RANGES_A_LINE};
 use crate::format::{Dir, FormatError, sync_control};
 use crate::options::Fsync;
 use roost_os::file;
-use roost_types::{Uid, UidSet, UidValidity};
+use roost_types::{UidSet, UidValidity};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
@@ -32,8 +33,6 @@ const MAX_RANGES: usize = 20_000;
 const MAX_NAME: usize = 1024;
 /// Largest file read, in octets.
 const MAX_FILE: u64 = 64 << 20;
-/// Ranges in one line, so that it stays below the longest line read.
-const RANGES_A_LINE: usize = 2000;
 /// A file smaller than this is never worth a rewriting.
 const SMALL: u64 = 16 * 1024;
 
@@ -313,7 +312,7 @@ fn apply(readers: &mut BTreeMap<String, Entry>, line: &[u8]) -> Option<()> {
     };
     let (modseq, rest) = split_once(rest, b' ')?;
     let (set, reader) = split_once(rest, b' ')?;
-    let (modseq, set, reader) = (number(modseq)?, parse_set(set)?, name(reader)?);
+    let (modseq, set, reader) = (number(modseq)?, ranges::parse(set)?, name(reader)?);
     if readers.len() >= MAX_READERS && !readers.contains_key(&reader) {
         return None;
     }
@@ -324,44 +323,17 @@ fn apply(readers: &mut BTreeMap<String, Entry>, line: &[u8]) -> Option<()> {
     Some(())
 }
 
-fn parse_set(text: &[u8]) -> Option<UidSet> {
-    let uid = |text| number32(text).and_then(Uid::new);
-    let mut set = UidSet::new();
-    for range in text.split(|&b| b == b',') {
-        let (first, last) = match split_once(range, b':') {
-            Some((first, last)) => (uid(first)?, uid(last)?),
-            None => (uid(range)?, uid(range)?),
-        };
-        if last < first {
-            return None;
-        }
-        set.insert_range(first, last);
-    }
-    Some(set)
-}
-
 fn write_lines(out: &mut Vec<u8>, reader: &str, (uids, seen, modseq): (&UidSet, bool, u64)) {
     let sign = if seen { '+' } else { '-' };
-    let ranges: Vec<(Uid, Uid)> = uids.ranges().collect();
-    for piece in ranges.chunks(RANGES_A_LINE) {
-        out.extend_from_slice(format!("{sign} {modseq} ").as_bytes());
-        for (i, (first, last)) in piece.iter().enumerate() {
-            if i > 0 {
-                out.push(b',');
-            }
-            let range = match first == last {
-                true => first.to_string(),
-                false => format!("{first}:{last}"),
-            };
-            out.extend_from_slice(range.as_bytes());
-        }
-        out.extend_from_slice(format!(" {reader}\n").as_bytes());
-    }
+    let around = (&*format!("{sign} {modseq} "), &*format!(" {reader}"));
+    // Memory takes it all.
+    let _ = ranges::write_lines(out, uids, around);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use roost_types::Uid;
     use std::fs;
 
     fn uids(numbers: &[u32]) -> UidSet {

@@ -2,15 +2,14 @@
 
 use super::{Entry, FIRST_INDEX, MAX_KEYWORDS};
 use crate::format::lines::{Line, Lines, number, number32, split_once};
-use roost_types::{Keyword, Uid, UidSet, UidValidity};
+use crate::format::ranges;
+use roost_types::{Keyword, UidSet, UidValidity};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::FileExt;
 
 const MAGIC: &[u8] = b"roost-keywords";
 const VERSION: u64 = 1;
-/// Ranges in one line, so that it stays below the longest line read.
-const RANGES_A_LINE: usize = 2000;
 
 /// One line.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -30,8 +29,8 @@ impl Op {
                 let name = Keyword::new(std::str::from_utf8(value).ok()?).ok()?;
                 Some(Self::Name(index, name))
             }
-            b"+" => Some(Self::Carriers(index, true, parse_set(value)?)),
-            b"-" => Some(Self::Carriers(index, false, parse_set(value)?)),
+            b"+" => Some(Self::Carriers(index, true, ranges::parse(value)?)),
+            b"-" => Some(Self::Carriers(index, false, ranges::parse(value)?)),
             _ => None,
         }
     }
@@ -92,40 +91,7 @@ pub(super) fn write_carriers(
     uids: &UidSet,
 ) -> io::Result<()> {
     let sign = if set { '+' } else { '-' };
-    for (i, (first, last)) in uids.ranges().enumerate() {
-        match i % RANGES_A_LINE {
-            0 if i == 0 => write!(out, "{sign} {index} ")?,
-            0 => write!(out, "\n{sign} {index} ")?,
-            _ => out.write_all(b",")?,
-        }
-        if first == last {
-            write!(out, "{first}")?;
-        } else {
-            write!(out, "{first}:{last}")?;
-        }
-    }
-    if uids.is_empty() {
-        Ok(())
-    } else {
-        writeln!(out)
-    }
-}
-
-/// `1:5,9`; `None` for anything else.
-fn parse_set(text: &[u8]) -> Option<UidSet> {
-    let uid = |text| number32(text).and_then(Uid::new);
-    let mut set = UidSet::new();
-    for range in text.split(|&b| b == b',') {
-        let (first, last) = match split_once(range, b':') {
-            Some((first, last)) => (uid(first)?, uid(last)?),
-            None => (uid(range)?, uid(range)?),
-        };
-        if last < first {
-            return None;
-        }
-        set.insert_range(first, last);
-    }
-    Some(set)
+    ranges::write_lines(out, uids, (&format!("{sign} {index} "), ""))
 }
 
 /// What [`read`] found.
@@ -223,6 +189,7 @@ fn header(line: &[u8]) -> Option<(u64, UidValidity)> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use roost_types::Uid;
 
     #[test]
     fn lines_that_are_none() {

@@ -48,6 +48,7 @@ impl Mailbox {
         let stuck = first_without_file(core, survey, listed)
             .filter(|&uid| core.unsynced.is_none_or(|unsynced| uid < unsynced));
         let held_back = stuck.or(core.unsynced);
+        core.passed_over |= core.unsynced.is_some();
         let end = match held_back {
             None => survey.arrived.len(),
             Some(limit) => survey.arrived.partition_point(|&(uid, _)| uid < limit),

@@ -31,6 +31,8 @@ pub(super) struct Core {
     /// Messages from this UID on are being brought here and may not be on
     /// disk yet: nobody may be told of them.
     pub unsynced: Option<Uid>,
+    /// A look has passed them over: what it found of them is not known.
+    pub passed_over: bool,
     /// For each directory, that every message of it was in its last listing,
     /// and nothing changed meanwhile.
     pub complete: [bool; 2],

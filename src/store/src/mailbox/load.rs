@@ -191,6 +191,7 @@ impl Mailbox {
                 racy: false,
                 pending: false,
                 unsynced: None,
+                passed_over: false,
                 complete: [begin.known.is_some(); 2],
                 opened: false,
                 index: begin.index,

@@ -219,6 +219,7 @@ impl Mailbox {
         synced: Result<(), Error>,
     ) -> Result<Committed, Error> {
         core.unsynced = None;
+        let passed_over = std::mem::take(&mut core.passed_over);
         if let Err(e) = synced {
             self.with_own_changes(core, |_| self.take_back(messages, &put.placed))?;
             return Err(e);
@@ -226,9 +227,9 @@ impl Mailbox {
         let mut draft = Draft::of(&core.snapshot);
         self.show(&mut draft, messages, &put);
         self.publish(core, draft);
-        if core.last_uid() > core.shown() {
-            // Somebody has broken the lock, and a look has left out what he
-            // brought.
+        if passed_over || core.last_uid() > core.shown() {
+            // Others may have renamed or removed them meanwhile; or somebody
+            // has broken the lock, and a look has left out what he brought.
             core.known = None;
         }
         Ok((core.snapshot.uid_validity(), put.uids))

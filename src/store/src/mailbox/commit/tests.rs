@@ -58,6 +58,39 @@ fn failed() -> Error {
 }
 
 #[test]
+fn what_others_do_to_messages_that_are_not_on_disk_yet_is_seen() {
+    let temp = tempfile::tempdir().unwrap();
+    let world = open(temp.path());
+    let mailbox = &world.mailbox;
+    let guard = lock(&mailbox.assign);
+    let mut list_lock = mailbox.lock_list().unwrap();
+    let mut messages = [incoming(mailbox, "one"), incoming(mailbox, "two")];
+    let put = mailbox
+        .put(&mut mailbox.core(), &mut list_lock, &mut messages)
+        .unwrap();
+    let cur = temp.path().join("cur");
+    let path = |placed: &Placed| {
+        let name = String::from_utf8(placed.location.name.clone()).unwrap();
+        cur.join(name)
+    };
+    let (first, second) = (path(&put.placed[0]), path(&put.placed[1]));
+    let flagged = first.to_str().unwrap().replace(":2,", ":2,F");
+    std::fs::rename(&first, flagged).unwrap();
+    std::fs::remove_file(second).unwrap();
+    mailbox.marks.set_dirty(None);
+    mailbox.try_refresh().unwrap().0.unwrap();
+    mailbox
+        .finish(&mut mailbox.core(), &mut messages, put, Ok(()))
+        .unwrap();
+    drop((list_lock, guard));
+    mailbox.refresh().unwrap();
+    assert_eq!(uids(mailbox), [1]);
+    let picture = mailbox.snapshot();
+    let flags = picture.hot(1).unwrap().flags;
+    assert!(flags.contains(SystemFlags::FLAGGED), "{flags:?}");
+}
+
+#[test]
 fn nobody_sees_what_is_not_on_disk_and_nobody_waits_for_it() {
     let temp = tempfile::tempdir().unwrap();
     let world = open(temp.path());

@@ -1,11 +1,12 @@
 //! A selected mailbox whose link was lost is selected anew for the next command
 //! that uses it, if the client's numbers hold: the mailbox is the same, and
-//! what the client knows of is still there, or known to be gone. UIDs only
-//! grow, so all is there where as many messages as the client knows lie below
-//! the UIDNEXT that it has been told; and if those that are gone since then, by
-//! the history of the mailbox, make up what is missing, they are what is
-//! missing, and are told. Otherwise, or where the command has numbers that meant
-//! other messages, the client is told that it has nothing selected.
+//! what the client knows of is still there, or known to be gone. What must stay
+//! true: those below the UIDNEXT that it has been told, and those that are gone
+//! since then by the history of the mailbox, are together as many as it knows.
+//! The history names all that are gone, and all that are there and not shown,
+//! so none of those that were not shown can have come back in the place of one
+//! that went. Otherwise, or where the command has numbers that meant other
+//! messages, the client is told that it has nothing selected.
 
 use super::remote::number;
 use super::{Event, Next, Remote, Task, Turn, lost};
@@ -91,7 +92,9 @@ impl Resume {
         match self.stage {
             Stage::Selects => {
                 let same = self.found.told.uid_validity == told.uid_validity;
-                if !ok || !same || !told.is_sure() || saved {
+                // Without a history nobody knows what went.
+                let told_of = told.highest_modseq > 0 || told.exists == 0;
+                if !ok || !same || !told.is_sure() || !told_of || saved {
                     return give_up(turn, id);
                 }
                 let last = told.uid_next.saturating_sub(1).max(1);
@@ -106,7 +109,9 @@ impl Resume {
                 turn.send(id, command.as_bytes())
             }
             Stage::Counts if ok && !self.unsure => match self.left.take() {
-                Some(left) if left.count == told.exists => self.resumed(turn, id),
+                Some(left) if left.count == told.exists && self.gone.is_empty() => {
+                    self.resumed(turn, id)
+                }
                 Some(left) if !self.has_numbers && left.makes_up(&self.gone, told.exists) => {
                     self.tell_gone(turn, &left.uids)?;
                     self.resumed(turn, id)

@@ -133,6 +133,36 @@ fn what_has_gone_meanwhile_is_told() {
     assert!(heard.contains("* 1 FETCH (UID 7)"), "{heard}");
 }
 
+/// As many as before, for one came back into view where another went.
+#[test]
+fn what_comes_back_into_view_does_not_stand_for_what_went() {
+    let world = World::new();
+    let mut owner = world.bob.client();
+    owner.say("a ENABLE X-ROOST-SHOWALL");
+    owner.fill("INBOX", 4);
+    owner.say("b SELECT INBOX");
+    owner.say("c UID STORE 3 +FLAGS ($Service)");
+    for (command, lost) in [("FETCH 1 UID", 1), ("NOOP", 2)] {
+        let mut client = world.client();
+        let selected = client.say("a SELECT ~bob/INBOX");
+        let shown = if lost == 1 {
+            "* 3 EXISTS"
+        } else {
+            "* 2 EXISTS"
+        };
+        assert!(selected.contains(shown), "{selected}");
+        client.break_links();
+        owner.say("d UID STORE 3 -FLAGS ($Service)");
+        owner.say(&format!("e UID STORE {lost} +FLAGS (\\Deleted)"));
+        owner.say("f EXPUNGE");
+        client.expect(
+            &format!("b {command}"),
+            &["* OK [CLOSED] ...", "b NO [UNAVAILABLE] ..."],
+        );
+        owner.say("g UID STORE 3 +FLAGS ($Service)");
+    }
+}
+
 /// Wherever the link breaks: the client gets an answer, and the next command
 /// works.
 #[test]

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 /// That of which the changelogs speak.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
+const KEPT: &str = "var/lib/roost/mail/joe/cur/1.a.b:2,S";
 const START: Duration = Duration::from_secs(30);
 /// Ports as in the packaged configuration, so one server at a time.
 const PORTS: [u16; 2] = [143, 993];
@@ -103,8 +104,12 @@ impl Host {
         self.chroot.root().join(path).exists()
     }
 
-    /// Whatever the administrator has written must survive.
+    /// Whatever the administrator has written must survive, mail that he keeps
+    /// in an unlucky place too.
     fn configure(&self) {
+        let mail = self.chroot.root().join(KEPT);
+        fs::create_dir_all(mail.parent().unwrap()).unwrap();
+        fs::write(mail, mail::small(2)).unwrap();
         let line = "sed -i 's/^log_target = .*/log_target = stderr/' /etc/roost/roost.conf";
         self.chroot.shell(line).unwrap();
     }
@@ -163,6 +168,12 @@ impl Host {
 
     /// Mail is all that stays.
     fn is_as_before(&self) {
+        assert!(self.has(KEPT));
+        let state = self.chroot.root().join("var/lib/roost");
+        let left = fs::read_dir(&state).unwrap().map(|entry| entry.unwrap());
+        let left: Vec<_> = left.map(|entry| entry.file_name()).collect();
+        assert_eq!(left, ["mail"]);
+        fs::remove_dir_all(state).unwrap();
         let now = self.paths();
         let added: Vec<_> = now.difference(&self.before).collect();
         let lost: Vec<_> = self.before.difference(&now).collect();
@@ -239,7 +250,8 @@ fn the_rpm_from_installation_to_erasure() {
     host.live_through(|| {
         rpm(&["--nodeps", "-U", second]);
     });
-    assert_eq!(rpm(&["-q", "roost"]).trim(), "roost-1.1-1.x86_64");
+    let installed = format!("roost-1.1-1.{}", std::env::consts::ARCH);
+    assert_eq!(rpm(&["-q", "roost"]).trim(), installed);
     rpm(&["-e", "roost"]);
     assert!(!host.has("usr/sbin/roostd"));
     // What was changed by hand is kept under another name, as rpm does it.

@@ -69,29 +69,28 @@ impl Chroot {
         self.scratch.path().join("root")
     }
 
-    /// To run in it, with nothing of our environment.
+    /// Has the program behind it run with nothing of our environment.
+    pub(crate) const ENVIRONMENT: [&str; 5] = [
+        "/usr/bin/env",
+        "-i",
+        "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+        "LC_ALL=C.UTF-8",
+        "DEBIAN_FRONTEND=noninteractive",
+    ];
+
+    /// To run in it.
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new("chroot");
         command
             .arg(self.root())
-            .args(["/usr/bin/env", "-i"])
-            .args(["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8"])
-            .args(["DEBIAN_FRONTEND=noninteractive", program]);
+            .args(Self::ENVIRONMENT)
+            .arg(program);
         command
     }
 
     /// Runs a shell line in it; what it printed, or an error with that.
     pub fn shell(&self, line: &str) -> io::Result<String> {
-        let output = self.command("sh").args(["-ec", line]).finish()?;
-        let text = [output.stdout, output.stderr].concat();
-        let text = String::from_utf8_lossy(&text).into_owned();
-        match output.status.success() {
-            true => Ok(text),
-            false => Err(io::Error::other(format!(
-                "{line}: {}\n{text}",
-                output.status
-            ))),
-        }
+        shell(&mut self.command("sh"), line)
     }
 
     /// Ends with what is returned.
@@ -105,6 +104,20 @@ impl Chroot {
         let mut found = BTreeSet::new();
         walk(&self.root(), Path::new("/"), without, &mut found);
         found
+    }
+}
+
+/// Has the shell that `command` starts run a line.
+pub(crate) fn shell(command: &mut Command, line: &str) -> io::Result<String> {
+    let output = command.args(["-ec", line]).finish()?;
+    let text = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8_lossy(&text).into_owned();
+    match output.status.success() {
+        true => Ok(text),
+        false => Err(io::Error::other(format!(
+            "{line}: {}\n{text}",
+            output.status
+        ))),
     }
 }
 

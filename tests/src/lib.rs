@@ -8,6 +8,7 @@
 // A test that cannot go on ends there and then.
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
+pub mod booted;
 pub mod chroot;
 pub mod client;
 pub mod courier;

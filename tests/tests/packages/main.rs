@@ -4,6 +4,8 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
+mod systemd;
+
 use roost_tests::chroot::Chroot;
 use roost_tests::client::Client;
 use roost_tests::mail;

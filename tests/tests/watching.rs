@@ -10,13 +10,14 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 const OK: i32 = 0;
+const USAGE: i32 = 64;
 const NOINPUT: i32 = 66;
 const NOUSER: i32 = 67;
 const UNAVAILABLE: i32 = 69;
-const NOPERM: i32 = 77;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -128,9 +129,10 @@ fn connections_are_shown_with_what_they_do() {
     assert_eq!(code, OK);
     assert!(
         text.contains("\"address\": \"127.0.0.1\", \"tls\": false, \"account\": \"v\"")
-            && text.contains("\"status\": \"appending messages\", \"running\": 0"),
+            && text.contains("\"status\": \"appending messages\", \"running\": "),
         "{text}"
     );
+    assert!(!text.contains("\"running\": null"), "{text}");
     assert!(text.ends_with("\"show_all\": false}\n]\n"), "{text}");
     let mut other = site.login("v");
     other.ok("ENABLE X-ROOST-SHOWALL").unwrap();
@@ -147,26 +149,29 @@ fn a_search_is_shown_while_it_runs() {
         assert!(u.append("INBOX", "", &mail::small(n)).unwrap().ok());
     }
     u.ok("SELECT INBOX").unwrap();
-    let searches = 3000;
-    let mut last = String::new();
-    for n in 0..searches {
-        last = u.queue(format!("SEARCH TEXT \"nowhere {n}\"").as_bytes());
-    }
-    let flushed = std::thread::scope(|scope| {
+    let seen = AtomicBool::new(false);
+    std::thread::scope(|scope| {
         let reader = scope.spawn(|| {
-            u.flush().unwrap();
-            u.wait(&last).unwrap().ok()
+            let mut rounds = 0;
+            while !seen.load(Ordering::Relaxed) {
+                let mut last = String::new();
+                for n in 0..100 {
+                    last = u.queue(format!("SEARCH TEXT \"nowhere {rounds} {n}\"").as_bytes());
+                }
+                u.flush().unwrap();
+                assert!(u.wait(&last).unwrap().ok());
+                rounds += 1;
+            }
         });
-        let mut seen = None;
-        while !reader.is_finished() && seen.is_none() {
+        let line = eventually(PATIENCE, || {
             let lines = site.who("searching messages");
-            seen = lines.into_iter().find(|line| line.contains("  u  "));
-        }
-        let line = seen.expect("no search was seen");
+            lines.into_iter().find(|line| line.contains("  u  "))
+        });
+        seen.store(true, Ordering::Relaxed);
+        reader.join().unwrap();
+        let line = line.expect("no search was seen");
         assert!(line.ends_with('s'), "for how long: {line}");
-        reader.join().unwrap()
     });
-    assert!(flushed);
     site.wait_for("u", "Selected INBOX");
 }
 
@@ -177,6 +182,10 @@ fn connections_are_ended_with_a_word() {
     assert_eq!(code, NOUSER, "{text}");
     let (code, text) = site.ctl(&["kick", "IMAP-00099"]);
     assert_eq!(code, NOINPUT, "{text}");
+    for args in [&["who", "-u", "u"][..], &["kick", "u", "--maildir", "/m"]] {
+        let (code, text) = site.ctl(args);
+        assert_eq!(code, USAGE, "{text}");
+    }
     let (mut first, mut second) = (site.login("u"), site.login("u"));
     let mut other = site.login("v");
     assert_eq!(site.who("").len(), 3);
@@ -228,8 +237,16 @@ fn users_see_and_end_their_own() {
     assert_eq!(code, OK, "{text}");
     assert_eq!(text.lines().count(), 2, "{text}");
     assert!(text.contains("  alice  "), "{text}");
-    let (code, text) = as_alice(&["kick", "bob"]);
-    assert_eq!(code, NOPERM, "{text}");
+    // Whether somebody else is connected, they do not learn.
+    let bobs = site.wait_for("bob", "Authenticated");
+    let bobs = bobs.split(' ').next().unwrap();
+    for (somebody, nobody) in [("bob", "nobody"), (bobs, "IMAP-99999")] {
+        let (there, missing) = (as_alice(&["kick", somebody]), as_alice(&["kick", nobody]));
+        assert_eq!(there, missing);
+        assert!(matches!(there.0, NOUSER | NOINPUT), "{there:?}");
+    }
+    let nobody = as_alice(&["kick", "4711"]);
+    assert_eq!(nobody.0, NOUSER, "an account may be a number: {nobody:?}");
     assert_eq!(as_alice(&["kick", "alice"]), (OK, String::new()));
     assert!(alice.response().unwrap().starts_with(b"* BYE"));
     bob.ok("NOOP").unwrap();

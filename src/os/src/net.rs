@@ -9,8 +9,8 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, AsRawFd};
 
 use nix::sys::socket::{
-    AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage, bind, listen as start_listening,
-    setsockopt, socket, sockopt,
+    AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage, bind, getsockopt,
+    listen as start_listening, setsockopt, socket, sockopt,
 };
 
 /// The kernel cuts this down to `net.core.somaxconn`.
@@ -31,6 +31,12 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     bind(fd.as_raw_fd(), &SockaddrStorage::from(address))?;
     start_listening(&fd, Backlog::new(BACKLOG)?)?;
     Ok(TcpListener::from(fd))
+}
+
+/// Whether connections can be accepted from it: a stream socket that listens.
+pub fn is_listener(socket: impl AsFd) -> io::Result<bool> {
+    let stream = getsockopt(&socket, sockopt::SockType)? == SockType::Stream;
+    Ok(stream && getsockopt(&socket, sockopt::AcceptConn)?)
 }
 
 /// Sends the acknowledgement of what was received now, should the kernel
@@ -67,6 +73,18 @@ mod tests {
         acknowledge_now(&client).unwrap();
         let (unix, _) = crate::fdpass::stream_pair().unwrap();
         assert!(acknowledge_now(&unix).is_err());
+    }
+
+    #[test]
+    fn only_listeners_are_taken_for_such() {
+        let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
+        assert!(is_listener(&listener).unwrap());
+        let client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        assert!(!is_listener(&client).unwrap());
+        let datagrams = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        assert!(!is_listener(&datagrams).unwrap());
+        let file = std::fs::File::open("/dev/null").unwrap();
+        assert!(is_listener(&file).is_err());
     }
 
     #[test]

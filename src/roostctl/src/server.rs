@@ -5,10 +5,22 @@ use std::path::Path;
 
 use roost_ipc::{BlockingChannel, ControlReply, ControlRequest};
 
-use crate::{Failure, exit};
+use roost_config::Config;
+
+use crate::args::Common;
+use crate::{Failure, account, exit};
 
 /// A request on its way.
 pub struct Asked(BlockingChannel<ControlRequest, ControlReply>);
+
+/// The configuration, for commands that concern the server as a whole.
+pub fn config(common: &Common) -> Result<Config, Failure> {
+    if common.user.is_some() || common.maildir.is_some() {
+        let text = "this command is for no single account: leave out --user and --maildir";
+        return Err(Failure::new(exit::USAGE, text));
+    }
+    account::config(common)
+}
 
 /// Asks the server; `None` if none runs.
 pub fn ask(socket: Option<&Path>, request: &ControlRequest) -> Result<Option<Asked>, Failure> {

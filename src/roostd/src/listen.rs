@@ -39,7 +39,12 @@ impl Listeners {
         let mut given = BTreeMap::new();
         for number in sd_notify::listen_fds()? {
             let number = u8::try_from(number).map_err(|_| io::ErrorKind::InvalidInput)?;
-            let socket = TcpListener::from(spawn::inherited(number)?);
+            let socket = spawn::inherited(number)?;
+            if !roost_os::net::is_listener(&socket)? {
+                let text = format!("descriptor {number} of systemd's is no listening TCP socket");
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+            }
+            let socket = TcpListener::from(socket);
             fdpass::set_nonblocking(&socket, true)?;
             given.insert(socket.local_addr()?, socket);
         }

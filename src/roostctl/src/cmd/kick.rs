@@ -4,10 +4,10 @@ use roost_ipc::{ControlReply, ControlRequest, Target};
 
 use super::who::session_id;
 use crate::args::Common;
-use crate::{Failure, account, exit, server};
+use crate::{Failure, exit, server};
 
 pub fn run(common: &Common, target: &str) -> Result<u8, Failure> {
-    let config = account::config(common)?;
+    let config = server::config(common)?;
     let target = match session_id(target) {
         Some(session) => Target::Session { session },
         None => Target::Account {
@@ -15,8 +15,14 @@ pub fn run(common: &Common, target: &str) -> Result<u8, Failure> {
         },
     };
     let (code, missing) = match &target {
-        Target::Session { .. } => (exit::NOINPUT, "there is no such connection"),
-        Target::Account { .. } => (exit::NOUSER, "that account is not connected"),
+        Target::Session { .. } => (
+            exit::NOINPUT,
+            "there is no such connection that you may end",
+        ),
+        Target::Account { .. } => (
+            exit::NOUSER,
+            "that account has no connection that you may end",
+        ),
     };
     let socket = config.server.control_socket.as_deref();
     match server::must_ask(socket, &ControlRequest::Kick(target))?.reply()? {

@@ -9,7 +9,7 @@ use roost_types::SessionId;
 
 use crate::args::Common;
 use crate::table::{Cell, Table};
-use crate::{Failure, account, exit, server};
+use crate::{Failure, exit, server};
 
 const COLUMNS: &[&str] = &[
     "id",
@@ -26,7 +26,7 @@ const GREEN: &str = "\x1b[32m";
 const PLAIN: &str = "\x1b[0m";
 
 pub fn run(common: &Common, filter: Option<&str>) -> Result<u8, Failure> {
-    let config = account::config(common)?;
+    let config = server::config(common)?;
     let mut rows = ask(&config)?;
     rows.retain(|row| filter.is_none_or(|filter| is_meant(row, filter)));
     let mut table = Table::new(common.json, COLUMNS);
@@ -61,15 +61,18 @@ pub fn ask(config: &Config) -> Result<Vec<SessionRow>, Failure> {
     }
 }
 
-/// `IMAP-00012`, or the number alone.
+/// `IMAP-00012`; digits alone may be an account.
 pub fn session_id(text: &str) -> Option<SessionId> {
-    let digits = text.strip_prefix("IMAP-").unwrap_or(text);
+    number(text.strip_prefix("IMAP-")?)
+}
+
+fn number(digits: &str) -> Option<SessionId> {
     let plain = digits.bytes().all(|b| b.is_ascii_digit());
     plain.then(|| digits.parse().ok().map(SessionId)).flatten()
 }
 
 fn is_meant(row: &SessionRow, filter: &str) -> bool {
-    session_id(filter) == Some(row.session)
+    session_id(filter).or_else(|| number(filter)) == Some(row.session)
         || row.account.as_ref().is_some_and(|a| a.contains(filter))
         || row.address.to_string().starts_with(filter)
         || row.status.starts_with(filter)
@@ -181,6 +184,14 @@ mod tests {
         }
         for filter in ["13", "IMAP-1", "bob", "2.7", "IMAP-x"] {
             assert!(!is_meant(&row(), filter), "{filter}");
+        }
+    }
+
+    #[test]
+    fn an_account_may_be_a_number() {
+        assert_eq!(session_id("IMAP-00012"), Some(SessionId(12)));
+        for text in ["12", "00012", "IMAP-", "IMAP-+1", "imap-12"] {
+            assert_eq!(session_id(text), None, "{text}");
         }
     }
 

@@ -11,7 +11,8 @@ use std::net::IpAddr;
 use super::*;
 use crate::control::{answer, answer_all};
 use roost_ipc::{
-    ControlReply, Doing, Doings, SessionRow, Stranger, Strangers, SupervisorToWorker, Target, slog,
+    ControlReply, Doing, Doings, Refusal, SessionRow, Stranger, Strangers, SupervisorToWorker,
+    Target, slog,
 };
 use roost_types::{LogLevel, SessionId};
 
@@ -19,10 +20,14 @@ use roost_types::{LogLevel, SessionId};
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Inquiries at once; more are told to come again.
 const MOST: usize = 32;
+/// Of these, one user's but root's.
+const BY_ONE_USER: usize = 4;
 /// Octets of rows in one message, which has its limit.
 const FILL: usize = 32 << 10;
 /// Of a row, beside its texts.
 const ROW: usize = 96;
+/// Octets of a state that are shown.
+const MAX_STATUS: usize = 400;
 
 /// Those under way.
 #[derive(Default)]
@@ -32,6 +37,7 @@ pub(super) struct Inquiries {
 }
 
 struct Inquiry {
+    by: UserId,
     connection: OwnedFd,
     purpose: Purpose,
     /// Whose sessions are shown; all if none.
@@ -60,6 +66,11 @@ impl Inquiries {
     pub fn next_wake(&self) -> Option<Instant> {
         self.open.values().map(|inquiry| inquiry.until).min()
     }
+
+    fn have_room_for(&self, by: UserId) -> bool {
+        let own = self.open.values().filter(|inquiry| inquiry.by == by);
+        self.open.len() < MOST && (by.is_root() || own.count() < BY_ONE_USER)
+    }
 }
 
 impl Supervisor {
@@ -74,30 +85,39 @@ impl Supervisor {
         if admin {
             awaited.insert(Peer::Gate);
         }
-        self.inquire(connection, Purpose::Show, only, awaited);
+        self.inquire(by, connection, Purpose::Show, only, awaited);
     }
 
+    /// Who asks is never told of connections that he may not end, not even
+    /// that they are there.
     pub(super) fn on_kick(&mut self, by: UserId, admin: bool, target: &Target, asker: OwnedFd) {
-        let clients = self.registry.clients();
-        let meant = |(session, entry): &(SessionId, &crate::registry::Entry)| match target {
-            Target::Session { session: id } => session == id,
-            Target::Account { account } => entry.account == *account,
+        let is_meant = |session: SessionId, account: &str| match target {
+            Target::Session { session: id } => session == *id,
+            Target::Account { account: name } => account == name,
         };
-        let meant = clients.filter(meant);
-        let meant: Vec<_> = meant.map(|(session, entry)| (session, entry.uid)).collect();
-        if !admin && meant.iter().any(|(_, uid)| *uid != by) {
-            log::warn!("uid {by} wants to end sessions of others: refused");
-            return answer(asker, ControlReply::Refused);
-        }
-        if let (true, true, Target::Session { session }) = (meant.is_empty(), admin, target) {
-            let awaited = HashSet::from([Peer::Gate]);
-            return self.inquire(asker, Purpose::Kick(*session), None, awaited);
-        }
+        let may_end = |uid: UserId| admin || uid == by;
+        let clients = self.registry.clients();
+        let meant: Vec<_> = clients
+            .filter(|(session, entry)| is_meant(*session, &entry.account) && may_end(entry.uid))
+            .map(|(session, entry)| (session, entry.uid))
+            .collect();
         for (session, uid) in &meant {
             slog!(*session, LogLevel::Major, "is ended on request of uid {by}");
             self.end_session(*uid, *session);
         }
-        let count = u32::try_from(meant.len()).unwrap_or(u32::MAX);
+        let waiting = self.take_waiting(|session, grant| {
+            is_meant(session, &grant.account) && may_end(grant.credentials.uid)
+        });
+        for session in &waiting {
+            slog!(*session, LogLevel::Major, "is ended on request of uid {by}");
+            self.refuse(*session, Refusal::Unavailable);
+        }
+        let count = meant.len() + waiting.len();
+        if let (0, true, Target::Session { session }) = (count, admin, target) {
+            let awaited = HashSet::from([Peer::Gate]);
+            return self.inquire(by, asker, Purpose::Kick(*session), None, awaited);
+        }
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
         answer(asker, ControlReply::Kicked(count));
     }
 
@@ -111,12 +131,13 @@ impl Supervisor {
 
     fn inquire(
         &mut self,
+        by: UserId,
         connection: OwnedFd,
         purpose: Purpose,
         only: Option<UserId>,
         mut awaited: HashSet<Peer>,
     ) {
-        if self.inquiries.open.len() >= MOST {
+        if !self.inquiries.have_room_for(by) {
             return answer(connection, ControlReply::Busy);
         }
         self.inquiries.last += 1;
@@ -127,6 +148,7 @@ impl Supervisor {
         });
         let peers: Vec<Peer> = awaited.iter().copied().collect();
         let inquiry = Inquiry {
+            by,
             connection,
             purpose,
             only,
@@ -156,7 +178,7 @@ impl Supervisor {
             return;
         };
         let own = |doing: &Doing| registry.get(doing.session).is_some_and(|e| e.uid == uid);
-        let doings = told.doings.into_iter().filter(own);
+        let doings = told.doings.into_iter().filter(own).map(shortened);
         inquiry
             .doings
             .extend(doings.map(|doing| (doing.session, doing)));
@@ -270,6 +292,13 @@ impl Supervisor {
     }
 }
 
+/// A worker may say anything.
+fn shortened(mut doing: Doing) -> Doing {
+    let room = doing.status.floor_char_boundary(MAX_STATUS);
+    doing.status.truncate(room);
+    doing
+}
+
 fn canonical(address: IpAddr) -> IpAddr {
     address.to_canonical()
 }
@@ -278,12 +307,13 @@ fn in_messages(rows: Vec<SessionRow>) -> Vec<ControlReply> {
     let mut replies = Vec::new();
     let (mut part, mut size) = (Vec::new(), 0);
     for row in rows {
-        size += ROW + row.status.len() + row.account.as_ref().map_or(0, String::len);
-        part.push(row);
-        if size >= FILL {
+        let octets = ROW + row.status.len() + row.account.as_ref().map_or(0, String::len);
+        if size + octets > FILL && !part.is_empty() {
             replies.push(ControlReply::Sessions(std::mem::take(&mut part)));
             size = 0;
         }
+        size += octets;
+        part.push(row);
     }
     if !part.is_empty() {
         replies.push(ControlReply::Sessions(part));
@@ -296,12 +326,49 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_a_worker_says_of_a_session_is_short() {
+        let doing = Doing {
+            session: SessionId(1),
+            status: format!("{}é{}", "s".repeat(399), "s".repeat(16_000)),
+            running: None,
+            show_all: false,
+        };
+        assert_eq!(shortened(doing).status, "s".repeat(399));
+    }
+
+    #[test]
+    fn users_ask_for_a_few_things_at_once() {
+        let inquiry = |by| Inquiry {
+            by: UserId(by),
+            connection: roost_os::fdpass::stream_pair().unwrap().0,
+            purpose: Purpose::Show,
+            only: None,
+            awaited: HashSet::new(),
+            doings: HashMap::new(),
+            strangers: Vec::new(),
+            until: Instant::now(),
+        };
+        let mut inquiries = Inquiries::default();
+        for n in 0..BY_ONE_USER {
+            assert!(inquiries.have_room_for(UserId(7)));
+            inquiries.open.insert(n as u64, inquiry(7));
+        }
+        assert!(!inquiries.have_room_for(UserId(7)));
+        assert!(inquiries.have_room_for(UserId(8)));
+        for n in BY_ONE_USER..MOST {
+            assert!(inquiries.have_room_for(UserId(0)));
+            inquiries.open.insert(n as u64, inquiry(0));
+        }
+        assert!(!inquiries.have_room_for(UserId(0)));
+    }
+
+    #[test]
     fn any_number_of_rows_fits_messages() {
         let row = |n: u64| SessionRow {
             session: SessionId(n),
             address: [192, 0, 2, 1].into(),
             tls: Some(true),
-            account: Some("a".repeat(255)),
+            account: Some("a".repeat(if n.is_multiple_of(10) { 16_000 } else { 255 })),
             connected: Duration::from_secs(n),
             status: "s".repeat(400),
             running: None,
@@ -312,7 +379,7 @@ mod tests {
         for reply in replies {
             let mut bytes = Default::default();
             roost_ipc::Message::encode(&reply, &mut bytes).unwrap();
-            assert!(bytes.len() < 48 << 10, "{}", bytes.len());
+            assert!(bytes.len() <= 40 << 10, "{}", bytes.len());
             let ControlReply::Sessions(part) = reply else {
                 panic!("{reply:?}");
             };

@@ -15,6 +15,7 @@ use crate::registry::Offered;
 use crate::roles::Role;
 use roost_ipc::{Grant, Refusal, Session, SupervisorToWorker, WorkerToSupervisor};
 use roost_os::identity::Credentials;
+use roost_types::SessionId;
 
 /// How long a worker that was let go may take to end.
 const STOP_TIME: Duration = Duration::from_secs(5);
@@ -162,6 +163,24 @@ impl Supervisor {
             Some(worker) if worker.pending.len() < MAX_PENDING => worker.pending.push_back(wanted),
             _ => self.turn_away(&wanted, Refusal::Unavailable),
         }
+    }
+
+    /// Takes away logins that wait for a worker; returns their numbers.
+    pub(super) fn take_waiting(
+        &mut self,
+        is_meant: impl Fn(SessionId, &Grant) -> bool,
+    ) -> Vec<SessionId> {
+        let mut taken = Vec::new();
+        for worker in self.workers.values_mut() {
+            worker.pending.retain(|wanted| match wanted {
+                Wanted::Login(grant, _) if is_meant(grant.session, grant) => {
+                    taken.push(grant.session);
+                    false
+                }
+                Wanted::Login(..) | Wanted::Link(_) => true,
+            });
+        }
+        taken
     }
 
     /// There is no worker for it.

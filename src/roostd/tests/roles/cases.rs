@@ -3,14 +3,14 @@
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use roost_ipc::{BlockingChannel, ControlReply, ControlRequest, Maintenance, Task};
+use roost_ipc::{BlockingChannel, ControlReply, ControlRequest, Maintenance, Target, Task};
 use roost_os::UserId;
 
 use crate::host::{Client, Host, connect, free_address, until};
 
 type Case = (&'static str, fn(&mut Host));
 
-const CASES: [Case; 19] = [
+const CASES: [Case; 20] = [
     ("a login reaches its worker and is logged", login),
     (
         "a handover without a grant is refused",
@@ -28,6 +28,7 @@ const CASES: [Case; 19] = [
     ("an idle worker ends and loses no login", idle_worker),
     ("local programs are heard for their own mail", control),
     ("sessions are shown by what their own workers say", who),
+    ("a login that waits for a worker is ended", kick_waiting),
     ("a session opens links, which end with it", links),
     ("links have their limit and their end", link_limits),
     ("no worker speaks for others", forgery),
@@ -262,6 +263,40 @@ fn idle_worker(host: &mut Host) {
         host.pids("roost-worker").is_empty().then_some(())
     });
     assert!(!host.log().contains("ended: signal"));
+}
+
+/// While a worker that was let go does not end, a login waits for the next.
+fn kick_waiting(host: &mut Host) {
+    host.reconfigure("\n[limits]\nworker_idle = 20ms\n");
+    let ask = |request| {
+        let socket = roost_os::local::connect(&host.control()).unwrap();
+        let mut channel = BlockingChannel::<ControlRequest, ControlReply>::new(socket).unwrap();
+        channel.send(&request, &[]).unwrap();
+        channel.recv().unwrap().map(|(reply, _)| reply)
+    };
+    let mut first = host.login("alice");
+    assert_eq!(said(&mut first, "ping"), "ping");
+    first.say("hang");
+    first.say("quit");
+    assert_eq!(first.line(), "");
+    until("the worker is let go", || {
+        let request = ControlRequest::Maintain(Maintenance {
+            task: Task::Reindex,
+            uid: roost_os::identity::current_user(),
+            maildir: "/nowhere".into(),
+            mailboxes: vec![],
+            acl: None,
+            property: None,
+        });
+        (ask(request) == Some(ControlReply::NotServed)).then_some(())
+    });
+    let mut second = host.connect("login alice");
+    until("the login is ended", || {
+        let account = "alice".to_owned();
+        let request = ControlRequest::Kick(Target::Account { account });
+        (ask(request) == Some(ControlReply::Kicked(1))).then_some(())
+    });
+    assert_eq!(second.line(), "NO Unavailable");
 }
 
 fn said(client: &mut Client, line: &str) -> String {

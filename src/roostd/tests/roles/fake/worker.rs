@@ -115,6 +115,7 @@ pub fn run() {
                             let mut asker = Sender::new(fds.remove(0)).unwrap();
                             asker.send(&ControlReply::Done, &[]).await.unwrap();
                         }
+                        Some((SupervisorToWorker::Stop, _)) if HANGS.load(Ordering::Relaxed) => {}
                         Some((SupervisorToWorker::Stop, _)) | None => return,
                     },
                     Some(report) = inbox.recv() => {

@@ -1,7 +1,9 @@
 //! What a session is doing, to be looked at from outside while it works.
 //!
-//! What must stay true: a command costs a store when it begins and one when it
-//! ends, and nobody waits for whoever looks.
+//! What must stay true: a command costs a look at the clock and a store when it
+//! begins, and a store when it ends. One that changes what is selected also
+//! puts the name behind a lock, which whoever looks holds for no longer than a
+//! copy of it takes.
 
 use roost_imap::CommandKind;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

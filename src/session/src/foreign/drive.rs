@@ -41,6 +41,12 @@ impl Session {
 
     /// The answer to [`Ask::Link`].
     pub fn linked(&mut self, result: Result<LinkId, LinkError>, out: &mut Vec<u8>) -> Progress {
+        let progress = self.answered_link(result, out);
+        self.pauses();
+        progress
+    }
+
+    fn answered_link(&mut self, result: Result<LinkId, LinkError>, out: &mut Vec<u8>) -> Progress {
         let (shown, ask) = match self.asks() {
             Some(ask @ Ask::Link { shown, alias }) => {
                 let shown = alias.as_ref().map_or(shown, |alias| &alias.name);
@@ -60,10 +66,12 @@ impl Session {
     /// The answer to [`Ask::Shares`]: accounts as the client would write them,
     /// `~` included, sorted.
     pub fn shares(&mut self, accounts: Vec<String>, out: &mut Vec<u8>) -> Progress {
-        match self.asks() {
+        let progress = match self.asks() {
             Some(Ask::Shares) => self.event(Event::Shares(accounts), out),
             _ => self.waits(),
-        }
+        };
+        self.pauses();
+        progress
     }
 
     /// The link that has to be heard: at [`Progress::Relay`] nothing goes on
@@ -116,6 +124,12 @@ impl Session {
     /// Takes octets that came over a link: at most 64 KiB at once, and only
     /// while the client takes what is appended.
     pub fn relayed(&mut self, id: LinkId, bytes: &[u8], out: &mut Vec<u8>) -> Progress {
+        let progress = self.hear(id, bytes, out);
+        self.pauses();
+        progress
+    }
+
+    fn hear(&mut self, id: LinkId, bytes: &[u8], out: &mut Vec<u8>) -> Progress {
         let Some(link) = self.links_mut().get(id) else {
             return self.waits();
         };
@@ -146,10 +160,12 @@ impl Session {
 
     /// A link has ended. What had come before has been handed over.
     pub fn link_lost(&mut self, id: LinkId, out: &mut Vec<u8>) -> Progress {
-        match self.links_mut().remove(id) {
+        let progress = match self.links_mut().remove(id) {
             Some(link) => self.lose(&link, out),
             None => self.waits(),
-        }
+        };
+        self.pauses();
+        progress
     }
 
     /// There is no more to be had of a link that is not there any more.
@@ -190,7 +206,7 @@ impl Session {
         match relaying.wait {
             Wait::Step => self.event(Event::Go, out),
             Wait::Written if self.link_to_write().is_none() => self.event(Event::Go, out),
-            Wait::Link(id) => self.relayed(id, &[], out),
+            Wait::Link(id) => self.hear(id, &[], out),
             _ => self.waits(),
         }
     }

@@ -31,7 +31,7 @@ impl Session {
 
     /// Has those who watch know of the end of a command, and of a mailbox that
     /// it has opened or closed.
-    fn pauses(&mut self) {
+    pub(crate) fn pauses(&mut self) {
         if !matches!(self.phase, Phase::Ready | Phase::Ended(_)) {
             return;
         }
@@ -120,11 +120,11 @@ impl Session {
                 mut silence,
             } => {
                 match self.renew_rights_amid(job.mid_response(), out) {
-                    Ok(Standing::Same) => {}
-                    Ok(Standing::PutOut) => {
+                    Ok(Standing::PutOut) if self.out_of_place(kind).is_some() => {
                         drop(job);
                         return self.failed(tag, kind, &rights::put_out(), out);
                     }
+                    Ok(_) => {}
                     Err(fatal) => return self.fatal(fatal, out),
                 }
                 let before = out.len();

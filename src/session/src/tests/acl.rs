@@ -417,6 +417,23 @@ fn who_loses_the_right_while_reading_reads_no_further() {
 }
 
 #[test]
+fn a_command_that_needs_no_mailbox_goes_on_without() {
+    let site = Site::new();
+    site.alice(&["CREATE Team", "SETACL Team bob lr"]);
+    site.alice(&["CREATE Other", "SETACL Other bob lr"]);
+    let mut bob = site.asker("bob");
+    bob.say(&format!("a SELECT {}", of("Team")));
+    let list = format!("a LIST \"\" {}", of("Oth%"));
+    let answer = bob.say_while(&list, || site.alice(&["DELETEACL Team bob"]));
+    let lines = [
+        "* OK [CLOSED] Mailbox may not be read any more",
+        "* LIST (\\HasNoChildren) \"/\" ~alice/Other",
+        "a OK List completed",
+    ];
+    compare("LIST", &answer, &lines);
+}
+
+#[test]
 fn an_editor_can_take_rights_too() {
     let site = Site::new();
     site.alice(&["CREATE Team", "SETACL Team bob lr"]);

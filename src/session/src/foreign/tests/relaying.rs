@@ -47,6 +47,34 @@ fn a_mailbox_of_another_account() {
     client.expect("m LOGOUT", &["* BYE Logging out", "m OK Logout completed"]);
 }
 
+#[test]
+fn who_looks_sees_what_is_done_there() {
+    let world = World::new();
+    share(&world.bob, "Team");
+    world.bob.client().fill("Team", 1);
+    let mut client = world.client();
+    let status = |client: &super::Asking<'_>| client.session.activity().look().status;
+    client.say("a STATUS ~bob/Team (MESSAGES)");
+    assert_eq!(status(&client), "Authenticated");
+    client.say("a STATUS ~nobody/Team (MESSAGES)");
+    assert_eq!(status(&client), "Authenticated");
+    client.say("a SELECT ~bob/Team");
+    assert_eq!(status(&client), "Selected ~bob/Team");
+    client.say("a FETCH 1 (FLAGS)");
+    assert_eq!(status(&client), "Selected ~bob/Team");
+    client.say("a LIST \"\" ~*");
+    assert_eq!(status(&client), "Selected ~bob/Team");
+    client.breaks_after = Some(5);
+    client.say("a STATUS ~bob/Team (MESSAGES)");
+    assert_eq!(status(&client), "Selected ~bob/Team");
+    client.say("a SELECT ~bob/Team");
+    // Between commands.
+    world.bob.client().say("a SETACL Team alice l");
+    let closed = client.wake();
+    assert!(closed.starts_with("* OK [CLOSED]"), "{closed}");
+    assert_eq!(status(&client), "Authenticated");
+}
+
 /// Bob's mailboxes are shared with nobody here.
 #[test]
 fn an_account_that_shares_nothing_is_as_one_that_is_not() {

@@ -64,30 +64,40 @@ fn own(
         None => rest.system.is_empty() && rest.keywords.is_empty(),
     };
     let mailbox = selected.mailbox();
-    let picture = mailbox.refresh().map_err(deleted)?;
-    let newer: UidSet = match change.unchanged_since {
-        Some(limit) => {
-            let (told, now) = (selected.view().snapshot(), reader.picture(&picture));
-            let newer = |uid: &Uid| seen_changed(*uid, told, &now, limit);
-            uids.iter().filter(newer).collect()
+    mailbox.refresh().map_err(deleted)?;
+    let store = || {
+        let picture = mailbox.snapshot();
+        let newer: UidSet = match change.unchanged_since {
+            Some(limit) => {
+                let (told, now) = (selected.view().snapshot(), reader.picture(&picture));
+                let newer = |uid: &Uid| seen_changed(*uid, told, &now, limit);
+                uids.iter().filter(newer).collect()
+            }
+            None => UidSet::new(),
+        };
+        let wanted = uids.difference(&newer);
+        let mut outcome = match only_seen {
+            false => shared(selected, &wanted, &rest)?,
+            true => FlagOutcome {
+                missing: (wanted.iter().filter(|uid| picture.row_of(*uid).is_none())).collect(),
+                modified: UidSet::new(),
+                snapshot: picture,
+            },
+        };
+        let mut not = outcome.missing.clone();
+        not.extend_set(&outcome.modified);
+        outcome.modified.extend_set(&newer);
+        Ok((wanted.difference(&not), outcome))
+    };
+    match change.unchanged_since {
+        // Another session of the client's may be changing it just now.
+        Some(_) => mailbox.mark_those_seen(reader, seen, store),
+        None => {
+            let (uids, outcome) = store()?;
+            mailbox.mark_seen(reader, &uids, seen).map_err(deleted)?;
+            Ok(outcome)
         }
-        None => UidSet::new(),
-    };
-    let wanted = uids.difference(&newer);
-    let mut outcome = match only_seen {
-        false => shared(selected, &wanted, &rest)?,
-        true => FlagOutcome {
-            missing: (wanted.iter().filter(|uid| picture.row_of(*uid).is_none())).collect(),
-            modified: UidSet::new(),
-            snapshot: picture,
-        },
-    };
-    let mut not = outcome.missing.clone();
-    not.extend_set(&outcome.modified);
-    let marked = mailbox.mark_seen(reader, &wanted.difference(&not), seen);
-    marked.map_err(deleted)?;
-    outcome.modified.extend_set(&newer);
-    Ok(outcome)
+    }
 }
 
 /// Whether the client's own `\Seen` may be other than it knows.

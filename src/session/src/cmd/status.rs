@@ -43,7 +43,7 @@ struct Asking {
 
 impl Asking {
     fn tell(&self, session: &Session, status: Status, out: &mut Vec<u8>) -> Result<Reply, Error> {
-        let values = values(session, &self.name, status)?;
+        let values = values(session, &self.name, self.items, status)?;
         write::status(out, &self.shown, self.items, &values, session.dialect());
         Ok(Reply::ok("Status completed"))
     }
@@ -84,9 +84,10 @@ pub(super) fn ask(
 pub(super) fn values(
     session: &Session,
     name: &MailboxName,
+    items: StatusItems,
     mut status: Status,
 ) -> Result<StatusValues, Error> {
-    if session.reads_for_itself() {
+    if session.reads_for_itself() && depends_on_seen(items) {
         for_reader(session, name, session.sight_of(name), &mut status)?;
     }
     let sizes = status.sizes.unwrap_or_default();
@@ -106,6 +107,17 @@ pub(super) fn values(
         internal_size: sizes.stored,
         oldest: more.oldest,
         unseen_media: more.unseen_media,
+    })
+}
+
+/// Whether it matters to any of these what the client has seen.
+fn depends_on_seen(items: StatusItems) -> bool {
+    let mut items = items.iter();
+    items.any(|item| {
+        matches!(
+            item,
+            StatusItem::Unseen | StatusItem::HighestModSeq | StatusItem::UnseenMedia
+        )
     })
 }
 

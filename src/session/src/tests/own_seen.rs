@@ -244,6 +244,50 @@ fn what_is_locked_stays_and_the_owner_is_no_reader() {
 }
 
 #[test]
+fn what_it_makes_no_difference_to_is_told_without_a_look_at_it() {
+    let site = site();
+    let file = site.dir.path().join("Maildir/.Team/roost-seen");
+    std::fs::create_dir(file).unwrap();
+    let mut bob = site.asker("bob");
+    bob.expect(
+        "a STATUS ~alice/Team (MESSAGES UIDNEXT SIZE)",
+        &["* STATUS ~alice/Team (MESSAGES 4 ...", "a OK ..."],
+    );
+    bob.expect("a STATUS ~alice/Team (MESSAGES UNSEEN)", &["a NO ..."]);
+}
+
+/// Of two who know the same of a message one changes it, and the other hears so.
+#[test]
+fn a_condition_holds_for_two_at_once() {
+    let site = site();
+    let mut both = [selected(&site, "bob"), selected(&site, "bob")];
+    for _ in 0..100 {
+        let since = both.each_mut().map(|client| {
+            client.say("n NOOP");
+            modseq(&client.say("m FETCH 2 (MODSEQ)"))
+        });
+        assert_eq!(since[0], since[1]);
+        let seen = both[0].say("f FETCH 2 (FLAGS)").contains("\\Seen");
+        let sign = if seen { '-' } else { '+' };
+        let store = format!(
+            "s STORE 2 (UNCHANGEDSINCE {}) {sign}FLAGS (\\Seen)",
+            since[0]
+        );
+        let start = std::sync::Barrier::new(2);
+        let modified = std::thread::scope(|scope| {
+            let threads = both.each_mut().map(|client| {
+                scope.spawn(|| {
+                    start.wait();
+                    client.say(&store).contains("[MODIFIED 2]")
+                })
+            });
+            threads.map(|thread| thread.join().unwrap())
+        });
+        assert_ne!(modified[0], modified[1]);
+    }
+}
+
+#[test]
 fn messages_that_go_take_their_marks_with_them() {
     let site = site();
     let mut bob = selected(&site, "bob");

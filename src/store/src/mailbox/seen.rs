@@ -11,6 +11,9 @@ use std::sync::{Arc, Weak};
 /// More ranges than this are looked at again when they have doubled.
 const FEW_RANGES: usize = 64;
 
+/// A change is written down so often while the mailbox goes on changing.
+const TRIES: u32 = 3;
+
 /// The file, and the readers of whom there are sessions.
 #[derive(Default)]
 pub(super) struct Readers {
@@ -42,30 +45,65 @@ impl Mailbox {
     /// Marks messages as seen by a reader, or as not seen by it. Its sessions
     /// are woken.
     pub fn mark_seen(&self, reader: &Reader, uids: &UidSet, seen: bool) -> Result<(), Error> {
+        self.mark_those_seen(reader, seen, || Ok((uids.clone(), ())))
+    }
+
+    /// The same for the messages that `choose` finds, while nobody else marks
+    /// any in this mailbox; what else it has found.
+    pub fn mark_those_seen<T, E: From<Error>>(
+        &self,
+        reader: &Reader,
+        seen: bool,
+        choose: impl FnOnce() -> Result<(UidSet, T), E>,
+    ) -> Result<T, E> {
         let mut readers = lock(&self.readers);
         self.read_readers(&mut readers)?;
-        let uids = reader.those(uids, !seen);
+        let (uids, found) = choose()?;
+        let uids = reader.those(&uids, !seen);
         if uids.is_empty() {
-            return Ok(());
+            return Ok(found);
         }
-        {
-            // No other change may get a number meanwhile.
-            let core = self.core();
-            let Readers { file, simple, .. } = &mut *readers;
-            let Some(file) = file else {
-                return Ok(());
-            };
-            if reader.ranges() > FEW_RANGES.max(*simple * 2) {
-                file.restate(&reader.name, reader.restate(&core.snapshot));
-                *simple = reader.ranges();
-            }
-            let before = core.snapshot.highest_modseq().0.max(reader.highest());
-            let modseq = next_modseq_of_reader(before);
-            file.mark(&reader.name, (&uids, seen, modseq), self.options.fsync)?;
-            reader.change(&uids, seen, modseq);
-        }
+        self.note_seen(&mut readers, reader, (&uids, seen))?;
         drop(readers);
         self.wake();
+        Ok(found)
+    }
+
+    /// Writes a change down before anybody sees it. No other change may be seen
+    /// before it that has a higher number: then it gets another one and is
+    /// written down again, for nobody waits for the disk meanwhile.
+    fn note_seen(
+        &self,
+        readers: &mut Readers,
+        reader: &Reader,
+        (uids, seen): (&UidSet, bool),
+    ) -> Result<(), Error> {
+        let Readers { file, simple, .. } = readers;
+        let Some(file) = file else {
+            return Ok(());
+        };
+        if reader.ranges() > FEW_RANGES.max(*simple * 2) {
+            file.restate(&reader.name, reader.restate(&self.snapshot()));
+            *simple = reader.ranges();
+        }
+        let mut core = self.core();
+        for tries in 1..=TRIES {
+            let before = core.snapshot.highest_modseq().0.max(reader.highest());
+            let modseq = next_modseq_of_reader(before);
+            let held = match tries == TRIES {
+                true => Some(core),
+                false => {
+                    drop(core);
+                    None
+                }
+            };
+            file.mark(&reader.name, (uids, seen, modseq), self.options.fsync)?;
+            core = held.unwrap_or_else(|| self.core());
+            if core.snapshot.highest_modseq().0 < modseq {
+                reader.change(uids, seen, modseq);
+                break;
+            }
+        }
         Ok(())
     }
 

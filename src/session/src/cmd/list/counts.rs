@@ -61,7 +61,9 @@ impl Listing {
         };
         let counts = asked.and_then(|asked| match asked {
             Asked::Looking(looking) => Ok(Counts::Looking(looking)),
-            Asked::Told(told) => status::values(session, &folder.name, told).map(Counts::Known),
+            Asked::Told(told) => {
+                status::values(session, &folder.name, items, told).map(Counts::Known)
+            }
         });
         match counts {
             Err(Error::Refused { .. }) => Ok(Counts::None),

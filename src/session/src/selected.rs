@@ -229,7 +229,7 @@ impl Selected {
             return shown;
         }
         // What was passed earlier comes back again each time.
-        shown.without(&old.came_back(&shown))
+        self.mailbox.shown_without(&shown, &old.came_back(&shown))
     }
 
     /// Changes what the client is told; what it has missed so far is to be

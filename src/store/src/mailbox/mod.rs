@@ -169,6 +169,12 @@ impl Mailbox {
         }
     }
 
+    /// What is shown, without these messages. Those who lack the same share
+    /// it. May read the index.
+    pub fn shown_without(&self, shown: &Arc<Snapshot>, uids: &UidSet) -> Arc<Snapshot> {
+        lock(&self.sights).without(shown, uids)
+    }
+
     /// Brings the picture up to date with the disk: two stats when nothing
     /// has changed. `Error::NoSuchMailbox` once it has been deleted.
     pub fn refresh(&self) -> Result<Arc<Snapshot>, Error> {

@@ -17,7 +17,7 @@ use super::hot::HotRow;
 use super::keywords::KeywordTable;
 use super::{Parts, Snapshot};
 use roost_types::{Keyword, Uid, UidSet};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 /// Keywords that decide what is shown, as bits.
 pub(super) const SERVICE: u8 = 1;
@@ -80,7 +80,19 @@ struct Made {
 
 /// The pictures made last of one mailbox.
 #[derive(Debug, Default)]
-pub(crate) struct Sights([Option<Made>; 3]);
+pub(crate) struct Sights {
+    made: [Option<Made>; 3],
+    lacking: Option<Lacking>,
+}
+
+/// A picture without messages that have come back to those who see more of
+/// them; kept by those alone who look at it.
+#[derive(Debug)]
+struct Lacking {
+    of: Weak<Snapshot>,
+    uids: UidSet,
+    rest: Weak<Snapshot>,
+}
 
 impl Snapshot {
     /// The messages that are there and not shown here.
@@ -100,7 +112,7 @@ impl Snapshot {
 
     /// The same picture without these messages.
     #[must_use]
-    pub fn without(self: &Arc<Self>, uids: &UidSet) -> Arc<Self> {
+    pub(crate) fn without(self: &Arc<Self>, uids: &UidSet) -> Arc<Self> {
         let Some((min, max)) = uids.min().zip(uids.max()) else {
             return Arc::clone(self);
         };
@@ -152,7 +164,7 @@ impl Sights {
         let Some(at) = usize::from(leaves_out).checked_sub(1) else {
             return Arc::clone(whole);
         };
-        let Some(slot) = self.0.get_mut(at) else {
+        let Some(slot) = self.made.get_mut(at) else {
             return Arc::clone(whole);
         };
         if let Some(made) = slot
@@ -165,6 +177,27 @@ impl Sights {
         // Somebody slower may ask for an older one; the next will for a newer.
         *slot = Some(made);
         shown
+    }
+
+    /// [`Snapshot::without`], once for all who have not seen the same.
+    pub fn without(&mut self, shown: &Arc<Snapshot>, uids: &UidSet) -> Arc<Snapshot> {
+        if uids.is_empty() {
+            return Arc::clone(shown);
+        }
+        if let Some(last) = &self.lacking
+            && std::ptr::eq(last.of.as_ptr(), Arc::as_ptr(shown))
+            && last.uids == *uids
+            && let Some(rest) = last.rest.upgrade()
+        {
+            return rest;
+        }
+        let rest = shown.without(uids);
+        self.lacking = Some(Lacking {
+            of: Arc::downgrade(shown),
+            uids: uids.clone(),
+            rest: Arc::downgrade(&rest),
+        });
+        rest
     }
 }
 

@@ -118,6 +118,13 @@ fn pictures_of_what_is_shown_share_all_but_what_is_not() {
     assert_eq!(without.left_out(), &came);
     assert_eq!(Snapshot::diff(&shown, &without).added, 0);
     assert!(Arc::ptr_eq(&back, &back.without(&UidSet::new())));
+    // Those who have not seen the same share it.
+    let shared = sights.without(&back, &came);
+    assert_eq!(shared.left_out(), &came);
+    assert!(Arc::ptr_eq(&shared, &sights.without(&back, &came)));
+    let less = UidSet::range(uid(1), uid(2));
+    assert_eq!(sights.without(&back, &less).left_out(), &less);
+    assert!(Arc::ptr_eq(&back, &sights.without(&back, &UidSet::new())));
 }
 
 #[test]

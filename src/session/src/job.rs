@@ -6,6 +6,7 @@ use roost_imap::ResponseCode;
 use roost_imap::write::Status;
 use roost_types::{Uid, UidSet};
 use std::borrow::Cow;
+use std::time::Duration;
 
 /// A step ends soon after it has appended so many octets.
 pub const STEP_OCTETS: usize = 64 << 10;
@@ -76,6 +77,48 @@ impl Reply {
     }
 }
 
+/// How many messages a step takes that works faster the more there are: so many
+/// that, where the disk is slow, the client still hears in time that the
+/// command runs.
+#[derive(Debug)]
+pub struct Pace {
+    most: u64,
+    /// How long a step may last.
+    aim: Option<Duration>,
+    next: u64,
+}
+
+impl Pace {
+    /// The first step, by which the next are measured.
+    const FIRST: u64 = 500;
+    const LEAST: u64 = 100;
+
+    /// At most `most` messages, and a fourth of `interval`, in which a sign of
+    /// life is due.
+    pub fn new(most: u64, interval: Option<Duration>) -> Self {
+        Self {
+            most,
+            aim: interval.map(|interval| interval / 4),
+            next: interval.map_or(most, |_| most.min(Self::FIRST)),
+        }
+    }
+
+    /// For the next step.
+    pub fn messages(&self) -> u64 {
+        self.next
+    }
+
+    /// A step with so many has lasted so long.
+    pub fn took(&mut self, messages: u64, time: Duration) {
+        let Some(aim) = self.aim else {
+            return;
+        };
+        let (aim, time) = (aim.as_micros(), time.as_micros().max(1));
+        let next = u64::try_from(u128::from(messages) * aim / time).unwrap_or(u64::MAX);
+        self.next = next.clamp(Self::LEAST.min(self.most), self.most);
+    }
+}
+
 /// The UIDs of a set, in pieces that one step can deal with.
 pub struct UidPieces {
     ranges: std::vec::IntoIter<(Uid, Uid)>,
@@ -120,6 +163,25 @@ impl UidPieces {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn steps_are_long_where_the_disk_is_fast() {
+        let ten = Some(Duration::from_secs(10));
+        let mut pace = Pace::new(10_000, ten);
+        assert_eq!(pace.messages(), 500);
+        pace.took(500, Duration::from_millis(50));
+        assert_eq!(pace.messages(), 10_000);
+        pace.took(10_000, Duration::from_secs(50));
+        assert_eq!(pace.messages(), 500);
+        pace.took(500, Duration::from_secs(50));
+        assert_eq!(pace.messages(), 100);
+        pace.took(3, Duration::ZERO);
+        assert_eq!(pace.messages(), 10_000);
+        let mut pace = Pace::new(2, Some(Duration::ZERO));
+        pace.took(2, Duration::from_secs(1));
+        assert_eq!(pace.messages(), 2);
+        assert_eq!(Pace::new(10_000, None).messages(), 10_000);
+    }
 
     #[test]
     fn pieces_are_full_and_in_order() {

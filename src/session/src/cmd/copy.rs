@@ -6,7 +6,7 @@ use super::append::destination;
 use super::encrypted;
 use super::store::READ_ONLY;
 use crate::error::Error;
-use crate::job::{Job, Reply, Step, UidPieces};
+use crate::job::{Job, Pace, Reply, Step, UidPieces};
 use crate::rights;
 use crate::session::Session;
 use roost_imap::ResponseCode;
@@ -15,12 +15,13 @@ use roost_imap::write::{self, Status};
 use roost_store::{CopyMode, CopyOutcome, Error as StoreError, Mailbox, Within};
 use roost_types::{Uid, UidSet, UidValidity};
 use std::sync::Arc;
+use std::time::Instant;
 
-/// Messages moved in one step. Each step waits for the disk and makes a new
-/// picture of both mailboxes, so they are many.
+/// Messages moved in one step, at most. Each step waits for the disk and makes
+/// a new picture of both mailboxes, so they are many.
 const STEP_MOVED: u64 = 5000;
 
-/// Messages copied in one step, since each takes most of a kilobyte until its
+/// Messages copied in one step, at most, since each takes most of a kilobyte until its
 /// step is done. In tests a few are many.
 const STEP_COPIED: u64 = if cfg!(test) { 2 } else { 10_000 };
 
@@ -48,6 +49,13 @@ pub(super) fn start(session: &Session, args: &CopyArgs, mode: CopyMode) -> Resul
         by_uid: args.uid,
         pairs: Vec::new(),
         uid_validity: None,
+        pace: Pace::new(
+            match mode {
+                CopyMode::Copy => STEP_COPIED,
+                CopyMode::Move => STEP_MOVED,
+            },
+            session.settings.running_interval,
+        ),
     };
     Ok(Started::Job(match mode {
         CopyMode::Copy => Box::new(Copy {
@@ -92,6 +100,7 @@ struct Bringing {
     /// Old and new UIDs so far.
     pairs: Vec<(Uid, Uid)>,
     uid_validity: Option<UidValidity>,
+    pace: Pace,
 }
 
 impl Bringing {
@@ -102,6 +111,7 @@ impl Bringing {
         uids: &UidSet,
         mode: CopyMode,
     ) -> Result<UidSet, Error> {
+        let begun = Instant::now();
         let before = session.before_adding(&self.to);
         let from = session.selected()?.mailbox();
         let copied = from.copy_within(uids, &self.to, mode, self.within);
@@ -118,6 +128,7 @@ impl Bringing {
             self.pairs.clear();
         }
         self.pairs.extend(pairs);
+        self.pace.took(uids.len(), begun.elapsed());
         Ok(missing)
     }
 
@@ -150,7 +161,7 @@ struct Copy {
 impl Copy {
     fn go_on(&mut self, session: &mut Session) -> Result<Step, Error> {
         if self.piece.is_empty() {
-            let Some(piece) = self.pieces.next(STEP_COPIED) else {
+            let Some(piece) = self.pieces.next(self.bringing.pace.messages()) else {
                 return self.finish();
             };
             (self.piece, self.tries) = (piece, TRIES);
@@ -237,7 +248,7 @@ impl Move {
 
 impl Job for Move {
     fn step(&mut self, session: &mut Session, out: &mut Vec<u8>) -> Result<Step, Error> {
-        let Some(uids) = self.pieces.next(STEP_MOVED) else {
+        let Some(uids) = self.pieces.next(self.bringing.pace.messages()) else {
             return match self.tell(out) {
                 true => Ok(Step::Done(Reply::ok("Move completed"))),
                 false if self.total == 0 => Ok(Step::Done(Reply::ok("No messages to move"))),

@@ -4,8 +4,7 @@
 
 use super::fetching::{self, Removed, Removing};
 use super::reader::Text;
-use super::sending::{self, STEP};
-use super::{Event, Next, Task, Turn, lost};
+use super::{Event, Next, STEP, Task, Turn, lost, sending};
 use crate::error::Error;
 use crate::job::{Reply, UidPieces};
 use crate::link::LinkId;
@@ -31,6 +30,9 @@ pub(super) struct Across {
     /// How many there are to be, where that is known.
     expected: Option<u64>,
     left: UidPieces,
+    /// How many have gone in all, and of how many.
+    gone: u64,
+    total: Option<u64>,
     /// Those that have been sent with the APPEND under way.
     sent: Vec<Uid>,
     /// Those of them that were marked as deleted.
@@ -76,6 +78,8 @@ impl Across {
             found: Vec::new(),
             expected: None,
             left: UidPieces::new(&UidSet::new()),
+            gone: 0,
+            total: None,
             sent: Vec::new(),
             marked: UidSet::new(),
             within: false,
@@ -111,6 +115,7 @@ impl Across {
         self.found = Vec::new();
         sending::check(self.mode, uids.len())?;
         self.left = UidPieces::new(&uids);
+        self.total = Some(uids.len());
         let to = turn.link(&self.to).map_err(|_| lost())?;
         self.stage = Stage::Probes(to);
         sending::begin(turn, to, &self.args.mailbox)?;
@@ -182,6 +187,7 @@ impl Across {
         let flags = (message.flags.system, &*message.flags.keywords, short_mdn);
         sending::message(turn.output(to)?, flags, message.date, message.size, first);
         self.sent.push(message.uid);
+        self.gone += 1;
         if message.flags.system.contains(SystemFlags::DELETED) {
             self.marked.insert(message.uid);
         }
@@ -330,5 +336,9 @@ impl Task for Across {
             Event::Tagged(id, status, line) => self.answered(turn, id, status, line),
             other => turn.usual(&other),
         }
+    }
+
+    fn progress(&self) -> Option<(u64, Option<u64>)> {
+        Some((self.gone, self.total))
     }
 }

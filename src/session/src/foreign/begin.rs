@@ -142,7 +142,8 @@ impl Session {
                 let needed = rights::needs(kind).named;
                 self.permit(&name, needed).map_err(rights::destination)?;
                 let to = cmd::append::destination(self, &args.mailbox)?;
-                Box::new(Incoming::new(from, args, mode, to))
+                let within = rights::flags(self.rights(&name));
+                Box::new(Incoming::new(from, args, mode, (to, within)))
             }
             Place::Across(to) => Box::new(Across::new(from, to, args, mode)),
             Place::Out(shown) => {

@@ -1,7 +1,7 @@
 //! What COPY and MOVE out of a mailbox of another account have in common: the
 //! messages are fetched, and for MOVE expunged there when they are safe.
 
-use super::{Next, Turn};
+use super::{Next, STEP, Turn};
 use crate::error::Error;
 use crate::job::{Reply, UidPieces};
 use crate::link::LinkId;
@@ -9,9 +9,6 @@ use crate::session::State;
 use roost_imap::ResponseCode;
 use roost_imap::write::Status;
 use roost_types::UidSet;
-
-/// Messages that are expunged with one command.
-const STEP: u64 = 1000;
 
 /// The FETCH that brings the messages of a set. By number it is answered in
 /// the view that the client knows, since it tells no expunges.
@@ -107,7 +104,7 @@ impl Removing {
 
     /// Begins with the next ones.
     pub fn go(&mut self, turn: &mut Turn<'_>, id: LinkId) -> Result<Removed, Error> {
-        let Some(piece) = self.pieces.next(STEP) else {
+        let Some(piece) = self.pieces.next(STEP as u64) else {
             return Ok(Removed::All);
         };
         self.piece = piece;

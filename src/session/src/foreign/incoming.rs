@@ -1,31 +1,36 @@
-//! COPY and MOVE out of a mailbox of another account into an own one. All
-//! messages are copied or none; those of a MOVE are expunged there when all
-//! are safe here.
+//! COPY and MOVE out of a mailbox of another account into an own one.
+//!
+//! Messages become visible here in steps, but all are copied or none: what has
+//! come before an error goes again. Those of a MOVE are expunged there in steps
+//! when all are safe here. Where that fails before one is gone, the copies go
+//! again, too; later, all of them stay, and the client has been told of them.
 
 use super::fetching::{self, Removing};
-use super::{Event, Next, Task, Turn, lost};
+use super::{Event, Next, STEP, Task, Turn, lost};
 use crate::error::Error;
 use crate::flag_names;
 use crate::job::Reply;
 use crate::link::LinkId;
-use crate::rights;
+use crate::session::State;
 use roost_imap::ResponseCode;
 use roost_imap::command::CopyArgs;
 use roost_imap::parse::{fetched, write_set};
 use roost_imap::write::{self, Status};
-use roost_store::{Append, CopyMode, Mailbox};
-use roost_types::{Keyword, SystemFlags, Uid, UidSet, UidValidity};
+use roost_store::{Append, CopyMode, Mailbox, Within};
+use roost_types::{Keyword, SeqNum, SequenceSet, SystemFlags, Uid, UidSet, UidValidity};
 use std::sync::Arc;
-
-/// Messages that become visible together: each takes some memory until then.
-const STEP: usize = if cfg!(test) { 2 } else { 1000 };
 
 pub(super) struct Incoming {
     shown: String,
     args: CopyArgs,
     mode: CopyMode,
     to: Arc<Mailbox>,
+    /// The flags that may be set here.
+    within: Within,
     append: Option<Append>,
+    /// How many have come, and of how many where that is known.
+    come: u64,
+    expected: Option<u64>,
     /// The message whose octets come.
     current: Option<Uid>,
     /// Those in `append`.
@@ -42,13 +47,21 @@ pub(super) struct Incoming {
 }
 
 impl Incoming {
-    pub fn new(shown: String, args: CopyArgs, mode: CopyMode, to: Arc<Mailbox>) -> Self {
+    pub fn new(
+        shown: String,
+        args: CopyArgs,
+        mode: CopyMode,
+        (to, within): (Arc<Mailbox>, Within),
+    ) -> Self {
         Self {
             shown,
             args,
             mode,
             to,
+            within,
             append: None,
+            come: 0,
+            expected: None,
             current: None,
             waiting: Vec::new(),
             pairs: Vec::new(),
@@ -85,13 +98,13 @@ impl Incoming {
             return Ok(());
         };
         flag_names::settle(&mut message.flags.keywords, false);
-        let within = rights::flags(turn.session.rights(&self.to.name()));
-        let keywords: &[Keyword] = match within.keywords {
+        let keywords: &[Keyword] = match self.within.keywords {
             true => &message.flags.keywords,
             false => &[],
         };
+        let system = message.flags.system & self.within.system;
         self.append()?
-            .begin_message(message.flags.system & within.system, keywords, message.date)
+            .begin_message(system, keywords, message.date)
             .map_err(Error::Destination)?;
         self.current = Some(message.uid);
         if message.flags.system.contains(SystemFlags::DELETED) {
@@ -106,6 +119,7 @@ impl Incoming {
             .finish_message()
             .map_err(Error::Destination)?;
         self.waiting.push(uid);
+        self.come += 1;
         match self.waiting.len() < STEP {
             true => Ok(()),
             false => self.commit(turn),
@@ -205,6 +219,13 @@ impl Incoming {
     }
 }
 
+/// How many messages a set of numbers means in a mailbox of so many. Of UIDs
+/// only the session there knows.
+fn by_number(args: &CopyArgs, exists: u32) -> Option<u64> {
+    let known = !args.uid && args.set != SequenceSet::Saved;
+    known.then(|| args.set.resolve::<SeqNum>(SeqNum::new(exists)).len())
+}
+
 /// Its client may be gone before it is done.
 impl Drop for Incoming {
     fn drop(&mut self) {
@@ -217,6 +238,9 @@ impl Task for Incoming {
         match event {
             Event::Go => match turn.link(&self.shown) {
                 Ok(id) => {
+                    if let State::Foreign(remote) = &turn.session.state {
+                        self.expected = by_number(&self.args, remote.told.exists);
+                    }
                     let mut set = Vec::new();
                     write_set(&mut set, &self.args.set);
                     let command = fetching::command(turn, self.args.uid, &set);
@@ -245,5 +269,9 @@ impl Task for Incoming {
             Event::Tagged(id, status, line) => self.answered(turn, id, status, line),
             other => turn.usual(&other),
         }
+    }
+
+    fn progress(&self) -> Option<(u64, Option<u64>)> {
+        Some((self.come, self.expected))
     }
 }

@@ -52,6 +52,10 @@ use roost_imap::write::{self, Status};
 use roost_imap::{CommandKind, ResponseCode, Tag};
 use roost_types::{Keyword, SystemFlags, UnixTime};
 
+/// Messages that are fetched, added or expunged at once by COPY and MOVE
+/// between accounts: each takes some memory until then.
+const STEP: usize = if cfg!(test) { 2 } else { 1000 };
+
 /// A command that is relayed, as far as it is.
 pub(crate) struct Relaying {
     pub tag: Tag,

@@ -1,7 +1,7 @@
 //! COPY and MOVE of own messages into a mailbox of another account: an APPEND
 //! there, which takes all or none.
 
-use super::{Event, Next, Task, Turn, lost, sending};
+use super::{Event, Next, STEP, Task, Turn, lost, sending};
 use crate::error::Error;
 use crate::job::{Reply, STEP_OCTETS};
 use crate::link::LinkId;
@@ -157,7 +157,7 @@ impl Out {
                 }
                 continue;
             }
-            let full = self.mode == CopyMode::Move && self.sent.len() >= sending::STEP;
+            let full = self.mode == CopyMode::Move && self.sent.len() >= STEP;
             if full || !self.announce(output, false)? {
                 output.extend_from_slice(b"\r\n");
                 return Ok(true);

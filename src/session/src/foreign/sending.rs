@@ -14,8 +14,6 @@ use roost_types::{Keyword, SystemFlags, Uid, UnixTime};
 
 /// Messages of one COPY, which is one APPEND.
 const MOST_COPIED: u64 = if cfg!(test) { 5 } else { 10_000 };
-/// So many are fetched at once, and moved.
-pub(super) const STEP: usize = if cfg!(test) { 2 } else { 1000 };
 
 /// So many messages can be copied with one command, or moved.
 pub(super) fn check(mode: CopyMode, count: u64) -> Result<(), Error> {

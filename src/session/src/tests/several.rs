@@ -291,8 +291,8 @@ fn many_messages_are_moved_in_pieces() {
         moving +=
             u32::from(a.session.activity().look().status == "moving messages" && answer.is_empty());
     }
-    // The command begins, and two pieces are moved.
-    assert_eq!(moving, 3);
+    // The command begins, and two pieces are moved at least.
+    assert!(moving >= 3, "{moving}");
     let answer = String::from_utf8(answer).unwrap();
     assert!(answer.starts_with("* OK [COPYUID "), "{answer:.100}");
     assert!(answer.contains(&format!(" 1:{count} 1:{count}] Moved\r\n")));

@@ -92,8 +92,8 @@ fn from_another_to_here() {
     assert_eq!(
         lines[1..],
         [
-            "* 4 EXPUNGE",
             "* 3 EXPUNGE",
+            "* 2 EXPUNGE",
             "* 2 EXPUNGE",
             "f OK Move completed"
         ]
@@ -261,4 +261,31 @@ fn many_from_another_to_a_third() {
     assert_eq!(count(&world.bob), 0);
     let moved = contents(&world.carol);
     assert_eq!(moved.matches("Subject: m").count(), 6);
+}
+
+#[test]
+fn how_far_it_is_is_told() {
+    let world = World::new();
+    filled(&world, |w| &w.bob, 3);
+    let mut client = world.client();
+    client.session.settings = std::sync::Arc::new(crate::Settings {
+        running_interval: Some(std::time::Duration::ZERO),
+        ..crate::Settings::default()
+    });
+    client.say("a SELECT ~bob/INBOX");
+    let copied = client.say("b COPY 1:3 ~carol/INBOX");
+    assert!(
+        copied.contains("[INPROGRESS (\"b\" 1 3)] Running"),
+        "{copied}"
+    );
+    let copied = client.say("c COPY 1:3 INBOX");
+    assert!(
+        copied.contains("[INPROGRESS (\"c\" 2 3)] Running"),
+        "{copied}"
+    );
+    let copied = client.say("d UID COPY 1:9 INBOX");
+    assert!(
+        copied.contains("[INPROGRESS (\"d\" 2 NIL)] Running"),
+        "{copied}"
+    );
 }

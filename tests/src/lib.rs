@@ -19,5 +19,6 @@ pub mod replay;
 pub mod roost;
 pub mod script;
 pub mod state;
+pub mod syslogd;
 pub mod terminal;
 pub mod tls;

@@ -121,6 +121,8 @@ pub enum Kind {
     Uri,
     /// One word.
     Word,
+    /// One word, or nothing.
+    OptionalWord,
     Text,
 }
 
@@ -191,12 +193,14 @@ pub const KEYS: &[Key] = &[
         "Where roostctl reaches the server. Empty: nowhere."),
     key(Server, "log_level", Kind::Choice(&["failures", "major", "problems", "low-level", "all-info"]), "problems",
         "How much is logged: failures, major, problems, low-level or all-info."),
+    key(Server, "log_style", Kind::Choice(&["roost", "dovecot", "courier"]), "roost",
+        "Whose lines about logins are written: roost, dovecot or courier, for log filters that are there."),
     key(Server, "log_target", Kind::Choice(&["syslog", "stderr"]), "syslog",
         "Where the log goes: syslog or stderr."),
     key(Server, "syslog_facility", Kind::Choice(FACILITIES), "mail",
         "The syslog facility: mail, daemon, auth, authpriv, user, local0 to local7."),
-    key(Server, "syslog_ident", Kind::Word, "roost",
-        "The program's name in syslog. With `dovecot`, fail2ban's filter of that name fits."),
+    key(Server, "syslog_ident", Kind::OptionalWord, "",
+        "The program's name in the log. Empty: by log_style roost, dovecot or imapd."),
     key(Server, "default_domain", Kind::Domain, "",
         "The domain of login names without one. Empty: they stay without."),
     key(Server, "greeting_version", Kind::Bool, "yes",

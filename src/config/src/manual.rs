@@ -80,6 +80,7 @@ fn values(kind: Kind) -> String {
         Kind::Domain => "Op Ar domain".into(),
         Kind::Uri => "Op Ar uri".into(),
         Kind::Word => "Ar word".into(),
+        Kind::OptionalWord => "Op Ar word".into(),
         Kind::Text => "Op Ar text".into(),
     }
 }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use roost_types::{DirectoryEncoding, Fsync, IpNet, LogLevel, SpecialUse};
+use roost_types::{DirectoryEncoding, Fsync, IpNet, LogLevel, LogStyle, SpecialUse};
 
 use crate::error::ConfigError;
 use crate::maildir::MaildirTemplate;
@@ -75,9 +75,11 @@ pub struct Server {
     /// Where local programs reach the server; `None`: nowhere.
     pub control_socket: Option<PathBuf>,
     pub log_level: LogLevel,
+    pub log_style: LogStyle,
     pub log_target: LogTarget,
     pub syslog_facility: Facility,
-    pub syslog_ident: String,
+    /// `None`: as [`LogStyle::ident`] has it.
+    pub syslog_ident: Option<String>,
     pub default_domain: Option<String>,
     pub greeting_version: bool,
     pub greeting_host: bool,

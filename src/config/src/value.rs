@@ -221,6 +221,13 @@ pub(crate) fn word(text: &str, _: Kind) -> Parsed<String> {
     Ok(text.to_owned())
 }
 
+pub(crate) fn optional_word(text: &str, kind: Kind) -> Parsed<Option<String>> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    word(text, kind).map(Some)
+}
+
 /// A host or domain name in ASCII (RFC 1123 §2.1), made small.
 pub(crate) fn domain(text: &str, _: Kind) -> Parsed<Option<String>> {
     if text.is_empty() {

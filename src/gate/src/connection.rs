@@ -55,7 +55,7 @@ pub async fn serve(accepted: Accepted, admitted: Admitted, shared: Arc<Shared>) 
     let endpoints = Endpoints { remote, local };
     let trusted = settings.is_trusted(remote.ip());
     let mut connection = Connection {
-        history: History::new(admitted.slot.id(), endpoints, trusted),
+        history: History::new(settings.log_style, admitted.slot.id(), endpoints, trusted),
         slot: admitted.slot,
         events: admitted.events,
         settings,
@@ -258,7 +258,10 @@ impl Connection {
         write::bye(&mut out, None, "Not logged in");
         say(stream, &out).await;
         let_go(stream).await;
-        Some(Reason::Refused(text))
+        Some(match reason {
+            Refusal::TooManyConnections => Reason::AccountFull,
+            _ => Reason::Refused(text),
+        })
     }
 
     fn keep_slot(&mut self) {

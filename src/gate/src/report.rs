@@ -1,13 +1,12 @@
-//! The lines about connections that end before a login, in the form that log
-//! filters know (`imap-login: Disconnected …`).
-//!
-//! No text of a client's stands in them unescaped.
+//! What a connection before login has to tell the log: failed logins, and how
+//! it ended. The lines themselves are in [`roost_ipc::log::lines`].
 
-use std::fmt::{self, Write};
+use std::fmt;
 use std::time::Instant;
 
-use roost_ipc::log::escape;
-use roost_ipc::{Endpoints, LogLevel, slog};
+use roost_ipc::log::lines::{Connection, Login};
+use roost_ipc::log::session_line;
+use roost_ipc::{Endpoints, LogLevel, LogStyle};
 use roost_types::SessionId;
 
 /// Why a connection ended.
@@ -25,6 +24,8 @@ pub enum Reason {
     /// Bytes behind STARTTLS.
     Injection,
     Handshake(String),
+    /// Logged in, but the account has as many connections as it may.
+    AccountFull,
     /// Logged in, but no worker took the connection.
     Refused(&'static str),
     Io(String),
@@ -43,6 +44,7 @@ impl fmt::Display for Reason {
             Self::Protocol(text) => write!(f, "Protocol error, {text}"),
             Self::Injection => f.write_str("Commands pipelined behind STARTTLS"),
             Self::Handshake(text) => write!(f, "TLS handshake failed, {}", plain(text)),
+            Self::AccountFull => f.write_str("Maximum number of connections exceeded"),
             Self::Refused(text) => f.write_str(text),
             Self::Io(text) => write!(f, "Connection lost, {}", plain(text)),
         }
@@ -57,6 +59,7 @@ fn plain(text: &str) -> String {
 
 /// What is remembered of a connection for its line.
 pub struct History {
+    pub style: LogStyle,
     pub session: SessionId,
     pub endpoints: Endpoints,
     pub since: Instant,
@@ -77,8 +80,9 @@ pub struct History {
 }
 
 impl History {
-    pub fn new(session: SessionId, endpoints: Endpoints, trusted: bool) -> Self {
+    pub fn new(style: LogStyle, session: SessionId, endpoints: Endpoints, trusted: bool) -> Self {
         Self {
+            style,
             session,
             endpoints,
             since: Instant::now(),
@@ -99,77 +103,82 @@ impl History {
         self.failures += 1;
         self.failed_user.clone_from(&self.user);
         self.failed_method = self.method;
+        if let Some(line) = self.connection().failure(self.last_failed()) {
+            session_line(self.session, LogLevel::Failures, &line);
+        }
     }
 
-    /// The line about failed logins. It is what filters look for: no reason
-    /// stands in it.
-    fn failures_line(&self, what: &str) -> String {
-        let secs = self.since.elapsed().as_secs();
-        let count = self.failures;
-        let mut line = format!("imap-login: {what} (auth failed, {count} attempts in {secs} secs)");
-        let fields = self.fields(&mut line, &self.failed_user, self.failed_method);
-        debug_assert!(fields.is_ok());
-        line
+    fn connection(&self) -> Connection<'_> {
+        Connection {
+            style: self.style,
+            session: self.session,
+            endpoints: &self.endpoints,
+            tls: self.tls,
+            secured: self.trusted,
+        }
     }
 
-    /// The whole line.
+    fn last_failed(&self) -> Login<'_> {
+        Login {
+            user: &self.failed_user,
+            method: self.failed_method,
+        }
+    }
+
+    /// The line about failed logins, if there were any and it comes last.
+    fn failures_line(&self, what: &str) -> Option<String> {
+        if self.failures == 0 {
+            return None;
+        }
+        let lasted = self.since.elapsed();
+        let last = self.last_failed();
+        self.connection()
+            .failures(what, self.failures, lasted, last)
+    }
+
+    /// The line about an end without a login.
     fn line(&self, reason: &Reason) -> String {
-        if self.failures > 0 {
-            return self.failures_line("Disconnected");
+        if let Some(line) = self.failures_line("Disconnected") {
+            return line;
         }
-        let secs = self.since.elapsed().as_secs();
-        let mut line = String::from("imap-login: Disconnected");
-        let told = if self.disallowed {
-            write!(line, ": {reason} (tried to use disallowed plaintext auth)")
+        let lasted = self.since.elapsed();
+        let secs = lasted.as_secs();
+        let story = if self.disallowed {
+            "tried to use disallowed plaintext auth".to_owned()
         } else if self.unfinished {
-            write!(
-                line,
-                ": {reason} (client didn't finish SASL auth, waited {secs} secs)"
-            )
+            format!("client didn't finish SASL auth, waited {secs} secs")
+        } else if *reason == Reason::AccountFull {
+            "max_connections_per_user".to_owned()
+        } else if matches!(reason, Reason::Refused(_)) {
+            "internal failure, 1 successful auths".to_owned()
         } else {
-            write!(line, ": {reason} (no auth attempts in {secs} secs)")
+            format!("no auth attempts in {secs} secs")
         };
-        let fields = told.and_then(|()| self.fields(&mut line, &self.user, self.method));
-        // Writing to a String does not fail.
-        debug_assert!(fields.is_ok());
-        line
-    }
-
-    fn fields(&self, line: &mut String, user: &[u8], method: &str) -> fmt::Result {
-        let user = escape(user).to_string().replace(',', "\\x2c");
-        write!(line, ": user=<{user}>")?;
-        if !method.is_empty() {
-            write!(line, ", method={method}")?;
-        }
-        let remote = self.endpoints.remote.ip().to_canonical();
-        let local = self.endpoints.local.ip().to_canonical();
-        write!(line, ", rip={remote}, lip={local}")?;
-        if self.tls {
-            line.push_str(", TLS");
-        } else if self.trusted {
-            line.push_str(", secured");
-        }
-        write!(line, ", session=<{}>", self.session)
+        let last = Login {
+            user: &self.user,
+            method: self.method,
+        };
+        self.connection().aborted(reason, &story, lasted, last)
     }
 
     /// Logs what failed before the login that a worker now has: whoever tries
     /// other accounts and then enters with an own one does not go unseen.
     pub fn log_failures(&self) {
-        if self.failures > 0 {
-            let line = self.failures_line("Aborted login");
-            slog!(self.session, LogLevel::Failures, "{line}");
+        if let Some(line) = self.failures_line("Aborted login") {
+            session_line(self.session, LogLevel::Failures, &line);
         }
     }
 
     /// Logs the end. Failed logins show at every level, so that address
     /// filters work whatever is set.
     pub fn log(&self, reason: &Reason) {
-        let level = if self.failures > 0 || self.disallowed {
+        let told_here = self.failures > 0 && self.style != LogStyle::Courier;
+        let level = if told_here || self.disallowed {
             LogLevel::Failures
         } else {
             LogLevel::Problems
         };
-        slog!(self.session, level, "{}", self.line(reason));
+        session_line(self.session, level, &self.line(reason));
     }
 }
 
@@ -182,7 +191,7 @@ mod tests {
             remote: "[::ffff:192.0.2.7]:4711".parse().unwrap(),
             local: "192.0.2.1:143".parse().unwrap(),
         };
-        let mut h = History::new(SessionId(12), endpoints, false);
+        let mut h = History::new(LogStyle::Roost, SessionId(12), endpoints, false);
         h.tls = true;
         h
     }
@@ -197,12 +206,22 @@ mod tests {
         h.method = "LOGIN";
         assert!(
             h.failures_line("Aborted login")
+                .unwrap()
                 .starts_with("imap-login: Aborted login (auth failed, 1 attempts in 0 secs): ")
         );
         assert_eq!(
             h.line(&Reason::Closed),
             "imap-login: Disconnected (auth failed, 1 attempts in 0 secs): user=<alice>, \
              method=PLAIN, rip=192.0.2.7, lip=192.0.2.1, TLS, session=<IMAP-00012>"
+        );
+    }
+
+    #[test]
+    fn a_login_that_came_to_nothing_is_no_failed_one() {
+        let line = history().line(&Reason::Refused("Too many connections"));
+        assert!(
+            line.contains("(internal failure, 1 successful auths)"),
+            "{line}"
         );
     }
 

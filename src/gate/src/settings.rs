@@ -3,13 +3,14 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use roost_ipc::{GateLimits, GateSetup, Mechanism};
+use roost_ipc::{GateLimits, GateSetup, LogStyle, Mechanism};
 use roost_types::IpNet;
 
 use crate::tls::{Tls, TlsError, TlsMemory};
 
 /// The settings of one setup; a connection keeps those it began with.
 pub struct Settings {
+    pub log_style: LogStyle,
     pub greeting_host: Option<String>,
     pub greeting_version: bool,
     pub tls: Option<Tls>,
@@ -26,6 +27,7 @@ impl Settings {
             None => None,
         };
         Ok(Self {
+            log_style: setup.log_style,
             greeting_host: setup.greeting_host.clone(),
             greeting_version: setup.greeting_version,
             tls,

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use roost_ipc::{
-    Certificate, Confinement, GateLimits, GateSetup, LogLevel, Mechanism, TlsSetup, TlsVersion,
+    Certificate, Confinement, GateLimits, GateSetup, LogLevel, LogStyle, Mechanism, TlsSetup,
+    TlsVersion,
 };
 
 use crate::settings::Settings;
@@ -13,6 +14,7 @@ use crate::tls::tests::certificate;
 pub fn setup(certificates: Vec<Certificate>) -> GateSetup {
     GateSetup {
         log_level: LogLevel::Problems,
+        log_style: LogStyle::Roost,
         confinement: Confinement {
             chroot: None,
             credentials: None,

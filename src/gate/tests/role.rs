@@ -13,8 +13,8 @@ use roost_ipc::log::LogRecord;
 use roost_ipc::{
     AuthFailure, AuthOutcome, AuthResult, AuthStart, AuthToGate, Bytes, Certificate, Channel,
     Confinement, GateLimits, GateSetup, GateToAuth, GateToSupervisor, Handover, HandoverFailure,
-    Listener, LogLevel, Mechanism, Receiver, Refusal, Secret, SessionBlock, SupervisorToGate,
-    TlsSetup, TlsVersion,
+    Listener, LogLevel, LogStyle, Mechanism, Receiver, Refusal, Secret, SessionBlock,
+    SupervisorToGate, TlsSetup, TlsVersion,
 };
 use roost_os::fdpass;
 use roost_os::identity::{self, Credentials};
@@ -61,6 +61,7 @@ fn certificate() -> Certificate {
 fn setup() -> GateSetup {
     GateSetup {
         log_level: LogLevel::AllInfo,
+        log_style: LogStyle::Roost,
         confinement: Confinement {
             chroot: None,
             credentials: None,

@@ -18,5 +18,5 @@ mod wire;
 pub use channel::{BlockingChannel, Channel, Error, Receiver, Sender};
 pub use codec::{DecodeError, EncodeError, Message};
 pub use message::*;
-pub use roost_types::{DirectoryEncoding, Fsync, LogLevel};
+pub use roost_types::{DirectoryEncoding, Fsync, LogLevel, LogStyle};
 pub use secret::Secret;

@@ -7,6 +7,7 @@
 //! text; control characters that are left are escaped in every record.
 
 mod escape;
+pub mod lines;
 
 use std::fmt::{self, Write};
 use std::io;
@@ -23,12 +24,14 @@ use crate::codec::{DecodeError, EncodeError, Message, Reader, Wire, Writer};
 use crate::wire::wire_struct;
 
 use escape::put_visible;
-pub use escape::{Escaped, MAX_ESCAPED, escape};
+pub use escape::{Escaped, Field, MAX_ESCAPED, escape, field};
 
 /// The longest text of a record, in octets; the rest is cut off.
 pub const MAX_RECORD: usize = 1000;
 /// How the tag of a session travels in a [`log::Record`].
 const SESSION_KEY: &str = "session";
+/// Set where the text is the whole line.
+const WHOLE_KEY: &str = "whole";
 /// Roost's own modules have targets that begin so.
 const OWN_TARGET: &str = "roost";
 /// The variant octet of the only message of a log channel.
@@ -40,6 +43,9 @@ wire_struct! {
         pub level: LogLevel,
         /// `None`: not about one session.
         pub session: Option<SessionId>,
+        /// The line is in a form that log filters know (see [`lines`]), and
+        /// gets no tag in front.
+        pub whole: bool,
         /// At most [`MAX_RECORD`] octets, without control characters.
         pub text: String,
     }
@@ -79,6 +85,7 @@ impl LogRecord {
         Self {
             level,
             session,
+            whole: false,
             text: clean(text),
         }
     }
@@ -87,9 +94,11 @@ impl LogRecord {
 impl From<&log::Record<'_>> for LogRecord {
     fn from(record: &log::Record<'_>) -> Self {
         let session = record.key_values().get(Key::from_str(SESSION_KEY));
+        let whole = record.key_values().get(Key::from_str(WHOLE_KEY));
         Self {
             level: own_level(record.level()),
             session: session.and_then(|v| v.to_u64()).map(SessionId),
+            whole: whole.is_some_and(|v| v.to_bool() == Some(true)),
             text: clean(*record.args()),
         }
     }
@@ -126,6 +135,17 @@ pub fn is_wanted(metadata: &log::Metadata<'_>) -> bool {
 
 /// Logs on behalf of a session; [`slog!`](crate::slog) is shorter.
 pub fn session_record(session: SessionId, level: LogLevel, text: fmt::Arguments<'_>) {
+    submit(level, text, &(SESSION_KEY, session.0));
+}
+
+/// Logs a line of [`lines`] about a session, as it stands.
+pub fn session_line(session: SessionId, level: LogLevel, line: &str) {
+    let values: [(&str, log::kv::Value<'_>); 2] =
+        [(SESSION_KEY, session.0.into()), (WHOLE_KEY, true.into())];
+    submit(level, format_args!("{line}"), &values);
+}
+
+fn submit(level: LogLevel, text: fmt::Arguments<'_>, values: &dyn log::kv::Source) {
     let level = log_level(level);
     if level > log::max_level() {
         return;
@@ -135,7 +155,7 @@ pub fn session_record(session: SessionId, level: LogLevel, text: fmt::Arguments<
             .level(level)
             .target(OWN_TARGET)
             .args(text)
-            .key_values(&(SESSION_KEY, session.0))
+            .key_values(&values)
             .build(),
     );
 }
@@ -210,6 +230,7 @@ fn dropped_record(count: u64) -> LogRecord {
     LogRecord {
         level: LogLevel::Failures,
         session: None,
+        whole: false,
         text: format!("{count} log records dropped"),
     }
 }
@@ -319,7 +340,7 @@ mod tests {
                 .key_values(&(SESSION_KEY, 42u64))
                 .build(),
         );
-        assert_eq!(made.session, Some(SessionId(42)));
+        assert_eq!((made.session, made.whole), (Some(SessionId(42)), false));
         assert_eq!(made.level, LogLevel::Major);
         assert_eq!(made.text, "two\\x0alines");
     }
@@ -331,6 +352,7 @@ mod tests {
         init_child_logger(child, LogLevel::LowLevel).unwrap();
         slog!(SessionId(3), LogLevel::LowLevel, "a {}", 1);
         slog!(SessionId(3), LogLevel::AllInfo, "too detailed");
+        session_line(SessionId(3), LogLevel::Major, "a whole line");
         log::warn!(target: "rustls::conn", "what a stranger sent");
         log::error!(target: "rustls::conn", "trouble");
         let panicked = std::thread::spawn(|| panic!("oh no")).join();
@@ -339,14 +361,16 @@ mod tests {
         drop(std::panic::take_hook());
         let mut receiver = Receiver::<LogRecord>::new(supervisor).unwrap();
         let mut texts = Vec::new();
-        for _ in 0..3 {
+        for _ in 0..4 {
             texts.push(receiver.recv().await.unwrap().unwrap().0);
         }
         assert_eq!(texts[0].session, Some(SessionId(3)));
         assert_eq!(texts[0].text, "a 1");
-        assert_eq!(texts[1].text, "trouble");
-        assert_eq!(texts[2].level, LogLevel::Failures);
-        assert!(texts[2].text.ends_with(": oh no"), "{}", texts[2].text);
+        assert!(texts[1].whole && !texts[0].whole);
+        assert_eq!(texts[1].session, Some(SessionId(3)));
+        assert_eq!(texts[2].text, "trouble");
+        assert_eq!(texts[3].level, LogLevel::Failures);
+        assert!(texts[3].text.ends_with(": oh no"), "{}", texts[3].text);
         assert!(
             ChildLogger::new(fdpass::seqpacket_pair().unwrap().0)
                 .unwrap()

@@ -27,5 +27,5 @@ pub use object_id::ObjectId;
 pub use quota::QuotaLimits;
 pub use rights::Rights;
 pub use set::{IdSet, SeqSet, SequenceSet, SetBound, UidSet};
-pub use settings::{DirectoryEncoding, Fsync, LogLevel};
+pub use settings::{DirectoryEncoding, Fsync, LogLevel, LogStyle};
 pub use time::UnixTime;

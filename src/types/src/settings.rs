@@ -55,6 +55,28 @@ impl LogLevel {
 }
 
 choice! {
+    /// In which shape the lines about logins are written.
+    LogStyle {
+        Roost = "roost",
+        /// As Dovecot 2.3 has them.
+        Dovecot = "dovecot",
+        /// As Courier-IMAP 5 has them.
+        Courier = "courier",
+    }
+}
+
+impl LogStyle {
+    /// The program's name in such a log.
+    pub const fn ident(self) -> &'static str {
+        match self {
+            Self::Roost => "roost",
+            Self::Dovecot => "dovecot",
+            Self::Courier => "imapd",
+        }
+    }
+}
+
+choice! {
     /// When a change is waited for until it is on the disk.
     Fsync {
         Always = "always",

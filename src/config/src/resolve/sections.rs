@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
-use roost_types::{DirectoryEncoding, Fsync, LogLevel, SpecialUse};
+use roost_types::{DirectoryEncoding, Fsync, LogLevel, LogStyle, SpecialUse};
 
 use super::Values;
 use crate::keys::{Kind, Section};
@@ -19,6 +19,7 @@ impl Values {
     pub(super) fn server(&mut self) -> Server {
         let s = Section::Server;
         let level = self.read(s, "log_level", value::choice);
+        let style = self.read(s, "log_style", value::choice);
         let facility = self.read(s, "syslog_facility", value::choice);
         Server {
             hostname: self.read(s, "hostname", value::domain),
@@ -27,12 +28,13 @@ impl Values {
             libexec_dir: self.read(s, "libexec_dir", value::optional_path),
             control_socket: self.read(s, "control_socket", value::optional_path),
             log_level: LogLevel::by_name(level).unwrap_or(LogLevel::Problems),
+            log_style: LogStyle::by_name(style).unwrap_or(LogStyle::Roost),
             log_target: match self.read(s, "log_target", value::choice) {
                 "stderr" => LogTarget::Stderr,
                 _ => LogTarget::Syslog,
             },
             syslog_facility: Facility(value::facility(facility)),
-            syslog_ident: self.read(s, "syslog_ident", value::word),
+            syslog_ident: self.read(s, "syslog_ident", value::optional_word),
             default_domain: self.read(s, "default_domain", value::domain),
             greeting_version: self.read(s, "greeting_version", value::boolean),
             greeting_host: self.read(s, "greeting_host", value::boolean),

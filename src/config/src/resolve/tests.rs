@@ -85,7 +85,7 @@ fn other(key: &Key) -> String {
         Kind::Networks => "192.0.2.0/24".into(),
         Kind::Words | Kind::MailboxNames | Kind::MailboxName => "a b".into(),
         Kind::Domain => "other.example".into(),
-        Kind::Word => "other".into(),
+        Kind::Word | Kind::OptionalWord => "other".into(),
         Kind::Uri => "mailto:other@example.org".into(),
         Kind::Text => "Other/".into(),
     }

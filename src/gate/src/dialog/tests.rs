@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::tests::settings;
-use roost_ipc::{AuthFailure, AuthResult, Bytes, ChannelBinding, Endpoints, Mechanism, TlsInfo};
+use roost_ipc::{
+    AuthFailure, AuthResult, Bytes, ChannelBinding, Endpoints, LogStyle, Mechanism, TlsInfo,
+};
 use roost_types::SessionId;
 use tokio::io::{DuplexStream, duplex};
 use tokio::task::JoinHandle;
@@ -40,7 +42,7 @@ impl Client {
             local: "192.0.2.1:143".parse().unwrap(),
         };
         let trusted = matches!(on, On::Trusted);
-        let mut history = History::new(SessionId(7), endpoints, trusted);
+        let mut history = History::new(LogStyle::Roost, SessionId(7), endpoints, trusted);
         let tls = matches!(on, On::Tls).then(|| AuthTls {
             info: TlsInfo {
                 version: "TLSv1.3".into(),
@@ -441,7 +443,7 @@ async fn a_client_that_reads_nothing_is_let_go() {
         remote: "192.0.2.7:1".parse().unwrap(),
         local: "192.0.2.1:143".parse().unwrap(),
     };
-    let mut history = History::new(SessionId(1), endpoints, false);
+    let mut history = History::new(LogStyle::Roost, SessionId(1), endpoints, false);
     let settings = settings();
     let context = Context {
         settings: &settings,

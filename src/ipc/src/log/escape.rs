@@ -37,6 +37,32 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
+/// Client text as the value of a field: besides what [`escape`] escapes, all
+/// that a reader of the line could take for its end or for another field.
+pub fn field<T: AsRef<[u8]> + ?Sized>(text: &T) -> Field<'_> {
+    Field(escape(text))
+}
+
+/// See [`field`].
+#[derive(Clone, Copy)]
+pub struct Field<'a>(Escaped<'a>);
+
+impl fmt::Display for Field<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The escapes' own backslashes and braces stay.
+        for c in self.0.to_string().chars() {
+            match c {
+                c if c.is_ascii_alphanumeric() || !c.is_ascii() => f.write_char(c)?,
+                '-' | '.' | '_' | '@' | '%' | '+' | '/' | ':' | '~' | '\\' | '{' | '}' => {
+                    f.write_char(c)?;
+                }
+                c => write!(f, "\\x{:02x}", u32::from(c))?,
+            }
+        }
+        Ok(())
+    }
+}
+
 pub(super) fn put_visible(f: &mut impl Write, c: char) -> fmt::Result {
     match c {
         c if c.is_ascii_control() => write!(f, "\\x{:02x}", u32::from(c)),
@@ -70,6 +96,19 @@ mod tests {
         }
         let long = escape(&[b'x'; 300]).to_string();
         assert_eq!(long, format!("{}...", "x".repeat(MAX_ESCAPED)));
+    }
+
+    #[test]
+    fn a_field_holds_no_other_field() {
+        assert_eq!(
+            field("al.ice+x@example.org").to_string(),
+            "al.ice+x@example.org"
+        );
+        assert_eq!(
+            field("a, rip=1.2.3.4 [\"'(").to_string(),
+            "a\\x2c\\x20rip\\x3d1.2.3.4\\x20\\x5b\\x22\\x27\\x28"
+        );
+        assert_eq!(field("\u{202e}<").to_string(), "\\u{202e}\\x3c");
     }
 
     proptest! {

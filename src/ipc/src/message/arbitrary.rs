@@ -10,7 +10,9 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use roost_os::identity::Credentials;
 use roost_os::{GroupId, UserId};
-use roost_types::{DirectoryEncoding, Fsync, IpNet, LogLevel, QuotaLimits, SessionId, SpecialUse};
+use roost_types::{
+    DirectoryEncoding, Fsync, IpNet, LogLevel, LogStyle, QuotaLimits, SessionId, SpecialUse,
+};
 
 use super::*;
 use crate::log::LogRecord;
@@ -47,6 +49,7 @@ macro_rules! any_choice {
 }
 any_choice!(
     LogLevel,
+    LogStyle,
     Mechanism,
     TlsVersion,
     Refusal,
@@ -128,7 +131,7 @@ any_struct! {
     Listener { (address, tls) }
     GateLimits { (max_connections, max_connections_per_ip, login_timeout, max_bad_commands) }
     GateSetup {
-        (log_level, confinement, greeting_host, greeting_version, listeners, tls),
+        (log_level, log_style, confinement, greeting_host, greeting_version, listeners, tls),
         (cleartext_always, trusted_networks, mechanisms, limits, sessions)
     }
     Handover { (session, tag, leftover, endpoints, tls) }
@@ -314,7 +317,7 @@ any_enum! {
         any_of().prop_map(Self::Doings),
     }
     LogRecord {
-        (LogLevel::any(), <Option<SessionId>>::any(), "[a-z <>é]{0,20}")
-            .prop_map(|(level, session, text)| Self { level, session, text }),
+        (LogLevel::any(), <Option<SessionId>>::any(), any::<bool>(), "[a-z <>é]{0,20}")
+            .prop_map(|(level, session, whole, text)| Self { level, session, whole, text }),
     }
 }

@@ -5,12 +5,15 @@ use std::path::PathBuf;
 
 use roost_os::identity::Credentials;
 use roost_os::{GroupId, UserId};
-use roost_types::{DirectoryEncoding, Fsync, IpNet, LogLevel, QuotaLimits, SessionId, SpecialUse};
+use roost_types::{
+    DirectoryEncoding, Fsync, IpNet, LogLevel, LogStyle, QuotaLimits, SessionId, SpecialUse,
+};
 
 use crate::codec::{DecodeError, EncodeError, Reader, Wire, Writer};
 use crate::wire::{wire_choice, wire_octets, wire_struct};
 
 wire_octets!(LogLevel { Failures = 1, Major = 2, Problems = 3, LowLevel = 4, AllInfo = 5, });
+wire_octets!(LogStyle { Roost = 1, Dovecot = 2, Courier = 3, });
 wire_octets!(Fsync { Always = 1, Optimized = 2, Never = 3, });
 wire_octets!(DirectoryEncoding { Mutf7 = 1, Utf8 = 2, Detect = 3, });
 wire_octets!(SpecialUse {

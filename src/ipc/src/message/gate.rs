@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use roost_types::{IpNet, LogLevel, SessionId};
+use roost_types::{IpNet, LogLevel, LogStyle, SessionId};
 
 use super::common::{Confinement, Endpoints, Mechanism, SessionBlock, TlsInfo};
 use crate::codec::Bytes;
@@ -64,6 +64,7 @@ wire_struct! {
     /// listeners are those of this message and no others.
     pub struct GateSetup {
         pub log_level: LogLevel,
+        pub log_style: LogStyle,
         /// Applied once, after the first setup.
         pub confinement: Confinement,
         /// The host in the greeting, if it is shown.

@@ -84,7 +84,7 @@ for_each_direction! {
 fn a_count_that_is_not_there_reserves_nothing() {
     // A setup that announces 2^32-1 listeners and then ends.
     let mut bytes = vec![0];
-    bytes.extend_from_slice(&[1, 0, 0]); // log level, no chroot, no credentials
+    bytes.extend_from_slice(&[1, 1, 0, 0]); // log level and style, no chroot, no credentials
     bytes.extend_from_slice(&[0, 0]); // no host, no version
     bytes.extend_from_slice(&u32::MAX.to_le_bytes());
     assert_eq!(SupervisorToGate::decode(&bytes), Err(DecodeError::TooLong));

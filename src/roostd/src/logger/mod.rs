@@ -3,7 +3,8 @@
 //! takes to syslog or standard error.
 //!
 //! Every line carries `IMAP-nnnnn` when it belongs to a session and `IMAP`
-//! when not, so that one session's story can be picked out of the log.
+//! when not, so that one session's story can be picked out of the log. Those
+//! about logins have the form that the site's log filters know.
 
 mod sink;
 mod writer;
@@ -80,20 +81,14 @@ fn line(pid: u32, record: &LogRecord) -> Line {
     }
 }
 
-/// The text with its tag in front. Lines that name the session themselves
-/// (`session=<IMAP-00012>`) stay as they are: log filters know their form.
+/// The text with its tag in front. Lines of a form that log filters know stay
+/// as they are; most of them name the session themselves.
 fn tagged(record: &LogRecord) -> String {
     let text = sanitised(&record.text);
     match record.session {
+        _ if record.whole => text,
         None => format!("IMAP: {text}"),
-        Some(session) => {
-            let field = format!("<{session}>");
-            if text.contains(&field) {
-                text
-            } else {
-                format!("{session}: {text}")
-            }
-        }
+        Some(session) => format!("{session}: {text}"),
     }
 }
 
@@ -115,6 +110,7 @@ mod tests {
         tagged(&LogRecord {
             level: LogLevel::Major,
             session: session.map(SessionId),
+            whole: false,
             text: text.into(),
         })
     }
@@ -124,12 +120,14 @@ mod tests {
         assert_eq!(text(None, "started"), "IMAP: started");
         assert_eq!(text(Some(12), "SELECT INBOX"), "IMAP-00012: SELECT INBOX");
         let login = "imap-login: Login: user=<a>, session=<IMAP-00012>";
-        assert_eq!(text(Some(12), login), login);
-        assert_eq!(
-            text(Some(13), login),
-            format!("IMAP-00013: {login}"),
-            "another session's tag does not do"
+        let mut record = LogRecord::new(
+            LogLevel::Major,
+            Some(SessionId(12)),
+            format_args!("{login}"),
         );
+        assert_eq!(tagged(&record), format!("IMAP-00012: {login}"));
+        record.whole = true;
+        assert_eq!(tagged(&record), login);
     }
 
     #[test]

@@ -52,6 +52,7 @@ impl Settings {
         Ok(Self {
             gate: ipc::GateSetup {
                 log_level: config.server.log_level,
+                log_style: config.server.log_style,
                 confinement: privilege.gate_confinement(),
                 greeting_host: config.server.greeting_host.then(|| hostname.clone()),
                 greeting_version: config.server.greeting_version,
@@ -106,7 +107,9 @@ impl Settings {
 
 /// Where the log goes.
 pub fn log_target(config: &Config) -> Target {
-    let ident = config.server.syslog_ident.clone();
+    let server = &config.server;
+    let of_style = || server.log_style.ident().to_owned();
+    let ident = server.syslog_ident.clone().unwrap_or_else(of_style);
     match config.server.log_target {
         LogTarget::Stderr => Target::Stderr { ident },
         LogTarget::Syslog => Target::Syslog {

@@ -1,18 +1,14 @@
 //! The way of a login: grant from auth, handover from the gate, session at a
 //! worker, and the lines about it in the log.
 
-use std::fmt;
-use std::net::IpAddr;
-
 use super::workers::Wanted;
 use super::*;
 use crate::registry::{Entry, Match, Offered};
 use roost_config::MaildirError;
-use roost_ipc::log::escape;
-use roost_ipc::{
-    Endpoints, Grant, Handover, HandoverFailure, Refusal, SessionCounts, SessionEnd, TlsInfo, slog,
-};
-use roost_types::{LogLevel, SessionId};
+use roost_ipc::log::lines::{Connection, Ended, Login};
+use roost_ipc::log::{escape, session_line};
+use roost_ipc::{Grant, Handover, HandoverFailure, Refusal, SessionEnd, slog};
+use roost_types::{LogLevel, LogStyle, SessionId};
 
 impl Supervisor {
     pub(super) fn on_grant(&mut self, grant: Grant) {
@@ -73,17 +69,14 @@ impl Supervisor {
         limit == 0 || self.registry.count(account) < limit
     }
 
-    pub(super) fn refuse_too_many(&mut self, grant: &Grant, endpoints: &Endpoints) {
+    /// The gate's line about the connection says whose it was.
+    pub(super) fn refuse_too_many(&mut self, grant: &Grant) {
         let limit = self.settings.max_connections_per_user;
         slog!(
             grant.session,
             LogLevel::Problems,
-            "imap-login: Disconnected: Maximum number of connections exceeded \
-             (max_connections_per_user={limit}): user=<{}>, method={}, {}, session=<{}>",
+            "login of <{}> refused: max_connections_per_user = {limit}",
             escape(&grant.account),
-            escape(&grant.method),
-            Addresses(endpoints),
-            grant.session
         );
         self.refuse(grant.session, Refusal::TooManyConnections);
     }
@@ -114,13 +107,17 @@ impl Supervisor {
     }
 
     /// The worker has the connection.
-    pub(super) fn on_session_started(&mut self, uid: UserId, session: SessionId) {
+    pub(super) fn on_session_started(&mut self, uid: UserId, pid: u32, session: SessionId) {
         if !self.registry.started(session, uid) {
             return;
         }
         match self.registry.get(session) {
             Some(entry) if entry.link.is_some() => return self.on_link_started(session),
-            Some(entry) => log_login(session, entry),
+            Some(entry) => {
+                let (connection, login) = told(self.log_style(), session, entry);
+                let line = connection.login(login, Some(pid));
+                session_line(session, LogLevel::Major, &line);
+            }
             None => {}
         }
         self.send_gate(SupervisorToGate::HandoverDone(session), vec![]);
@@ -143,12 +140,22 @@ impl Supervisor {
         if entry.link.is_some() {
             return self.on_link_ended(end.session, &entry, Refusal::Unavailable);
         }
-        let counts = Some(&end.counts);
-        log_end(end.session, &entry, pid, end.reason.text(), counts);
+        let told = Ended::Told(end.reason, &end.counts);
+        self.log_end(end.session, &entry, pid, told);
         if !entry.started {
             self.send_gate(SupervisorToGate::HandoverDone(end.session), vec![]);
         }
         self.send_gate(SupervisorToGate::SessionEnded(end.session), vec![]);
+    }
+
+    fn log_style(&self) -> LogStyle {
+        self.settings.config.server.log_style
+    }
+
+    fn log_end(&self, session: SessionId, entry: &Entry, pid: u32, end: Ended<'_>) {
+        let (connection, login) = told(self.log_style(), session, entry);
+        let line = connection.ended(login, pid, end, entry.since.elapsed());
+        session_line(session, LogLevel::Major, &line);
     }
 
     /// A worker has died: sessions that had begun have ended, the others get
@@ -161,7 +168,7 @@ impl Supervisor {
             if entry.link.is_some() {
                 self.on_link_orphaned(uid, session, &entry);
             } else if entry.started {
-                log_end(session, &entry, pid, "Worker died", None);
+                self.log_end(session, &entry, pid, Ended::WorkerDied);
                 self.send_gate(SupervisorToGate::SessionEnded(session), vec![]);
             } else {
                 self.refuse(session, Refusal::Unavailable);
@@ -170,108 +177,19 @@ impl Supervisor {
     }
 }
 
-fn log_login(session: SessionId, entry: &Entry) {
-    slog!(
+/// The connection and the account of a session, for its lines.
+fn told(style: LogStyle, session: SessionId, entry: &Entry) -> (Connection<'_>, Login<'_>) {
+    let connection = Connection {
+        style,
         session,
-        LogLevel::Major,
-        "imap-login: Login: user=<{}>, method={}, {}{}, session=<{session}>",
-        escape(&entry.account),
-        escape(&entry.method),
-        Addresses(&entry.endpoints),
-        Transport(entry.tls.as_ref(), &entry.endpoints),
-    );
-}
-
-/// Dovecot's line, which admins' scripts read, and behind it whose connection
-/// it was. `counts`: none of a worker that died.
-fn log_end(
-    session: SessionId,
-    entry: &Entry,
-    pid: u32,
-    reason: &str,
-    counts: Option<&SessionCounts>,
-) {
-    slog!(
-        session,
-        LogLevel::Major,
-        "imap({})<{pid}><{session}>: Disconnected: {reason} {}time={:.1}s, method={}, {}{}",
-        escape(&entry.account),
-        Counts(counts),
-        entry.since.elapsed().as_secs_f64(),
-        escape(&entry.method),
-        Addresses(&entry.endpoints),
-        Transport(entry.tls.as_ref(), &entry.endpoints),
-    );
-}
-
-struct Counts<'a>(Option<&'a SessionCounts>);
-
-impl fmt::Display for Counts<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(c) = self.0 else {
-            return Ok(());
-        };
-        write!(
-            f,
-            "in={} out={} deleted={} expunged={} trashed=0 hdr_count={} hdr_bytes={} \
-             body_count={} body_bytes={} ",
-            c.bytes_in,
-            c.bytes_out,
-            c.deleted,
-            c.expunged,
-            c.header_count,
-            c.header_bytes,
-            c.body_count,
-            c.body_bytes
-        )
-    }
-}
-
-/// `rip=192.0.2.7, lip=192.0.2.1`, IPv4 always as such.
-struct Addresses<'a>(&'a Endpoints);
-
-impl fmt::Display for Addresses<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ip = |address: std::net::SocketAddr| address.ip().to_canonical();
-        let Endpoints { remote, local } = self.0;
-        write!(f, "rip={}, lip={}", ip(*remote), ip(*local))
-    }
-}
-
-/// `, TLS`, `, secured` for a connection that does not leave the machine, or
-/// nothing.
-struct Transport<'a>(Option<&'a TlsInfo>, &'a Endpoints);
-
-impl fmt::Display for Transport<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let remote: IpAddr = self.1.remote.ip().to_canonical();
-        match self.0 {
-            Some(_) => f.write_str(", TLS"),
-            None if remote.is_loopback() => f.write_str(", secured"),
-            None => Ok(()),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_and_transport_read_as_log_filters_expect() {
-        let endpoints = |remote: &str| Endpoints {
-            remote: remote.parse().unwrap(),
-            local: "[::ffff:192.0.2.1]:143".parse().unwrap(),
-        };
-        let far = endpoints("[::ffff:192.0.2.7]:4711");
-        assert_eq!(Addresses(&far).to_string(), "rip=192.0.2.7, lip=192.0.2.1");
-        assert_eq!(Transport(None, &far).to_string(), "");
-        let near = endpoints("127.0.0.1:1");
-        assert_eq!(Transport(None, &near).to_string(), ", secured");
-        let tls = TlsInfo {
-            version: "TLSv1.3".into(),
-            cipher: "x".into(),
-        };
-        assert_eq!(Transport(Some(&tls), &near).to_string(), ", TLS");
-    }
+        endpoints: &entry.endpoints,
+        tls: entry.tls.is_some(),
+        // It does not leave the machine.
+        secured: entry.endpoints.remote.ip().to_canonical().is_loopback(),
+    };
+    let login = Login {
+        user: entry.account.as_bytes(),
+        method: &entry.method,
+    };
+    (connection, login)
 }

@@ -205,7 +205,7 @@ impl Supervisor {
             connection,
         } = offered;
         if !self.has_room(&grant.account) {
-            return self.refuse_too_many(grant, &handover.endpoints);
+            return self.refuse_too_many(grant);
         }
         let place = match self.settings.place_of(grant) {
             Ok(place) => place,
@@ -335,7 +335,9 @@ impl Supervisor {
             WorkerToSupervisor::SetupRejected(reason) => {
                 log::error!("worker of uid {uid} cannot use its settings: {reason}");
             }
-            WorkerToSupervisor::SessionStarted(session) => self.on_session_started(uid, session),
+            WorkerToSupervisor::SessionStarted(session) => {
+                self.on_session_started(uid, pid, session)
+            }
             WorkerToSupervisor::SessionRefused(refusal) => {
                 self.on_session_refused(uid, refusal.session, refusal.reason);
             }

@@ -212,7 +212,7 @@ fn good_reload(host: &mut Host) {
     assert!(second.line().starts_with("t OK"));
     let mut third = connect(new, "login alice");
     assert_eq!(third.line(), "NO TooManyConnections");
-    host.wait_log("(max_connections_per_user=2): user=<alice>");
+    host.wait_log("login of <alice> refused: max_connections_per_user = 2");
     let mut other = connect(new, "login bob");
     assert!(other.line().starts_with("t OK"));
     second.say("quit");

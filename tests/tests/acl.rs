@@ -4,17 +4,16 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 use roost_tests::client::Client;
-use roost_tests::dovecot::{self, Dovecot, Layout};
+use roost_tests::dovecot::{self, Dovecot, Site};
 use roost_tests::process::in_namespace;
 use roost_tests::roost::{self, MAIL_UID, Roost, Setup};
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 
 const OWNER: &str = "maria";
 
-/// Everybody is in the group `staff`; all mail has one uid, so that Dovecot
-/// can show one user's mailboxes to others.
+/// Everybody is in the group `staff`.
 const PLUGINS: &str = "
 mail_plugins = acl
 protocol imap {
@@ -35,47 +34,21 @@ namespace shared {
 }
 ";
 
-struct Site {
-    dir: tempfile::TempDir,
-    homes: PathBuf,
+fn new_site() -> Site {
+    Site::new(&[OWNER, "bob", "carol", "dave"]).unwrap()
 }
 
-impl Site {
-    fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        let homes = dir.path().join("homes");
-        for user in ["", OWNER, "bob", "carol", "dave"] {
-            let home = homes.join(user);
-            fs::create_dir_all(&home).unwrap();
-            chown(&home, Some(MAIL_UID), Some(MAIL_UID)).unwrap();
-        }
-        Self { dir, homes }
-    }
+fn roost_of(site: &Site) -> Roost {
+    let setup = Setup {
+        users: vec![OWNER.into()],
+        ..Setup::default()
+    };
+    site.roost(setup).unwrap()
+}
 
-    fn roost(&self) -> Roost {
-        let setup = Setup {
-            users: vec![OWNER.into()],
-            homes: Some(self.homes.clone()),
-            ..Setup::default()
-        };
-        Roost::start(self.dir.path(), &setup).unwrap()
-    }
-
-    fn dovecot(&self) -> Dovecot {
-        let layout = Layout {
-            homes: &self.homes,
-            uid: MAIL_UID,
-            gid: MAIL_UID,
-            extra: PLUGINS,
-        };
-        Dovecot::start(self.dir.path(), &layout).unwrap()
-    }
-
-    fn file(&self, mailbox: &str) -> PathBuf {
-        let maildir = self.homes.join(OWNER).join("Maildir");
-        maildir.join(format!(".{mailbox}")).join("dovecot-acl")
-    }
+fn rights_file(site: &Site, mailbox: &str) -> PathBuf {
+    let maildir = site.homes.join(OWNER).join("Maildir");
+    maildir.join(format!(".{mailbox}")).join("dovecot-acl")
 }
 
 /// What an answer tells of `mailbox`.
@@ -109,8 +82,8 @@ fn dovecot_reads_what_roost_wrote() {
     if !in_namespace("Roost's rights with Dovecot") {
         return;
     }
-    let site = Site::new();
-    let roost = site.roost();
+    let site = new_site();
+    let roost = roost_of(&site);
     let mut maria = Client::login(roost.addr(), OWNER, roost::PASSWORD).unwrap();
     for command in [
         "CREATE Team",
@@ -130,7 +103,7 @@ fn dovecot_reads_what_roost_wrote() {
     drop(maria);
     roost.stop();
 
-    let peer = site.dovecot();
+    let peer = site.dovecot(PLUGINS).unwrap();
     assert_eq!(with_dovecot(&peer, "bob", "Team"), "lrwstipka");
     assert_eq!(with_dovecot(&peer, "carol", "Team"), "lr");
     assert_eq!(with_dovecot(&peer, "carol", "Team/sub"), "");
@@ -142,7 +115,7 @@ fn dovecot_reads_what_roost_wrote() {
     drop(maria);
     peer.stop();
 
-    let roost = site.roost();
+    let roost = roost_of(&site);
     let mut maria = Client::login(roost.addr(), OWNER, roost::PASSWORD).unwrap();
     maria.ok("DELETEACL Team dave").unwrap();
     assert_eq!(told(&mut maria, "GETACL", "Team"), seen);
@@ -153,8 +126,8 @@ fn roost_reads_what_dovecot_wrote() {
     if !in_namespace("Dovecot's rights with Roost") {
         return;
     }
-    let site = Site::new();
-    let peer = site.dovecot();
+    let site = new_site();
+    let peer = site.dovecot(PLUGINS).unwrap();
     let mut maria = Client::login(peer.addr(), OWNER, dovecot::PASSWORD).unwrap();
     for command in [
         "CREATE Team",
@@ -170,9 +143,9 @@ fn roost_reads_what_dovecot_wrote() {
     }
     drop(maria);
     peer.stop();
-    let before = fs::read_to_string(site.file("Team")).unwrap();
+    let before = fs::read_to_string(rights_file(&site, "Team")).unwrap();
 
-    let roost = site.roost();
+    let roost = roost_of(&site);
     let mut maria = Client::login(roost.addr(), OWNER, roost::PASSWORD).unwrap();
     assert_eq!(
         told(&mut maria, "GETACL", "Team"),
@@ -181,7 +154,10 @@ fn roost_reads_what_dovecot_wrote() {
     );
     maria.ok("SETACL Team dave l").unwrap();
     maria.ok("DELETEACL Team dave").unwrap();
-    assert_eq!(fs::read_to_string(site.file("Team")).unwrap(), before);
+    assert_eq!(
+        fs::read_to_string(rights_file(&site, "Team")).unwrap(),
+        before
+    );
 }
 
 #[test]
@@ -189,8 +165,8 @@ fn rights_of_courier_are_those_of_roost_and_of_dovecot() {
     if !in_namespace("Courier's rights") {
         return;
     }
-    let site = Site::new();
-    let roost = site.roost();
+    let site = new_site();
+    let roost = roost_of(&site);
     let mut maria = Client::login(roost.addr(), OWNER, roost::PASSWORD).unwrap();
     maria.ok("CREATE Team").unwrap();
     drop(maria);
@@ -198,10 +174,10 @@ fn rights_of_courier_are_those_of_roost_and_of_dovecot() {
     let inbox = site.homes.join(OWNER).join("Maildir/courierimapacl");
     write(&inbox, "owner aceilrstwx\nadministrators aceilrstwx\n");
     write(
-        &site.file("Team").with_file_name("courierimapacl"),
+        &rights_file(&site, "Team").with_file_name("courierimapacl"),
         "owner aceilrstwx\nanyone lr\nuser=bob cs\n-user=carol r\n",
     );
-    let roost = site.roost();
+    let roost = roost_of(&site);
     let mut maria = Client::login(roost.addr(), OWNER, roost::PASSWORD).unwrap();
     assert_eq!(
         told(&mut maria, "GETACL", "Team"),
@@ -209,7 +185,7 @@ fn rights_of_courier_are_those_of_roost_and_of_dovecot() {
     );
     drop(maria);
     roost.stop();
-    let peer = site.dovecot();
+    let peer = site.dovecot(PLUGINS).unwrap();
     assert_eq!(with_dovecot(&peer, "bob", "Team"), "lrsk");
     assert_eq!(with_dovecot(&peer, "carol", "Team"), "l");
     assert_eq!(with_dovecot(&peer, "dave", "Team"), "lr");

@@ -26,14 +26,6 @@ plugin {
   acl = vfile
   acl_anyone = allow
 }
-namespace others {
-  type = shared
-  separator = /
-  prefix = ~%%u/
-  location = maildir:%%h/Maildir
-  list = no
-  subscriptions = no
-}
 ";
 
 /// So that it knows METADATA.
@@ -168,7 +160,7 @@ fn conversations_with_dovecot() {
 fn rights_with_dovecot() {
     let mut scripts = scripts(PLAIN);
     scripts.retain(is_about_rights);
-    with_dovecot(&scripts, ACL_PLUGIN);
+    with_dovecot(&scripts, &format!("{ACL_PLUGIN}{}", dovecot::OTHERS));
 }
 
 fn is_about_rights(script: &Script) -> bool {

@@ -5,16 +5,13 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 use roost_tests::client::Client;
-use roost_tests::dovecot::{self, Dovecot, Layout};
+use roost_tests::dovecot::{self, Dovecot, Site};
 use roost_tests::process::in_namespace;
-use roost_tests::roost::{self, MAIL_UID, Roost, Setup};
+use roost_tests::roost::{self, Roost, Setup};
 use roost_tests::state::{Account, difference};
 use roost_tests::{mail, state};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::net::SocketAddr;
-use std::os::unix::fs::{PermissionsExt, chown};
-use std::path::PathBuf;
 
 const OWNER: &str = "maria";
 const USERS: [&str; 4] = [OWNER, "bob", "carol", "dave"];
@@ -22,8 +19,7 @@ const SHARED: [&str; 4] = ["INBOX", "Team", "Team/sub", "Private"];
 const ALIAS: &str = "Short";
 const FOREIGN: &str = "~bob/Desk";
 
-/// All are in the group `staff`, and mailboxes of others have the names that
-/// they have with Roost.
+/// All are in the group `staff`.
 const PLUGINS: &str = "
 mail_plugins = acl quota
 protocol imap {
@@ -36,62 +32,23 @@ plugin {
   quota = maildir:User quota
   quota_rule = *:bytes=1000000:messages=1000
 }
-namespace others {
-  type = shared
-  separator = /
-  prefix = ~%%u/
-  location = maildir:%%h/Maildir
-  list = no
-  subscriptions = no
-}
 ";
 
-/// A site of four users.
-struct Site {
-    dir: tempfile::TempDir,
-    homes: PathBuf,
-}
-
-impl Site {
-    fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        let homes = dir.path().join("homes");
-        for user in [""].into_iter().chain(USERS) {
-            let home = homes.join(user);
-            fs::create_dir_all(&home).unwrap();
-            chown(&home, Some(MAIL_UID), Some(MAIL_UID)).unwrap();
-        }
-        Self { dir, homes }
-    }
-
-    fn roost(&self) -> Roost {
-        let groups = USERS.map(|user| (user.to_owned(), "staff".to_owned()));
-        let quota = ["storage = 1000000", "messages = 1000"].map(|line| ("quota", line));
-        let all = quota
-            .into_iter()
-            .chain([("mail", "imap_sees_non_mail = yes")]);
-        let setup = Setup {
-            users: USERS.map(str::to_owned).to_vec(),
-            homes: Some(self.homes.clone()),
-            groups: groups.into(),
-            settings: all
-                .map(|(section, line)| (section, line.to_owned()))
-                .collect(),
-            ..Setup::default()
-        };
-        Roost::start(self.dir.path(), &setup).unwrap()
-    }
-
-    fn dovecot(&self) -> Dovecot {
-        let layout = Layout {
-            homes: &self.homes,
-            uid: MAIL_UID,
-            gid: MAIL_UID,
-            extra: PLUGINS,
-        };
-        Dovecot::start(self.dir.path(), &layout).unwrap()
-    }
+fn roost_of(site: &Site) -> Roost {
+    let groups = USERS.map(|user| (user.to_owned(), "staff".to_owned()));
+    let quota = ["storage = 1000000", "messages = 1000"].map(|line| ("quota", line));
+    let all = quota
+        .into_iter()
+        .chain([("mail", "imap_sees_non_mail = yes")]);
+    let setup = Setup {
+        users: USERS.map(str::to_owned).to_vec(),
+        groups: groups.into(),
+        settings: all
+            .map(|(section, line)| (section, line.to_owned()))
+            .collect(),
+        ..Setup::default()
+    };
+    site.roost(setup).unwrap()
 }
 
 /// A server, and how one logs in.
@@ -247,8 +204,8 @@ fn rights_usage_and_mail_are_the_same_in_turns() {
     if !in_namespace("Roost and Dovecot in turns on what is shared") {
         return;
     }
-    let site = Site::new();
-    let roost = site.roost();
+    let site = Site::new(&USERS).unwrap();
+    let roost = roost_of(&site);
     let mut maria = Server::of(&roost).login(OWNER);
     for command in [
         "CREATE Team",
@@ -286,13 +243,15 @@ fn rights_usage_and_mail_are_the_same_in_turns() {
     assert_eq!(of("dave", "Private"), "l");
 
     for turn in 1..=2 {
-        let peer = site.dovecot();
+        let peer = site
+            .dovecot(&format!("{PLUGINS}{}", dovecot::OTHERS))
+            .unwrap();
         let server = Server::of_peer(&peer);
         same(&seen, &Picture::of(server), &format!("Dovecot, {turn}"));
         work(server, 2 * turn);
         seen = Picture::of(server);
         drop(peer.stop());
-        let roost = site.roost();
+        let roost = roost_of(&site);
         let server = Server::of(&roost);
         same(&seen, &Picture::of(server), &format!("Roost, {turn}"));
         let still = own_things(server);

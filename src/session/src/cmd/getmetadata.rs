@@ -107,10 +107,12 @@ fn stored(
     name: Option<&roost_types::MailboxName>,
     found: &mut Found<'_>,
 ) -> Result<(), Error> {
-    let annotations = session.account().annotations(name)?;
-    for of in [EntryScope::Shared, EntryScope::Private] {
-        for (name, value) in annotations.of(&scope(session, of)) {
-            found.add((of, name), value);
+    let kinds = [EntryScope::Shared, EntryScope::Private];
+    let scopes = kinds.map(|kind| scope(session, kind));
+    let annotations = session.account().annotations_of(name, &scopes)?;
+    for (kind, scope) in kinds.into_iter().zip(&scopes) {
+        for (name, value) in annotations.of(scope) {
+            found.add((kind, name), value);
         }
     }
     Ok(())

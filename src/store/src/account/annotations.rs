@@ -4,7 +4,7 @@
 use super::Account;
 use crate::error::Error;
 use crate::format::Dir;
-use crate::format::annotations::{Annotated, Annotation, Annotations, FILE, SERVER_FILE};
+use crate::format::annotations::{Annotated, Annotation, Annotations, FILE, SERVER_FILE, Scope};
 use crate::options::Options;
 use roost_types::MailboxName;
 
@@ -13,9 +13,20 @@ impl Account {
     ///
     /// # Errors
     /// As for opening it; a name without storage has none.
-    pub fn annotations(&self, name: Option<&MailboxName>) -> Result<Annotations, Error> {
+    fn annotations(&self, name: Option<&MailboxName>) -> Result<Annotations, Error> {
         let (dir, file) = self.annotated(name)?;
         Ok(Annotations::load(&dir, file)?)
+    }
+
+    /// Those of some scopes alone, which takes less time where others have
+    /// noted much.
+    pub fn annotations_of(
+        &self,
+        name: Option<&MailboxName>,
+        scopes: &[Scope],
+    ) -> Result<Annotations, Error> {
+        let (dir, file) = self.annotated(name)?;
+        Ok(Annotations::load_of(&dir, file, scopes)?)
     }
 
     /// Makes all of the changes or none.

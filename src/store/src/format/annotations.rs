@@ -83,12 +83,26 @@ impl Annotations {
     /// # Errors
     /// `Version` for a file of a later version.
     pub fn load(dir: &Dir, file: &str) -> Result<Self, FormatError> {
+        Self::load_some(dir, file, |_| true)
+    }
+
+    /// The same with the entries of these scopes alone, for telling them: the
+    /// others' are passed over unread.
+    pub fn load_of(dir: &Dir, file: &str, scopes: &[Scope]) -> Result<Self, FormatError> {
+        Self::load_some(dir, file, |scope| scopes.contains(scope))
+    }
+
+    fn load_some(
+        dir: &Dir,
+        file: &str,
+        wanted: impl Fn(&Scope) -> bool,
+    ) -> Result<Self, FormatError> {
         let mut contents = Self::default();
-        contents.rest = KIND.read(dir, file, |line| contents.take_line(line))?;
+        contents.rest = KIND.read(dir, file, |line| contents.take_line(line, &wanted))?;
         Ok(contents)
     }
 
-    fn take_line(&mut self, line: &[u8]) -> Option<()> {
+    fn take_line(&mut self, line: &[u8], wanted: impl Fn(&Scope) -> bool) -> Option<()> {
         let mut fields = line.split(|&b| b == b'\t');
         let text = |field: Option<&[u8]>| String::from_utf8(field?.to_vec()).ok();
         let scope = match fields.next()? {
@@ -96,6 +110,9 @@ impl Annotations {
             b"private" => Scope::Private(text(fields.next())?.into()),
             _ => return None,
         };
+        if !wanted(&scope) {
+            return Some(());
+        }
         let name = text(fields.next()).filter(|name| !name.is_empty())?;
         let value = unescaped(fields.next()?)?;
         if fields.next().is_some() {
@@ -264,16 +281,14 @@ fn letter_of(octet: u8) -> Option<u8> {
 
 fn unescaped(text: &[u8]) -> Option<Vec<u8>> {
     let mut value = Vec::with_capacity(text.len());
-    let mut octets = text.iter();
-    while let Some(&octet) = octets.next() {
-        value.push(match octet {
-            b'\\' => {
-                let letter = octets.next()?;
-                ESCAPES.iter().find(|(_, of)| of == letter)?.0
-            }
-            octet => octet,
-        });
+    let mut rest = text;
+    while let Some(at) = memchr::memchr(b'\\', rest) {
+        value.extend_from_slice(rest.get(..at)?);
+        let letter = rest.get(at + 1)?;
+        value.push(ESCAPES.iter().find(|(_, of)| of == letter)?.0);
+        rest = rest.get(at + 2..)?;
     }
+    value.extend_from_slice(rest);
     Some(value)
 }
 
@@ -325,6 +340,12 @@ mod tests {
         let read = Annotations::load(&dir, FILE).unwrap();
         let shared: Vec<_> = read.of(&Scope::Shared).collect();
         assert_eq!(shared, [("comment", &b"a\nb"[..])]);
+        let some = Annotations::load_of(&dir, FILE, &[Scope::Shared, bob.clone()]).unwrap();
+        assert_eq!(some.all().len(), 2, "the owner's are none of theirs");
+        assert_eq!(
+            some.of(&bob).collect::<Vec<_>>(),
+            [("comment", &b"1\t2"[..])]
+        );
         change(&dir, &[entry(bob.clone(), "comment", None)]);
         assert_eq!(Annotations::load(&dir, FILE).unwrap().of(&bob).count(), 0);
     }

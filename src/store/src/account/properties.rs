@@ -131,14 +131,16 @@ impl Account {
             if known.is_some_and(|f| f.selectable || f.alias.is_none() && tree.is_explicit(name)) {
                 return Err(Error::AlreadyExists);
             }
-            let alias = |target: &MailboxName| {
-                target == name || (tree.folders.get(target)).is_some_and(|f| f.alias.is_some())
-            };
-            let own = MailboxName::parse(target, '/');
-            if !is_target(target) || own.is_err() {
+            if !is_target(target) || MailboxName::parse(target, '/').is_err() {
                 return Err(Error::InvalidName("not a possible mailbox name"));
             }
-            if !target.starts_with('~') && own.is_ok_and(|target| alias(&target)) {
+            let is_alias = |target: MailboxName| {
+                target == *name || (tree.folders.get(&target)).is_some_and(|f| f.alias.is_some())
+            };
+            let mut others = tree.folders.iter().filter_map(|f| f.alias.as_deref());
+            if self.own_target(target).is_some_and(is_alias)
+                || others.any(|other| self.own_target(other).as_ref() == Some(name))
+            {
                 return Err(Error::InvalidName("an alias cannot stand for an alias"));
             }
             if known.is_none_or(|f| f.alias.is_none()) {
@@ -146,6 +148,15 @@ impl Account {
             }
             self.change_folders(|file| drop(file.aliases.insert(name.clone(), target.into())))
         })
+    }
+
+    /// The mailbox of this account that an alias stands for.
+    fn own_target(&self, target: &str) -> Option<MailboxName> {
+        let own = match target.strip_prefix('~') {
+            None => target,
+            Some(foreign) => foreign.strip_prefix(&*self.name)?.strip_prefix('/')?,
+        };
+        MailboxName::parse(own, '/').ok()
     }
 
     fn change_known(

@@ -118,6 +118,28 @@ fn aliases_are_names_that_count() {
 }
 
 #[test]
+fn no_alias_ever_stands_for_an_alias() {
+    let site = Site::new();
+    let set = |alias: &str, target: &str| site.account.set_alias(&name(alias), Some(target));
+    let refused = |alias: &str, target: &str| {
+        let done = set(alias, target);
+        assert!(matches!(done, Err(Error::InvalidName(_))), "{alias}");
+    };
+    set("a", "b").unwrap();
+    refused("c", "a");
+    refused("a", "a");
+    // What the first stands for does not become one.
+    refused("b", "~bob/x");
+    let account = site.account.name();
+    set("d", &format!("~{account}/e")).unwrap();
+    refused("e", "~bob/x");
+    refused("f", &format!("~{account}/d"));
+    set("g", "~bobby/e").unwrap();
+    set("a", "x").unwrap();
+    set("b", "~bob/x").unwrap();
+}
+
+#[test]
 fn what_nobody_could_read_again_is_not_written() {
     let site = Site::new();
     let path = site.root().join("roost-folders");

@@ -80,10 +80,10 @@ impl Mailbox {
         if messages.is_empty() {
             return Ok((self.snapshot().uid_validity(), Vec::new()));
         }
-        let change = self.accounting().filter(|_| self.counts());
-        let Some(mut change) = change else {
+        let mut change = self.accounting();
+        if !change.is_kept() || !self.counts() {
             return self.commit_in_turn(messages);
-        };
+        }
         let weight = self.weigh(&messages);
         let committed = self.commit_in_turn(messages)?;
         change.add(weight);
@@ -221,7 +221,11 @@ impl Mailbox {
         core.unsynced = None;
         let passed_over = std::mem::take(&mut core.passed_over);
         if let Err(e) = synced {
-            self.with_own_changes(core, |_| self.take_back(messages, &put.placed))?;
+            let known = self.with_own_changes(core, |_| self.take_back(messages, &put.placed));
+            if known.is_err() {
+                // Wherever the mailbox is by now, they must not stay in it.
+                self.take_back(messages, &put.placed);
+            }
             return Err(e);
         }
         let mut draft = Draft::of(&core.snapshot);

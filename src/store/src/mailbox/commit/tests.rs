@@ -167,6 +167,29 @@ fn what_cannot_be_synced_is_taken_back_and_its_uid_never_given_out_again() {
     assert_eq!((given[0].get(), uids(mailbox)), (2, vec![2]));
 }
 
+#[test]
+fn what_cannot_be_synced_is_taken_back_out_of_a_mailbox_that_has_gone_elsewhere() {
+    let temp = tempfile::tempdir().unwrap();
+    let root = temp.path().join("Maildir");
+    let world = open(&root);
+    let mailbox = &world.mailbox;
+    let guard = lock(&mailbox.assign);
+    let mut list_lock = mailbox.lock_list().unwrap();
+    let mut messages = [incoming(mailbox, "one")];
+    let put = mailbox
+        .put(&mut mailbox.core(), &mut list_lock, &mut messages)
+        .unwrap();
+    let elsewhere = temp.path().join("elsewhere");
+    std::fs::rename(&root, &elsewhere).unwrap();
+    mailbox
+        .finish(&mut mailbox.core(), &mut messages, put, Err(failed()))
+        .unwrap_err();
+    drop((list_lock, guard, messages));
+    for sub in ["new", "cur", "tmp"] {
+        assert_eq!(std::fs::read_dir(elsewhere.join(sub)).unwrap().count(), 0);
+    }
+}
+
 /// A process that dies between putting and showing, and a power failure that
 /// takes the record with it: the message is a new one for whoever comes, and
 /// no index says otherwise.

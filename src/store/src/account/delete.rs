@@ -41,7 +41,7 @@ impl Account {
             return self.change_folders(|file| file.remove(name));
         }
         let directory = tree.directories.get(name).ok_or(Error::NoSuchMailbox)?;
-        let mut accounting = self.accounting(name);
+        let (mut accounting, weighs) = self.accounting(name);
         let slot = self.slot(name);
         let mut slot = lock(&slot);
         let indexed = self.indexed(directory);
@@ -50,8 +50,8 @@ impl Account {
             mailbox.mark_gone();
             lock(&self.kept).forget(&mailbox);
         }
-        if let Some(change) = &mut accounting {
-            change.remove(self.weigh_folder(&place));
+        if weighs {
+            accounting.remove(self.weigh_folder(&place));
         }
         drop(accounting);
         if let (Some(folder), Some((guid, inodes))) = (self.index.open(), indexed) {

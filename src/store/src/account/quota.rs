@@ -60,9 +60,12 @@ impl Account {
         }
     }
 
-    /// Begins to take mailboxes away; `None` where nobody keeps sums.
-    pub(super) fn accounting(&self, name: &MailboxName) -> Option<Change<'_>> {
-        self.quota.change().filter(|_| self.quota.counts(name))
+    /// Begins to take a mailbox away, and whether its messages are to be
+    /// weighed.
+    pub(super) fn accounting(&self, name: &MailboxName) -> (Change<'_>, bool) {
+        let change = self.quota.change();
+        let weighs = change.is_kept() && self.quota.counts(name);
+        (change, weighs)
     }
 
     /// What the messages of a mailbox weigh that is no mailbox any more.

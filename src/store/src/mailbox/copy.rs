@@ -188,7 +188,10 @@ impl Mailbox {
             return Ok(None);
         }
         incoming.iter_mut().for_each(|m| m.keep(within));
-        let weight = change.as_ref().map(|_| self.weigh_move(to, &incoming));
+        let weight = match change.is_kept() {
+            true => self.weigh_move(to, &incoming),
+            false => Sum::ZERO,
+        };
         let done = self.with_own_changes(&mut here, |here| {
             let committed = to.commit_held(&mut there, &mut list_lock, &mut incoming)?;
             let mut draft = Draft::of(&picture);
@@ -200,9 +203,7 @@ impl Mailbox {
         self.tidy_lists(&mut here);
         match done {
             Ok((uid_validity, new)) => {
-                if let (Some(change), Some(weight)) = (&mut change, weight) {
-                    change.add(weight);
-                }
+                change.add(weight);
                 Ok(Some(CopyOutcome {
                     uid_validity,
                     pairs: sources.into_iter().zip(new).collect(),

@@ -59,12 +59,13 @@ impl Mailbox {
     /// when it is their turn.
     pub(super) fn remove_files(&self, uids: &UidSet, only_deleted: bool) -> Result<UidSet, Error> {
         let targets: Vec<Uid> = uids.iter().collect();
-        let mut accounting = self.accounting().filter(|_| self.counts());
+        let mut accounting = self.accounting();
+        let weighs = accounting.is_kept() && self.counts();
         let mut removing = Removing {
             only_deleted,
             removed: UidSet::new(),
             touched: [false; 2],
-            weight: accounting.is_some().then_some(Sum::ZERO),
+            weight: weighs.then_some(Sum::ZERO),
         };
         let mut result = Ok(());
         for batch in targets.chunks(BATCH) {
@@ -74,9 +75,7 @@ impl Mailbox {
                 break;
             }
         }
-        if let (Some(change), Some(weight)) = (&mut accounting, removing.weight) {
-            change.remove(weight);
-        }
+        accounting.remove(removing.weight.unwrap_or(Sum::ZERO));
         drop(accounting);
         if let Ok(mut core) = self.core.try_lock() {
             self.tidy_lists(&mut core);

@@ -12,9 +12,8 @@ use roost_os::file;
 use roost_types::{SystemFlags, Uid};
 
 impl Mailbox {
-    /// Begins a change of messages; `None` where nobody keeps sums. To be
-    /// taken before any lock.
-    pub(super) fn accounting(&self) -> Option<Change<'_>> {
+    /// Begins a change of messages. To be taken before any lock.
+    pub(super) fn accounting(&self) -> Change<'_> {
         self.quota.change()
     }
 

@@ -203,16 +203,15 @@ impl Quota {
         }
     }
 
-    /// Begins a change of messages; `None` where nobody keeps sums.
-    pub fn change(self: &Arc<Self>) -> Option<Change<'_>> {
-        if !maildirsize::is_kept(&self.root) {
-            return None;
-        }
+    /// Begins a change of messages.
+    pub fn change(self: &Arc<Self>) -> Change<'_> {
+        // Before the look: a count that ends now may make the file.
         self.gate.enter();
-        Some(Change {
+        Change {
             quota: self,
+            is_kept: maildirsize::is_kept(&self.root),
             sum: Sum::ZERO,
-        })
+        }
     }
 
     /// Has it counted again when the changes under way have ended.
@@ -252,10 +251,17 @@ fn is_fresh(found: &Found) -> bool {
 /// A change of messages; when it is dropped, its line is written.
 pub(crate) struct Change<'a> {
     quota: &'a Arc<Quota>,
+    is_kept: bool,
     sum: Sum,
 }
 
 impl Change<'_> {
+    /// Somebody keeps sums. Where nobody does, it need not be weighed, but held
+    /// all the same.
+    pub fn is_kept(&self) -> bool {
+        self.is_kept
+    }
+
     pub fn add(&mut self, more: Sum) {
         self.sum = self.sum.plus(more);
     }

@@ -84,7 +84,7 @@ impl Mailbox {
             // Let go of between batches: others want to append and deliver.
             let (_guard, mut list_lock) = self.lock_for_flags(change, &mut patience)?;
             let mut core = self.core();
-            let weight = accounting.as_mut();
+            let weight = accounting.as_mut().filter(|change| change.is_kept());
             let held = list_lock.as_mut();
             self.store_batch(&mut core, held, batch, change, &mut modified, weight)?;
         }
@@ -117,7 +117,7 @@ impl Mailbox {
         if !deleted_after(SystemFlags::NONE) {
             self.quota.check(|| self.weigh_deleted(picture, targets))?;
         }
-        Ok(self.accounting())
+        Ok(Some(self.accounting()))
     }
 
     /// The lock of the UID list: waited for where the change needs it, else

@@ -163,7 +163,7 @@ impl Account {
         let mailbox = self.load(name)?;
         *slot = Arc::downgrade(&mailbox);
         drop(slot);
-        mailbox.mark_arrived();
+        mailbox.mark_some();
         Ok(mailbox)
     }
 

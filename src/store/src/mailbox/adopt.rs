@@ -56,7 +56,7 @@ impl Mailbox {
         let arrived = survey.arrived.get(..end).unwrap_or_default();
         self.push_arrived(core, draft, arrived);
         let new = |&&(_, found): &&(Uid, Found<'_>)| found.sub == Sub::New || core.opened;
-        self.note_arrived(arrived.iter().filter(new).map(|&(uid, _)| uid));
+        survey.delivered = arrived.iter().filter(new).map(|&(uid, _)| uid).collect();
         draft.raise_uid_next(held_back.unwrap_or(core.list.uid_next()));
         if stuck.is_some() {
             core.pending = true;

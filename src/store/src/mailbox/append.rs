@@ -203,7 +203,7 @@ impl Append {
         let finished = std::mem::take(&mut self.finished);
         let (uid_validity, uids) = self.mailbox.commit(finished)?;
         // Others' messages may have been met beside it.
-        self.mailbox.mark_arrived();
+        self.mailbox.mark_some();
         Ok(AppendOutcome {
             uid_validity,
             uids: uids.into_iter().collect(),

@@ -179,10 +179,13 @@ impl Mailbox {
     /// has changed. `Error::NoSuchMailbox` once it has been deleted.
     pub fn refresh(&self) -> Result<Arc<Snapshot>, Error> {
         let looked = self.refresh_now(&mut lock(&self.core))?;
-        if self.has_unread() && self.mark_arrived() {
-            return Ok(self.snapshot());
+        if !self.has_unread() {
+            return Ok(looked);
         }
-        Ok(looked)
+        match self.mark_some() {
+            true => Ok(self.snapshot()),
+            false => Ok(looked),
+        }
     }
 
     /// The same unless somebody is at work here. Says whether to do it again

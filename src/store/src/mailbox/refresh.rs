@@ -120,6 +120,7 @@ impl Mailbox {
         let held = list_lock.as_deref_mut();
         let adopted = self.adopt(core, &mut draft, &mut survey, listing, held);
         self.publish(core, draft);
+        self.note_arrived(&survey.delivered);
         let adopted = adopted?;
         if self.repair(core, &survey, list_lock.is_some())? || adopted == Round::Again {
             core.known = None;

@@ -54,6 +54,9 @@ pub(super) struct Survey<'a> {
     pub missing: Vec<u32>,
     /// With a UID that no picture has shown yet.
     pub arrived: Vec<(Uid, Found<'a>)>,
+    /// Those of them that are shown and were not there before, once they have
+    /// been adopted.
+    pub delivered: Vec<Uid>,
     /// Without a UID.
     pub unknown: Vec<Found<'a>>,
     /// With a UID that was expunged before.

@@ -471,10 +471,7 @@ impl Shared {
             log::warn!("{}: {e}", mailbox.name());
         }
         if mailbox.has_unread() {
-            let mailbox = Arc::clone(mailbox);
-            self.upkeep.later(move || {
-                mailbox.mark_arrived();
-            });
+            mailbox.mark_aside(&self.upkeep);
         }
         mailbox.settle(drained);
         mailbox.maintain();

@@ -63,7 +63,7 @@ impl Selected {
         // Opening it has brought it up to date.
         let sight = session.sight(rights);
         let picture = picture_for(reader.as_ref(), &mailbox.snapshot());
-        let view = View::new(mailbox.shown(&picture, sight));
+        let view = View::new(shown_to(reader.as_ref(), &mailbox, &picture, sight));
         let told = ToldModSeq::new(view.snapshot().highest_modseq());
         let mut selected = Self {
             told,
@@ -223,7 +223,7 @@ impl Selected {
     /// that was left out, and whose UID the client has passed, stays so.
     fn shown(&mut self, whole: &Arc<Snapshot>) -> Arc<Snapshot> {
         self.sight_changed = false;
-        let shown = self.mailbox.shown(whole, self.sight);
+        let shown = shown_to(self.reader.as_ref(), &self.mailbox, whole, self.sight);
         let old = self.view.snapshot();
         if old.left_out().is_empty() {
             return shown;
@@ -440,6 +440,19 @@ fn picture_for(reader: Option<&Arc<Reader>>, picture: &Arc<Snapshot>) -> Arc<Sna
     match reader {
         Some(reader) => reader.picture(picture),
         None => Arc::clone(picture),
+    }
+}
+
+/// What of a picture that is the client's is shown.
+fn shown_to(
+    reader: Option<&Arc<Reader>>,
+    mailbox: &Mailbox,
+    picture: &Arc<Snapshot>,
+    sight: Sight,
+) -> Arc<Snapshot> {
+    match reader {
+        Some(reader) => reader.shown(picture, sight),
+        None => mailbox.shown(picture, sight),
     }
 }
 

@@ -132,7 +132,7 @@ fn for_reader(
     let Some(reader) = session.reader(&mailbox)? else {
         return Ok(());
     };
-    let picture = mailbox.shown(&reader.picture(&mailbox.snapshot()), sight);
+    let picture = reader.shown(&reader.picture(&mailbox.snapshot()), sight);
     status.messages = picture.len();
     status.uid_next = picture.uid_next();
     status.unseen = picture.unseen();

@@ -6,6 +6,7 @@ use super::tree::Tree;
 use crate::error::Error;
 use crate::format::acl::{self, Acl, Identifier, Subject, Taken};
 use crate::format::{Dir, FormatError};
+use crate::index::next_modseq_of_reader;
 use crate::mailbox::lock;
 use crate::options::Options;
 use crate::seen::file::{self as seen, SeenFile};
@@ -243,15 +244,17 @@ impl Account {
         if dir.stat(seen::FILE)?.is_none() {
             return Ok(());
         }
-        let slot = lock(&self.open).get(name).map(Arc::clone);
-        match slot.and_then(|slot| lock(&slot).upgrade()) {
-            Some(mailbox) => mailbox.retain_readers(keep),
-            None => {
-                let mut file = SeenFile::load(dir, None)?;
-                file.retain(keep, self.store.options().fsync)?;
-                Ok(())
-            }
+        let slot = self.slot(name);
+        // Nobody opens it meanwhile: there would be two who write the file.
+        let opened = lock(&slot);
+        if let Some(mailbox) = opened.upgrade() {
+            drop(opened);
+            return mailbox.retain_readers(keep);
         }
+        let mut file = SeenFile::load(dir, None)?;
+        let modseq = next_modseq_of_reader(file.highest());
+        file.retain(keep, modseq, self.store.options().fsync)?;
+        Ok(())
     }
 
     /// Wakes those who have the mailbox open, so that they look what they may

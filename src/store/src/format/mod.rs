@@ -24,7 +24,7 @@ pub(crate) mod lines;
 pub mod maildirsize;
 pub mod name;
 pub mod open;
-mod own_file;
+pub(crate) mod own_file;
 pub mod perm;
 pub(crate) mod ranges;
 pub mod subscriptions;

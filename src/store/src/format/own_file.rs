@@ -1,12 +1,13 @@
 //! What Roost's own text files have in common: a first line with name and
 //! version, then a line for each thing. Lines that are not understood stay.
 
-use super::lines::{number, read_small};
+use super::lines::{number, number32, read_small, split_once};
 use super::{Dir, FormatError};
+use roost_types::UidValidity;
 use std::io::{self, Write};
 
 /// A kind of file.
-pub(super) struct Kind {
+pub(crate) struct Kind {
     /// The first line up to the version, the blank included.
     pub magic: &'static [u8],
     pub version: u64,
@@ -16,13 +17,37 @@ pub(super) struct Kind {
 
 /// What a file has besides what is understood of it.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
-pub(super) struct Rest {
+pub(crate) struct Rest {
     pub unknown: Vec<Vec<u8>>,
     /// The first line is missing: to be set aside before it is replaced.
     pub damaged: bool,
 }
 
+/// What the first line says of a file about the messages of one mailbox.
+pub(crate) enum Header {
+    /// Written by a later version.
+    Later,
+    Of(UidValidity),
+}
+
 impl Kind {
+    /// The first line of a file about messages; `None` if it is none.
+    pub fn header(&self, line: &[u8]) -> Option<Header> {
+        let (version, validity) = match split_once(line.strip_prefix(self.magic)?, b' ') {
+            Some((version, validity)) => (number(version)?, Some(validity)),
+            None => (number(line.strip_prefix(self.magic)?)?, None),
+        };
+        match version > self.version {
+            true => Some(Header::Later),
+            false => UidValidity::new(number32(validity?)?).map(Header::Of),
+        }
+    }
+
+    pub fn write_header(&self, out: &mut impl Write, of: UidValidity) -> io::Result<()> {
+        out.write_all(self.magic)?;
+        writeln!(out, "{} {of}", self.version)
+    }
+
     /// Hands the lines to `take`, which says whether it understands one;
     /// nothing where there is no file.
     ///

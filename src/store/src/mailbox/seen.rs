@@ -34,10 +34,9 @@ impl Mailbox {
             return Ok(reader);
         }
         readers.live.retain(|reader| reader.strong_count() > 0);
-        let entry = (readers.file.as_ref()).and_then(|file| file.readers.get(account));
+        let entry = readers.file.as_ref().map(|file| file.entry(account));
         let validity = self.snapshot().uid_validity();
-        let none = Entry::default();
-        let reader = Arc::new(Reader::new(account, entry.unwrap_or(&none), validity));
+        let reader = Arc::new(Reader::new(account, &entry.unwrap_or_default(), validity));
         readers.live.push(Arc::downgrade(&reader));
         Ok(reader)
     }
@@ -116,12 +115,14 @@ impl Mailbox {
         let Some(file) = file else {
             return Ok(());
         };
-        file.retain(&keep, self.options.fsync)?;
-        for reader in live.iter().filter_map(Weak::upgrade) {
-            if !keep(&reader.name) {
-                let before = core.snapshot.highest_modseq().0.max(reader.highest());
-                reader.reset(&Entry::default(), next_modseq_of_reader(before));
-            }
+        let gone = live.iter().filter_map(Weak::upgrade);
+        let gone: Vec<_> = gone.filter(|reader| !keep(&reader.name)).collect();
+        let known = gone.iter().map(|reader| reader.highest());
+        let before = known.fold(core.snapshot.highest_modseq().0, u64::max);
+        let modseq = next_modseq_of_reader(before.max(file.highest()));
+        file.retain(&keep, modseq, self.options.fsync)?;
+        for reader in gone {
+            reader.reset(&Entry::default(), modseq);
         }
         Ok(())
     }
@@ -144,10 +145,9 @@ impl Mailbox {
         // Somebody has put it back from elsewhere, or taken it away.
         let core = self.core();
         for reader in live.iter().filter_map(Weak::upgrade) {
-            let entry = file.readers.get(&reader.name);
             let before = core.snapshot.highest_modseq().0.max(reader.highest());
             let modseq = next_modseq_of_reader(before);
-            reader.reset(entry.unwrap_or(&Entry::default()), modseq);
+            reader.reset(&file.entry(&reader.name), modseq);
         }
         Ok(())
     }

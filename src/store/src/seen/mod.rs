@@ -15,6 +15,7 @@ mod picture;
 
 use crate::mailbox::lock;
 use crate::snapshot::Snapshot;
+use crate::snapshot::sight::{Sight, Sights};
 use file::Entry;
 use roost_types::{UidSet, UidValidity};
 use std::collections::VecDeque;
@@ -27,6 +28,8 @@ const MAX_CHANGES: usize = 64;
 pub struct Reader {
     pub(crate) name: String,
     state: Mutex<State>,
+    /// What of its newest picture is shown.
+    sights: Mutex<Sights>,
 }
 
 struct State {
@@ -62,6 +65,7 @@ impl Reader {
                 touched: UidSet::new(),
                 last: None,
             }),
+            sights: Mutex::default(),
         }
     }
 
@@ -69,6 +73,14 @@ impl Reader {
     /// that it has seen count for nothing. Does not block.
     pub fn picture(&self, base: &Arc<Snapshot>) -> Arc<Snapshot> {
         lock(&self.state).picture(base)
+    }
+
+    /// What of a picture of its own is shown: see [`crate::Mailbox::shown`].
+    pub fn shown(&self, picture: &Arc<Snapshot>, sight: Sight) -> Arc<Snapshot> {
+        match picture.effective(sight) {
+            Sight::ALL => Arc::clone(picture),
+            less => lock(&self.sights).shown(picture, less),
+        }
     }
 
     /// Those of `uids` that it has seen, or has not.

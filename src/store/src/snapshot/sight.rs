@@ -5,7 +5,9 @@
 //! Who is not shown all has a picture of its own, made of the whole one: it
 //! has the same generation, UIDNEXT and MODSEQ, and shares all chunks in which
 //! nothing is left out, so that sessions and comparisons need not know of it.
-//! It is made once for all who see alike; in a mailbox where no message was
+//! It is made once for all who see alike, and have the same `\Seen`: the pictures
+//! of the mailbox's own are kept with it, those of each reader of its own with
+//! the reader ([`crate::Reader::shown`]); in a mailbox where no message was
 //! ever left out, it is the whole one itself, which costs nothing to find out.
 //!
 //! What must stay true: such a picture is never the beginning of another whole

@@ -19,6 +19,7 @@ mod odd;
 mod outside;
 mod properties;
 mod quota;
+mod readers;
 mod status;
 mod stress;
 mod support;

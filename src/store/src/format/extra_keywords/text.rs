@@ -1,15 +1,19 @@
 //! The lines of `roost-keywords`.
 
-use super::{Entry, FIRST_INDEX, MAX_KEYWORDS};
-use crate::format::lines::{Line, Lines, number, number32, split_once};
+use super::{Entry, FIRST_INDEX, MAX_FILE, MAX_KEYWORDS};
+use crate::format::lines::{Line, Lines, number32, split_once};
+use crate::format::own_file::{Header, Kind};
 use crate::format::ranges;
 use roost_types::{Keyword, UidSet, UidValidity};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::FileExt;
 
-const MAGIC: &[u8] = b"roost-keywords";
-const VERSION: u64 = 1;
+const KIND: Kind = Kind {
+    magic: b"roost-keywords ",
+    version: 1,
+    max: MAX_FILE,
+};
 
 /// One line.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -79,8 +83,7 @@ pub(super) fn apply_all(entries: &mut Vec<Entry>, ops: &[Op]) {
 }
 
 pub(super) fn write_header(out: &mut impl Write, uid_validity: UidValidity) -> io::Result<()> {
-    out.write_all(MAGIC)?;
-    writeln!(out, " {VERSION} {uid_validity}")
+    KIND.write_header(out, uid_validity)
 }
 
 /// Nothing for the empty set.
@@ -131,10 +134,10 @@ pub(super) fn read(
     let mut first = offset == 0;
     while let Some(line) = lines.next()? {
         match line {
-            Line::Whole(line) if std::mem::take(&mut first) => match header(line) {
-                Some((version, _)) if version > VERSION => return Ok(Reading::Later),
-                Some((_, validity)) if validity == uid_validity => {}
-                Some(_) => return Ok(Reading::Stale),
+            Line::Whole(line) if std::mem::take(&mut first) => match KIND.header(line) {
+                Some(Header::Later) => return Ok(Reading::Later),
+                Some(Header::Of(validity)) if validity == uid_validity => {}
+                Some(Header::Of(_)) => return Ok(Reading::Stale),
                 // Whose the messages are is not known: the names are kept.
                 None => return names_only(lines, entries),
             },
@@ -173,16 +176,6 @@ fn names_only<R: Read>(mut lines: Lines<R>, entries: &mut Vec<Entry>) -> io::Res
         torn,
         damaged: true,
     })
-}
-
-fn header(line: &[u8]) -> Option<(u64, UidValidity)> {
-    let rest = line.strip_prefix(MAGIC)?.strip_prefix(b" ")?;
-    let (version, validity) = split_once(rest, b' ')?;
-    let version = number(version)?;
-    if version > VERSION {
-        return Some((version, UidValidity::MIN));
-    }
-    Some((version, UidValidity::new(number32(validity)?)?))
 }
 
 #[cfg(test)]

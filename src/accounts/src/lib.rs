@@ -15,3 +15,4 @@ mod quota;
 pub use entry::{Entry, Id, LineError};
 pub use lines::Lines;
 pub use name::{Domains, LoginName, MAX_NAME_LEN, NameError};
+pub use quota::limits as quota_limits;

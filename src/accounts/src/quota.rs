@@ -5,7 +5,7 @@ use roost_types::QuotaLimits;
 
 /// The limits of a rule for the whole account; `None` for one about a single
 /// mailbox, which nothing here has.
-pub(crate) fn limits(rule: &str) -> Result<Option<QuotaLimits>, LineError> {
+pub fn limits(rule: &str) -> Result<Option<QuotaLimits>, LineError> {
     let mut parts = rule.split(':');
     if parts.next() != Some("*") {
         return Ok(None);

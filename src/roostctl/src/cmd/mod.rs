@@ -2,6 +2,7 @@
 
 mod acl;
 mod check;
+mod import;
 mod kick;
 mod maintain;
 mod property;
@@ -32,6 +33,9 @@ pub enum Command {
         #[command(subcommand)]
         action: quota::Action,
     },
+    /// Moves in from Dovecot or Courier: looks, and changes nothing of theirs
+    #[command(subcommand)]
+    Import(import::Import),
     /// Throws Roost's index away and builds it anew
     Reindex {
         /// The mailboxes (default: all)
@@ -73,6 +77,7 @@ impl Command {
             Self::Alias(alias) => property::alias(common, alias),
             Self::Class(class) => property::class(common, class),
             Self::Lock(lock) => property::lock(common, lock),
+            Self::Import(import) => import::run(common, import),
             Self::Quota { action } => quota::run(common, action),
             Self::Who { filter } => who::run(common, filter.as_deref()),
             Self::Kick { target } => kick::run(common, target),

@@ -1,0 +1,309 @@
+//! Courier's `imapd`, `imapd-ssl` and `authdaemonrc`, which are shell scripts
+//! of assignments.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use roost_config::Section;
+
+use super::listen::{self, Door};
+use super::proposal::{Fate, Proposal};
+use crate::{Failure, exit};
+
+/// The last value of each variable.
+#[derive(Default, Debug)]
+struct Shell(BTreeMap<String, String>);
+
+impl Shell {
+    /// Variables in values are taken from those before.
+    fn read(&mut self, text: &str) {
+        for line in text.lines() {
+            let Some((key, value)) = line.trim().split_once('=') else {
+                continue;
+            };
+            if key.is_empty() || !key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+                continue;
+            }
+            let value = value.trim();
+            let value = match value.chars().next() {
+                Some(quote @ ('"' | '\'')) => value
+                    .get(1..)
+                    .and_then(|v| v.split(quote).next())
+                    .unwrap_or_default(),
+                _ => value.split([' ', '\t', '#']).next().unwrap_or_default(),
+            };
+            let value = match value.strip_prefix('$') {
+                Some(name) => self.get(name).unwrap_or_default().to_owned(),
+                None => value.to_owned(),
+            };
+            self.0.insert(key.to_owned(), value);
+        }
+    }
+
+    fn get(&self, key: &str) -> Option<&str> {
+        self.0
+            .get(key)
+            .map(String::as_str)
+            .filter(|v| !v.is_empty())
+    }
+
+    fn on(&self, key: &str) -> bool {
+        self.get(key).is_some_and(|v| {
+            v.eq_ignore_ascii_case("yes") || v.parse::<u32>().is_ok_and(|n| n != 0)
+        })
+    }
+}
+
+/// # Errors
+/// Where the folder has no file `imapd`.
+pub fn propose(folder: &Path) -> Result<Proposal, Failure> {
+    let mut proposal = Proposal::from(format!("Courier's files in {}", folder.display()));
+    let read = |name: &str| -> Result<Option<Shell>, Failure> {
+        let path = folder.join(name);
+        match fs::read(&path) {
+            Ok(bytes) => {
+                let mut shell = Shell::default();
+                shell.read(&String::from_utf8_lossy(&bytes));
+                Ok(Some(shell))
+            }
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(Failure::new(
+                exit::IOERR,
+                format!("{}: {e}", path.display()),
+            )),
+        }
+    };
+    let Some(imapd) = read("imapd")? else {
+        let text = format!("{}: no file imapd there", folder.display());
+        return Err(Failure::new(exit::NOINPUT, text));
+    };
+    let ssl = read("imapd-ssl")?.unwrap_or_default();
+    let auth = match read("authdaemonrc")? {
+        Some(auth) => auth,
+        None => read("../authlib/authdaemonrc")?.unwrap_or_default(),
+    };
+    doors(&mut proposal, &imapd, &ssl);
+    mail(&mut proposal, &imapd);
+    tls(&mut proposal, &ssl);
+    limits(&mut proposal, &imapd);
+    accounts(&mut proposal, &auth);
+    Ok(proposal)
+}
+
+fn doors(proposal: &mut Proposal, imapd: &Shell, ssl: &Shell) {
+    let door = |on: bool, address: Option<&str>, port: Option<&str>, usual: u16| {
+        let mut doors = Vec::new();
+        let addresses = address.unwrap_or("0").split(',');
+        for address in addresses.filter(|_| on) {
+            let port = port.and_then(|p| p.parse().ok()).unwrap_or(usual);
+            doors.extend(listen::addresses(
+                if address == "0" { "*, ::" } else { address },
+                port,
+            ));
+        }
+        Door { addresses: doors }
+    };
+    let plain = door(
+        imapd.on("IMAPDSTART"),
+        imapd.get("ADDRESS"),
+        imapd.get("PORT"),
+        143,
+    );
+    let safe = door(
+        ssl.on("IMAPDSSLSTART"),
+        ssl.get("SSLADDRESS"),
+        ssl.get("SSLPORT"),
+        993,
+    );
+    listen::set(
+        proposal,
+        ("ADDRESS, PORT", &plain),
+        ("SSLADDRESS, SSLPORT", &safe),
+    );
+}
+
+fn mail(proposal: &mut Proposal, imapd: &Shell) {
+    let maildir = imapd.get("MAILDIRPATH").unwrap_or("Maildir");
+    let path = match maildir.strip_prefix("./").unwrap_or(maildir) {
+        absolute if absolute.starts_with('/') => absolute.to_owned(),
+        below => format!("~/{below}"),
+    };
+    proposal.keep("MAILDIRPATH", Section::Mail, "maildir", path);
+    let names = "names of mailboxes";
+    proposal.keep(names, Section::Mail, "separator", ".");
+    proposal.keep(names, Section::Mail, "prefix", "INBOX.");
+    proposal.keep(names, Section::Mail, "directory_encoding", "detect");
+    if let Some(trash) = imapd.get("IMAP_TRASHFOLDERNAME") {
+        proposal.keep("IMAP_TRASHFOLDERNAME", Section::Mail, "trash", trash);
+    }
+    if imapd.on("IMAP_MOVE_EXPUNGE_TO_TRASH") {
+        let text = "expunged messages are gone; they do not move to Trash";
+        proposal.note("IMAP_MOVE_EXPUNGE_TO_TRASH", Fate::Missing, text);
+    }
+    if let Some(days) = imapd.get("IMAP_EMPTYTRASH") {
+        let text = format!("nothing empties {days} by itself: roostctl or find(1) from cron does");
+        proposal.note("IMAP_EMPTYTRASH", Fate::Missing, &text);
+    }
+    if imapd.get("IMAP_SHAREDINDEXFILE").is_some() {
+        let text = "mailboxes of others are ~OWNER/NAME instead of #shared.OWNER.NAME, by the \
+                    rights in courierimapacl; names of accounts that are shared with are found \
+                    by roostctl acl rebuild";
+        proposal.note("IMAP_SHAREDINDEXFILE", Fate::Missing, text);
+    }
+    proposal.note(
+        "IMAP_KEYWORDS",
+        Fate::Kept,
+        "keywords are taken over from courierimapkeywords",
+    );
+    proposal.note(
+        "IMAP_ACL",
+        Fate::Kept,
+        "rights are taken over from courierimapacl",
+    );
+    if let Some(mask) = imapd.get("IMAP_UMASK").filter(|&m| m != "022") {
+        let text = format!("{mask}: new files have the mode of their mailbox's directory");
+        proposal.note("IMAP_UMASK", Fate::Needless, &text);
+    }
+    if imapd.on("IMAP_PROXY") {
+        let text = "connections are not handed to other hosts";
+        proposal.note("IMAP_PROXY", Fate::Missing, text);
+    }
+}
+
+fn tls(proposal: &mut Proposal, ssl: &Shell) {
+    if let Some(path) = ssl.get("TLS_CERTFILE") {
+        proposal.keep("TLS_CERTFILE", Section::Tls, "certificate", path);
+        let key = ssl.get("TLS_PRIVATE_KEYFILE").unwrap_or(path);
+        proposal.set(Section::Tls, "key", key);
+    }
+    match ssl.get("TLS_PROTOCOL") {
+        Some(text) if text.contains("1.3") && !text.contains("1.2") && !text.contains('+') => {
+            proposal.keep("TLS_PROTOCOL", Section::Tls, "min_version", "1.3");
+        }
+        _ => proposal.note("TLS_PROTOCOL", Fate::Kept, "TLS 1.2 and 1.3"),
+    }
+    // Courier takes passwords in clear unless this is set.
+    let value = if ssl.on("IMAP_TLS_REQUIRED") {
+        "tls-only"
+    } else {
+        "always"
+    };
+    proposal.keep("IMAP_TLS_REQUIRED", Section::Auth, "cleartext", value);
+    if !ssl.on("IMAPDSTARTTLS") {
+        proposal.note(
+            "IMAPDSTARTTLS",
+            Fate::Needless,
+            "STARTTLS is offered in any case",
+        );
+    }
+    if ssl.get("TLS_VERIFYPEER").is_some_and(|v| v != "NONE") {
+        let text = "clients are not asked for certificates";
+        proposal.note("TLS_VERIFYPEER", Fate::Missing, text);
+    }
+}
+
+fn limits(proposal: &mut Proposal, imapd: &Shell) {
+    let number = |key| imapd.get(key).and_then(|v| v.parse::<u32>().ok());
+    if let Some(n) = number("MAXPERIP") {
+        proposal.keep(
+            "MAXPERIP",
+            Section::Limits,
+            "max_connections_per_ip",
+            n.to_string(),
+        );
+    }
+    if let Some(n) = number("MAXDAEMONS") {
+        proposal.keep(
+            "MAXDAEMONS",
+            Section::Limits,
+            "max_connections",
+            n.to_string(),
+        );
+    }
+    let text = "changes are told at once";
+    proposal.note("IMAP_IDLE_TIMEOUT", Fate::Needless, text);
+}
+
+fn accounts(proposal: &mut Proposal, auth: &Shell) {
+    if let Some(domain) = auth.get("DEFAULTDOMAIN") {
+        let domain = domain.trim_start_matches('@');
+        proposal.keep("DEFAULTDOMAIN", Section::Server, "default_domain", domain);
+    }
+    let listed = auth.get("authmodulelist").unwrap_or("authpam");
+    for module in listed.split_whitespace() {
+        match module {
+            "authpam" | "authshadow" | "authpwd" | "authcustom" => {}
+            other => {
+                let text = format!(
+                    "accounts of {other} are not reached: write them into a passwd-file, \
+                     user:{{SCHEME}}hash:uid:gid::home::, and set backend and passwd_file"
+                );
+                proposal.note("authmodulelist", Fate::Blocks, &text);
+            }
+        }
+    }
+    proposal.keep("authmodulelist", Section::Auth, "backend", "pam");
+    // Courier lets everybody in whom PAM does; its own files begin at 100.
+    proposal.keep(
+        "(accounts of the system)",
+        Section::Auth,
+        "minimum_uid",
+        "500",
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn couriers_files_as_roost_conf() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| fs::write(dir.path().join(name), text).unwrap();
+        write(
+            "imapd",
+            "##NAME: x\nADDRESS=0\nPORT=143\nMAXDAEMONS=40\nMAXPERIP=20\nIMAPDSTART=YES\n\
+             IMAP_CAPABILITY=\"IMAP4rev1 QUOTA\"\nIMAP_TRASHFOLDERNAME=Trash\n\
+             IMAP_EMPTYTRASH=Trash:7\nMAILDIRPATH=Maildir\n",
+        );
+        write(
+            "imapd-ssl",
+            "IMAPDSSLSTART=YES\nSSLPORT=993\nSSLADDRESS=127.0.0.1\nIMAPDSTARTTLS=YES\n\
+             IMAP_TLS_REQUIRED=1\nTLS_CERTFILE=/etc/courier/imapd.pem\n\
+             TLS_STARTTLS_PROTOCOL=\"$TLS_PROTOCOL\"\n",
+        );
+        write(
+            "authdaemonrc",
+            "authmodulelist=\"authpam authuserdb\"\nDEFAULTDOMAIN=\"@example.org\"\n",
+        );
+        let proposal = propose(dir.path()).unwrap();
+        let text = proposal.text().unwrap();
+        for line in [
+            "imap = 0.0.0.0:143, [::]:143",
+            "imaps = 127.0.0.1:993",
+            "certificate = /etc/courier/imapd.pem",
+            "key = /etc/courier/imapd.pem",
+            "cleartext = tls-only",
+            "backend = pam",
+            "maildir = ~/Maildir",
+            "separator = .",
+            "prefix = INBOX.",
+            "trash = Trash",
+            "max_connections = 40",
+            "max_connections_per_ip = 20",
+            "default_domain = example.org",
+        ] {
+            assert!(text.lines().any(|l| l == line), "{line}:\n{text}");
+        }
+        let blocks: Vec<_> = proposal
+            .notes
+            .iter()
+            .filter(|n| n.fate == Fate::Blocks)
+            .collect();
+        assert_eq!(blocks.len(), 1);
+        assert!(blocks[0].text.contains("authuserdb"));
+        fs::remove_file(dir.path().join("imapd")).unwrap();
+        assert!(propose(dir.path()).is_err());
+    }
+}

@@ -1,0 +1,288 @@
+//! Who gets in: passdb and userdb.
+
+use roost_config::Section;
+
+use super::super::doveconf::Block;
+use super::super::proposal::{Fate, Proposal};
+use super::known;
+
+/// What a passdb or userdb block says, in either version's words.
+struct Database<'a> {
+    block: &'a Block,
+    driver: &'a str,
+    /// 2.3's `args`, word by word.
+    words: Vec<&'a str>,
+}
+
+impl<'a> Database<'a> {
+    fn all(whole: &'a Block, kind: &'a str) -> Vec<Self> {
+        whole.blocks(kind).map(Self::of).collect()
+    }
+
+    fn of(block: &'a Block) -> Self {
+        let args = block.get("args").unwrap_or_default();
+        Self {
+            block,
+            driver: block.get("driver").unwrap_or(&block.name),
+            words: args.split_whitespace().collect(),
+        }
+    }
+
+    /// `key=value` among the words.
+    fn word(&self, key: &str) -> Option<&'a str> {
+        let mut values = self.words.iter().filter_map(|w| w.split_once('='));
+        values.find(|(k, _)| *k == key).map(|(_, value)| value)
+    }
+
+    /// The last word that is no `key=value`.
+    fn last(&self) -> Option<&'a str> {
+        let plain = |word: &&&str| word.starts_with('/') || !word.contains('=');
+        self.words.iter().rev().find(plain).copied()
+    }
+}
+
+pub fn accounts(proposal: &mut Proposal, whole: &Block) {
+    let mut backends: Vec<&str> = Vec::new();
+    let mut file = None;
+    for db in Database::all(whole, "passdb") {
+        let setting = format!("passdb {}", db.driver);
+        if db.block.is("deny") || db.block.is("passdb_deny") {
+            let text = "names that are refused: write them into [auth] deny_users";
+            proposal.note(&setting, Fate::Missing, text);
+            continue;
+        }
+        if db.block.is("master") || db.block.is("passdb_master") {
+            let text = "no account logs in as another; roostctl -u does for administrators";
+            proposal.note(&setting, Fate::Missing, text);
+            continue;
+        }
+        let backend = match db.driver {
+            "pam" => {
+                pam(proposal, &db);
+                "pam"
+            }
+            "passwd" | "shadow" => {
+                let text = "accounts of the system are asked for through PAM";
+                proposal.note(&setting, Fate::Kept, text);
+                "pam"
+            }
+            "passwd-file" => {
+                if !passwd_file(proposal, &db, &mut file) {
+                    continue;
+                }
+                "passwd-file"
+            }
+            other => {
+                let text = format!(
+                    "Roost knows no {other}: PAM may reach it (pam_ldap, pam_mysql), or a \
+                     passwd-file made from it"
+                );
+                proposal.note(&setting, Fate::Blocks, &text);
+                continue;
+            }
+        };
+        if !backends.contains(&backend) {
+            backends.push(backend);
+        }
+    }
+    if !backends.is_empty() {
+        let both = backends.join(", ");
+        proposal.keep("passdb", Section::Auth, "backend", both);
+    }
+    users(proposal, whole, file.as_ref());
+    names(proposal, whole);
+    mechanisms(proposal, whole);
+}
+
+fn pam(proposal: &mut Proposal, db: &Database<'_>) {
+    let service = db.block.get("passdb_pam_service_name").or(db.last());
+    match service.unwrap_or("dovecot") {
+        "dovecot" => {
+            let text = "[auth] pam_service = roost, the file of Roost's package; copy what you \
+                        have changed in /etc/pam.d/dovecot, which goes with Dovecot";
+            proposal.note("passdb pam", Fate::Kept, text);
+        }
+        "*" | "%s" | "%Ls" | "imap" | "%{protocol}" => {
+            proposal.keep("passdb pam", Section::Auth, "pam_service", "imap");
+        }
+        other => proposal.keep("passdb pam", Section::Auth, "pam_service", other),
+    }
+    for key in ["failure_show_msg", "cache_key", "max_requests"] {
+        if db.word(key).is_some() {
+            proposal.note(
+                &format!("passdb pam {key}"),
+                Fate::Needless,
+                "of no use here",
+            );
+        }
+    }
+    if db.words.iter().any(|w| w.starts_with("session")) {
+        let text = "sessions of PAM are not opened";
+        proposal.note("passdb pam session", Fate::Missing, text);
+    }
+}
+
+/// False where the file cannot be read by Roost.
+fn passwd_file(proposal: &mut Proposal, db: &Database<'_>, file: &mut Option<String>) -> bool {
+    let setting = "passdb passwd-file";
+    let Some(path) = db.block.get("passwd_file_path").or(db.last()) else {
+        proposal.note(setting, Fate::Blocks, "its file is not named");
+        return false;
+    };
+    if path.contains('%') {
+        let text = format!("{path}: one file for each domain: put them into one, with full names");
+        proposal.note(setting, Fate::Blocks, &text);
+        return false;
+    }
+    if let Some(first) = file {
+        let text = format!("{path}: {first} alone is read: append this one to it");
+        proposal.note(setting, Fate::Blocks, &text);
+        return false;
+    }
+    *file = Some(path.to_owned());
+    proposal.keep(setting, Section::Auth, "passwd_file", path);
+    let scheme = db
+        .block
+        .either("default_pass_scheme", "passdb_default_password_scheme");
+    let scheme = scheme.or(db.word("scheme"));
+    if let Some(scheme) = scheme.filter(|s| !s.eq_ignore_ascii_case("CRYPT")) {
+        let text = format!(
+            "passwords without a scheme are crypt hashes here: write {{{scheme}}} before them"
+        );
+        proposal.note("passdb passwd-file scheme", Fate::Missing, &text);
+    }
+    let format = db
+        .word("username_format")
+        .or(db.block.get("auth_username_format"));
+    if let Some(format) = format.filter(|f| !matches!(*f, "%u" | "%Lu" | "%{user}")) {
+        let text = format!("{format}: names are looked for with their domain, then without");
+        proposal.note("passdb passwd-file username_format", Fate::Missing, &text);
+    }
+    true
+}
+
+fn users(proposal: &mut Proposal, whole: &Block, file: Option<&String>) {
+    for db in Database::all(whole, "userdb") {
+        let setting = format!("userdb {}", db.driver);
+        match db.driver {
+            "passwd" | "prefetch" => {
+                proposal.note(
+                    &setting,
+                    Fate::Kept,
+                    "uid, gid and home of the system's account",
+                );
+            }
+            "passwd-file" => {
+                let path = db.block.get("passwd_file_path").or(db.last());
+                match (path, file) {
+                    (Some(path), Some(known)) if path == known => {
+                        proposal.note(&setting, Fate::Kept, "uid, gid and home of the same file");
+                    }
+                    (path, _) => {
+                        let text = format!(
+                            "{}: uid, gid, home and fields have to stand in the same file as \
+                             the passwords",
+                            path.unwrap_or_default()
+                        );
+                        proposal.note(&setting, Fate::Blocks, &text);
+                    }
+                }
+            }
+            "static" => {
+                let fields = db.words.join(" ");
+                let text = format!(
+                    "{fields}: write uid, gid and home into each line of the passwd-file, \
+                     user:{{SCHEME}}hash:uid:gid::home::"
+                );
+                proposal.note(&setting, Fate::Blocks, text.trim_start_matches(": "));
+            }
+            other => {
+                let text = format!("Roost knows no {other}");
+                proposal.note(&setting, Fate::Blocks, &text);
+            }
+        }
+        for key in ["default_fields", "override_fields"] {
+            if let Some(value) = db.block.get(key) {
+                let text = format!("{value}: write it into the lines of the passwd-file");
+                proposal.note(&format!("{setting} {key}"), Fate::Missing, &text);
+            }
+        }
+    }
+}
+
+fn names(proposal: &mut Proposal, whole: &Block) {
+    let minimum = whole.get("first_valid_uid").unwrap_or("500");
+    proposal.keep("first_valid_uid", Section::Auth, "minimum_uid", minimum);
+    let realm = whole.either("auth_default_realm", "auth_default_domain");
+    if let Some(domain) = realm {
+        proposal.keep(
+            "auth_default_realm",
+            Section::Server,
+            "default_domain",
+            domain,
+        );
+    }
+    let format = whole.get("auth_username_format").unwrap_or("%Lu");
+    let plain: String = format.chars().filter(|c| !c.is_whitespace()).collect();
+    let (lower, domain) = match plain.as_str() {
+        "%Lu" | "%{user|lower}" => (true, true),
+        "%u" | "%{user}" => (false, true),
+        "%Ln" | "%{user|username|lower}" => (true, false),
+        "%n" | "%{user|username}" => (false, false),
+        _ => {
+            let text = format!("{format}: names stay as they are, in lower case");
+            return proposal.note("auth_username_format", Fate::Missing, &text);
+        }
+    };
+    let value = if lower { "yes" } else { "no" };
+    proposal.keep(
+        "auth_username_format",
+        Section::Auth,
+        "lowercase_names",
+        value,
+    );
+    if !domain {
+        let text = "a domain behind a name is left off only where it is [server] \
+                    default_domain: set that";
+        proposal.note("auth_username_format", Fate::Missing, text);
+    }
+}
+
+fn mechanisms(proposal: &mut Proposal, whole: &Block) {
+    let listed = whole.get("auth_mechanisms").unwrap_or("plain");
+    for mechanism in listed.split_whitespace() {
+        match mechanism.to_ascii_lowercase().as_str() {
+            "plain" | "login" | "scram-sha-256" | "scram-sha-256-plus" => {}
+            other => {
+                let text = format!("{other}: clients take PLAIN under TLS, or SCRAM-SHA-256");
+                proposal.note("auth_mechanisms", Fate::Missing, &text);
+            }
+        }
+    }
+    let open = match whole.get("auth_allow_cleartext") {
+        Some(_) => whole.is("auth_allow_cleartext"),
+        None => whole.get("disable_plaintext_auth") == Some("no"),
+    };
+    let required = whole.get("ssl") == Some("required");
+    let value = if open && !required {
+        "always"
+    } else {
+        "tls-only"
+    };
+    proposal.keep("disable_plaintext_auth", Section::Auth, "cleartext", value);
+    if let Some(trusted) = whole.get("login_trusted_networks") {
+        let listed = known::words(trusted).collect::<Vec<_>>().join(", ");
+        let all = format!("127.0.0.0/8, ::1/128, {listed}");
+        proposal.keep(
+            "login_trusted_networks",
+            Section::Auth,
+            "trusted_networks",
+            all,
+        );
+    }
+    let delay = whole.get("auth_failure_delay").and_then(known::seconds);
+    if let Some(seconds) = delay {
+        let value = format!("{}s", seconds.min(60));
+        proposal.keep("auth_failure_delay", Section::Auth, "failure_delay", value);
+    }
+}

@@ -1,0 +1,421 @@
+//! The many other settings: those that Roost needs nothing like, and those
+//! whose lack is felt.
+
+use super::super::doveconf::Block;
+use super::super::proposal::{Fate, Proposal};
+
+/// What a plugin does, and what becomes of that.
+const PLUGINS: &[(&str, Fate, &str)] = &[
+    ("acl", Fate::Kept, "rights stand in dovecot-acl, as before"),
+    ("imap_acl", Fate::Kept, "clients see and set rights"),
+    ("quota", Fate::Kept, "sums stand in maildirsize"),
+    ("imap_quota", Fate::Kept, "clients see their quota"),
+    (
+        "zlib",
+        Fate::Kept,
+        "messages in gzip and zstd are read; new ones are stored as they are",
+    ),
+    (
+        "mail_compress",
+        Fate::Kept,
+        "messages in gzip and zstd are read; new ones are stored as they are",
+    ),
+    ("imap_zlib", Fate::Kept, "COMPRESS=DEFLATE"),
+    (
+        "mail_crypt",
+        Fate::Blocks,
+        "encrypted messages are not read: decrypt them first",
+    ),
+    (
+        "listescape",
+        Fate::Blocks,
+        "names are escaped in another way: rename such mailboxes first",
+    ),
+    ("virtual", Fate::Missing, "virtual mailboxes are not shown"),
+    (
+        "fts",
+        Fate::Missing,
+        "searches read messages instead of an index",
+    ),
+    (
+        "mail_log",
+        Fate::Missing,
+        "changes of mail are not logged one by one",
+    ),
+    ("mail_lua", Fate::Missing, "no scripts are run"),
+    (
+        "push_notification",
+        Fate::Missing,
+        "nothing is told to other services",
+    ),
+    (
+        "trash",
+        Fate::Missing,
+        "over quota, nothing is deleted to make place",
+    ),
+    ("replication", Fate::Missing, "nothing is replicated"),
+];
+
+/// Settings whose lack is felt, and what follows.
+const MISSING: &[(&str, Fate, &str)] = &[
+    ("login_greeting", Fate::Missing, "the greeting says Roost"),
+    (
+        "imap_capability",
+        Fate::Missing,
+        "the capabilities are those that there are",
+    ),
+    (
+        "mail_attribute_dict",
+        Fate::Missing,
+        "METADATA of clients is not taken over",
+    ),
+    (
+        "mail_attribute",
+        Fate::Missing,
+        "METADATA of clients is not taken over",
+    ),
+    ("imap_urlauth_host", Fate::Missing, "there is no URLAUTH"),
+    (
+        "mail_attachment_dir",
+        Fate::Blocks,
+        "attachments outside of messages are not read: put them back first",
+    ),
+    (
+        "mail_chroot",
+        Fate::Missing,
+        "sessions see the whole file system, as their own user",
+    ),
+    (
+        "valid_chroot_dirs",
+        Fate::Missing,
+        "sessions see the whole file system, as their own user",
+    ),
+    (
+        "mail_access_groups",
+        Fate::Missing,
+        "a session has the groups of its account alone",
+    ),
+    ("last_valid_uid", Fate::Missing, "there is no highest uid"),
+    ("first_valid_gid", Fate::Missing, "groups are not looked at"),
+    ("last_valid_gid", Fate::Missing, "groups are not looked at"),
+    (
+        "mail_uid",
+        Fate::Missing,
+        "write the uid into the lines of the passwd-file",
+    ),
+    (
+        "mail_gid",
+        Fate::Missing,
+        "write the gid into the lines of the passwd-file",
+    ),
+    (
+        "mail_home",
+        Fate::Missing,
+        "write the home into the lines of the passwd-file",
+    ),
+    (
+        "haproxy_trusted_networks",
+        Fate::Missing,
+        "see proxy_protocol_from in roost.conf(5), if it is there",
+    ),
+    (
+        "auth_master_user_separator",
+        Fate::Missing,
+        "no account logs in as another",
+    ),
+    (
+        "auth_policy_server_url",
+        Fate::Missing,
+        "no policy server is asked",
+    ),
+    ("auth_krb5_keytab", Fate::Missing, "there is no GSSAPI"),
+    ("rawlog_dir", Fate::Missing, "sessions are not written down"),
+    (
+        "acl_shared_dict",
+        Fate::Kept,
+        "roostctl acl rebuild finds who shares with whom",
+    ),
+    (
+        "acl_sharing_map",
+        Fate::Kept,
+        "roostctl acl rebuild finds who shares with whom",
+    ),
+    (
+        "acl_globals_only",
+        Fate::Missing,
+        "rights stand in each mailbox",
+    ),
+    ("acl_anyone", Fate::Kept, "rights may be given to anyone"),
+    ("imap_metadata", Fate::Kept, "METADATA is there in any case"),
+    (
+        "acl_driver",
+        Fate::Kept,
+        "rights stand in dovecot-acl, as before",
+    ),
+    (
+        "auth_debug_passwords",
+        Fate::Needless,
+        "passwords are never logged",
+    ),
+];
+
+/// Beginnings of settings that Roost needs nothing like: of Dovecot's own
+/// processes, of its indexes, or of services that stay with it.
+const NEEDLESS: &[&str] = &[
+    "auth_",
+    "base_dir",
+    "state_dir",
+    "instance_name",
+    "default_",
+    "ssl",
+    "disable_plaintext_auth",
+    "verbose_",
+    "log_",
+    "info_log_path",
+    "debug_log_path",
+    "deliver_log_format",
+    "login_",
+    "mail_cache",
+    "mail_max_",
+    "mail_log_prefix",
+    "mail_debug",
+    "mail_plugin",
+    "mail_privileged_group",
+    "mail_index",
+    "mail_temp",
+    "mail_sort",
+    "mail_save_crlf",
+    "mail_prefetch",
+    "mail_always",
+    "mail_never",
+    "mail_min",
+    "mail_server_",
+    "mail_shared_explicit",
+    "mail_utf8",
+    "mail_vsize",
+    "mail_full",
+    "mailbox_",
+    "maildir_",
+    "mbox_",
+    "mdbox_",
+    "sdbox_",
+    "dotlock_use_excl",
+    "lock_method",
+    "lmtp_",
+    "lda_",
+    "postmaster_address",
+    "sieve",
+    "managesieve",
+    "submission_",
+    "pop3_",
+    "imapc_",
+    "imap_idle",
+    "imap_hibernate",
+    "imap_logout",
+    "imap_max_line",
+    "imap_id",
+    "imap_client",
+    "imap_fetch",
+    "imap_literal",
+    "imap_compress",
+    "imap4rev2",
+    "dovecot_",
+    "doveadm",
+    "dsync",
+    "dict",
+    "stats",
+    "old_stats",
+    "metric",
+    "import_environment",
+    "shutdown_clients",
+    "ssl_dh",
+    "sendmail_path",
+    "quota_full_tempfail",
+    "recipient_delimiter",
+    "hostname",
+    "rejection_",
+    "plugin",
+    "protocols",
+    "listen",
+    "director",
+    "replicat",
+    "version_ignore",
+    "stats_",
+    "libexec_dir",
+    "master_user",
+    "service_",
+    "anvil_",
+    "first_valid",
+    "mail_location",
+    "mail_path",
+    "mail_driver",
+    "syslog_facility",
+    "process_",
+];
+
+pub fn plugins(proposal: &mut Proposal, whole: &Block) {
+    let mut named: Vec<String> = Vec::new();
+    let imap = super::imap(whole);
+    for block in std::iter::once(whole).chain(imap) {
+        if let Some(list) = block.get("mail_plugins") {
+            named.extend(words(list).map(str::to_owned));
+        }
+        for list in block.blocks("mail_plugins") {
+            let on = list.settings().filter(|(_, value)| *value != "no");
+            named.extend(on.map(|(key, _)| key.to_owned()));
+        }
+    }
+    named.sort();
+    named.dedup();
+    for name in named.iter().filter(|name| !name.starts_with('$')) {
+        let setting = format!("mail_plugins {name}");
+        match PLUGINS.iter().find(|(known, ..)| {
+            known == name
+                || name
+                    .strip_prefix(known)
+                    .is_some_and(|rest| rest.starts_with('_'))
+        }) {
+            Some((_, fate, text)) => proposal.note(&setting, *fate, text),
+            None if matches!(name.as_str(), "notify" | "lazy_expunge" | "last_login") => {
+                proposal.note(&setting, Fate::Missing, "there is nothing like it");
+            }
+            None => proposal.note(&setting, Fate::Missing, "not known here"),
+        }
+    }
+}
+
+/// Whatever nothing else has taken.
+pub fn rest(proposal: &mut Proposal, whole: &Block) {
+    for block in std::iter::once(whole).chain(super::imap(whole)) {
+        for (key, value) in block.rest() {
+            one(proposal, key, value);
+        }
+    }
+    for block in whole.all_blocks() {
+        match block.kind.as_str() {
+            "plugin" => {
+                let settings = block.settings();
+                for (key, value) in settings.filter(|(key, _)| !key.starts_with("quota")) {
+                    one_of_plugin(proposal, key, value);
+                }
+            }
+            "service" => service(proposal, block),
+            "local" | "remote" => {
+                let text = "settings for some addresses only: there are none such";
+                proposal.note(
+                    &format!("{} {}", block.kind, block.name),
+                    Fate::Missing,
+                    text,
+                );
+            }
+            "protocol" if block.name != "imap" => stays(proposal, &block.name),
+            "passdb" | "userdb" | "namespace" | "local_name" | "quota" | "protocol"
+            | "mail_plugins" | "dict" | "dict_server" | "metric" | "event_exporter"
+            | "sieve_script" | "protocols" => {}
+            "fts" => one(proposal, "fts", ""),
+            kind => one(proposal, kind, &block.name),
+        }
+    }
+    let listed = whole.get("protocols").unwrap_or_default();
+    let on = whole.blocks("protocols").flat_map(Block::settings);
+    let on = on.filter(|(_, value)| *value != "no").map(|(key, _)| key);
+    for name in words(listed).chain(on).filter(|name| *name != "imap") {
+        stays(proposal, name);
+    }
+}
+
+fn stays(proposal: &mut Proposal, protocol: &str) {
+    if !matches!(protocol, "!indexer-worker" | "none" | "doveadm") {
+        let text = "stays with Dovecot: take imap out of its protocols and leave it running; \
+                    it and Roost share the Maildirs";
+        proposal.note(&format!("protocol {protocol}"), Fate::Needless, text);
+    }
+}
+
+fn service(proposal: &mut Proposal, block: &Block) {
+    let script = block.get("executable").is_some_and(|e| e.contains(' '));
+    if block.name == "imap" && script {
+        let text = "no script is run after logins";
+        proposal.note("service imap executable", Fate::Missing, text);
+    }
+}
+
+fn one(proposal: &mut Proposal, key: &str, value: &str) {
+    if let Some((_, fate, text)) = MISSING.iter().find(|(known, ..)| *known == key) {
+        return proposal.note(key, *fate, text);
+    }
+    if key.starts_with("fts") {
+        return proposal.note(
+            "fts",
+            Fate::Missing,
+            "searches read messages instead of an index",
+        );
+    }
+    if NEEDLESS.iter().any(|beginning| key.starts_with(beginning)) {
+        return;
+    }
+    if value.is_empty() && !key.contains('_') {
+        return;
+    }
+    proposal.note(
+        key,
+        Fate::Missing,
+        "not known here: see whether something depends on it",
+    );
+}
+
+fn one_of_plugin(proposal: &mut Proposal, key: &str, value: &str) {
+    match key {
+        "acl" if value.contains('/') => {
+            let text = format!("{value}: give these rights in each mailbox, with roostctl acl set");
+            proposal.note("plugin acl", Fate::Missing, &text);
+        }
+        "acl" => proposal.note(
+            "plugin acl",
+            Fate::Kept,
+            "rights stand in dovecot-acl, as before",
+        ),
+        "zlib_save" if !matches!(value, "gz" | "zstd" | "zst") => {
+            let text = format!(
+                "{value}: such messages are not read, gzip and zstd are: unpack them first"
+            );
+            proposal.note("plugin zlib_save", Fate::Blocks, &text);
+        }
+        _ if key.starts_with("zlib_save") => {}
+        _ if key.starts_with("mail_crypt") => {
+            let text = "such messages are not read: see mail_plugins";
+            proposal.note(&format!("plugin {key}"), Fate::Blocks, text);
+        }
+        _ => one(proposal, key, value),
+    }
+}
+
+/// Separated by blanks or commas.
+pub fn words(list: &str) -> impl Iterator<Item = &str> {
+    list.split([' ', ',', '\t']).filter(|word| !word.is_empty())
+}
+
+/// `2 secs`, `500 ms`, `1 mins`.
+pub fn seconds(text: &str) -> Option<u64> {
+    let end = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at_checked(end)?;
+    let number: u64 = number.parse().ok()?;
+    match unit.trim() {
+        "" | "s" | "sec" | "secs" | "second" | "seconds" => Some(number),
+        "ms" | "msec" | "msecs" | "millisecs" => Some(number.div_ceil(1000)),
+        "m" | "min" | "mins" | "minutes" => number.checked_mul(60),
+        _ => None,
+    }
+}
+
+/// As `roost.conf` writes sizes.
+pub fn size(octets: u64) -> String {
+    for (unit, factor) in [("G", 1u64 << 30), ("M", 1 << 20), ("K", 1 << 10)] {
+        if octets.is_multiple_of(factor) {
+            return format!("{}{unit}", octets / factor);
+        }
+    }
+    octets.to_string()
+}

@@ -1,0 +1,279 @@
+//! Addresses, certificates, limits, quota and log.
+
+use roost_config::Section;
+
+use super::super::doveconf::{Block, is_yes};
+use super::super::listen::{self, Door};
+use super::super::proposal::{Fate, Proposal};
+use super::{known, of_imap};
+
+pub fn doors(proposal: &mut Proposal, whole: &Block) {
+    let listen = whole.get("listen").unwrap_or("*, ::");
+    let login = whole
+        .blocks("service")
+        .find(|block| block.name == "imap-login");
+    let door = |name: &str, usual: u16, on: bool| {
+        let own = login
+            .iter()
+            .flat_map(|block| block.blocks("inet_listener"))
+            .find(|block| block.name == name);
+        let port = own.and_then(|b| b.get("port")).and_then(|p| p.parse().ok());
+        let port = port.unwrap_or(usual);
+        let own_address = own.and_then(|b| b.either("address", "listen"));
+        let list = own_address.unwrap_or(listen);
+        let addresses = match on && port != 0 {
+            true => listen::addresses(list, port),
+            false => Vec::new(),
+        };
+        Door { addresses }
+    };
+    let plain = door("imap", 143, true);
+    let safe = door("imaps", 993, whole.get("ssl") != Some("no"));
+    listen::set(
+        proposal,
+        ("listen, inet_listener imap", &plain),
+        ("listen, inet_listener imaps", &safe),
+    );
+    for block in login.iter().flat_map(|block| block.blocks("inet_listener")) {
+        if block.is("haproxy") {
+            let text = "see proxy_protocol_from in roost.conf(5), if it is there";
+            proposal.note(
+                &format!("inet_listener {} haproxy", block.name),
+                Fate::Missing,
+                text,
+            );
+        }
+        if !matches!(block.name.as_str(), "imap" | "imaps") && block.get("port").is_some() {
+            let text = "another listener: add its address to [listen]";
+            proposal.note(
+                &format!("inet_listener {}", block.name),
+                Fate::Missing,
+                text,
+            );
+        }
+    }
+}
+
+/// `</path` of 2.3, a bare path of 2.4.
+fn path(value: &str) -> &str {
+    value.trim_start_matches('<').trim()
+}
+
+pub fn tls(proposal: &mut Proposal, whole: &Block) {
+    let pair = |block: &Block| {
+        let certificate = block
+            .either("ssl_cert", "ssl_server_cert_file")
+            .map(str::to_owned);
+        let key = block
+            .either("ssl_key", "ssl_server_key_file")
+            .map(str::to_owned);
+        certificate.zip(key)
+    };
+    if let Some((certificate, key)) = pair(whole) {
+        match usable(&certificate, &key) {
+            Ok(()) => {
+                proposal.keep("ssl_cert", Section::Tls, "certificate", path(&certificate));
+                proposal.keep("ssl_key", Section::Tls, "key", path(&key));
+            }
+            Err(why) => proposal.note("ssl_cert, ssl_key", Fate::Missing, why),
+        }
+    }
+    for block in whole.blocks("local_name") {
+        let setting = format!("local_name {}", block.name);
+        match pair(block) {
+            Some((certificate, key)) if usable(&certificate, &key).is_ok() => {
+                let name = block.name.as_str();
+                proposal.set_named(Section::TlsName, name, "certificate", path(&certificate));
+                proposal.set_named(Section::TlsName, name, "key", path(&key));
+                proposal.note(&setting, Fate::Kept, &format!("[tls {name}]"));
+            }
+            _ => proposal.note(
+                &setting,
+                Fate::Missing,
+                "its certificate or key is not told",
+            ),
+        }
+    }
+    match whole.get("ssl_min_protocol") {
+        None | Some("TLSv1.2") => {}
+        Some("TLSv1.3") => proposal.keep("ssl_min_protocol", Section::Tls, "min_version", "1.3"),
+        Some(other) => {
+            let text = format!("{other}: clients that cannot speak TLS 1.2 stay outside");
+            proposal.note("ssl_min_protocol", Fate::Missing, &text);
+        }
+    }
+    for key in [
+        "ssl_verify_client_cert",
+        "ssl_request_client_cert",
+        "auth_ssl_require_client_cert",
+    ] {
+        if whole.is(key) {
+            let text = "clients are not asked for certificates";
+            proposal.note(key, Fate::Missing, text);
+        }
+    }
+    if whole.get("ssl") == Some("no") {
+        let text =
+            "STARTTLS is offered in any case, with a self-signed certificate if none is named";
+        proposal.note("ssl", Fate::Kept, text);
+    }
+}
+
+fn usable(certificate: &str, key: &str) -> Result<(), &'static str> {
+    if key.starts_with('#') || certificate.starts_with('#') {
+        return Err("doveconf has hidden it: give it -P too, or set [tls] certificate and key");
+    }
+    let absolute = |text: &str| path(text).starts_with('/');
+    match absolute(certificate) && absolute(key) {
+        true => Ok(()),
+        false => Err("not in files of their own: write them into files for [tls]"),
+    }
+}
+
+pub fn limits(proposal: &mut Proposal, whole: &Block) {
+    const SETTING: &str = "mail_max_userip_connections";
+    // 10 by default, of one account from one address; ours are more.
+    let limit = of_imap(whole, SETTING).and_then(|v| v.parse::<u32>().ok());
+    if let Some(limit) = limit {
+        let value = if limit > 1_000_000 { 0 } else { limit };
+        let text = "[limits] max_connections_per_user";
+        proposal.set(
+            Section::Limits,
+            "max_connections_per_user",
+            value.to_string(),
+        );
+        proposal.note(
+            SETTING,
+            Fate::Kept,
+            &format!("{text} = {value}, over all addresses"),
+        );
+    }
+}
+
+pub fn quota(proposal: &mut Proposal, whole: &Block) {
+    let plugin = whole.blocks("plugin").next();
+    for (key, value) in plugin.map(Block::settings).into_iter().flatten() {
+        match key {
+            "quota" => driver(proposal, key, value),
+            _ if key.starts_with("quota_rule") => rule(proposal, key, value),
+            _ if key.starts_with("quota_warning") => {
+                let text = "clients are told from [quota] alert_percent on; no program is run";
+                proposal.note(key, Fate::Missing, text);
+            }
+            "quota_grace" => {
+                proposal.note(key, Fate::Missing, "a message that does not fit is refused");
+            }
+            _ if key.starts_with("quota") => {
+                proposal.note(key, Fate::Needless, "of Dovecot's own working");
+            }
+            _ => {}
+        }
+    }
+    for block in whole.blocks("quota") {
+        let setting = format!("quota {}", block.name);
+        for (key, name) in [
+            ("storage", "quota_storage_size"),
+            ("bytes", "quota_storage_size_bytes"),
+        ] {
+            if let Some(value) = block.get(name) {
+                rule(proposal, &setting, &format!("*:{key}={value}"));
+            }
+        }
+        if let Some(value) = block.get("quota_message_count") {
+            rule(proposal, &setting, &format!("*:messages={value}"));
+        }
+        if let Some(value) = block.get("quota_driver") {
+            driver(proposal, &setting, value);
+        }
+    }
+    if let Some(value) = whole.get("quota_storage_size") {
+        rule(
+            proposal,
+            "quota_storage_size",
+            &format!("*:storage={value}"),
+        );
+    }
+}
+
+fn driver(proposal: &mut Proposal, setting: &str, value: &str) {
+    match value.split(':').next().unwrap_or_default() {
+        "maildir" => {
+            let text = "sums and limits stand in maildirsize, as before";
+            proposal.note(setting, Fate::Kept, text);
+        }
+        "count" => {
+            let text = "sums are of messages as they are stored, in maildirsize; Dovecot's were \
+                        a little larger";
+            proposal.note(setting, Fate::Kept, text);
+        }
+        other => {
+            let text = format!("{other} is not asked; [quota] limits each account");
+            proposal.note(setting, Fate::Missing, &text);
+        }
+    }
+}
+
+fn rule(proposal: &mut Proposal, setting: &str, value: &str) {
+    match roost_accounts::quota_limits(value) {
+        Ok(Some(limits)) => {
+            if limits.storage > 0 {
+                let size = known::size(limits.storage);
+                proposal.keep(setting, Section::Quota, "storage", size);
+            }
+            if limits.messages > 0 {
+                let count = limits.messages.min(u64::from(u32::MAX)).to_string();
+                proposal.keep(setting, Section::Quota, "messages", count);
+            }
+        }
+        Ok(None) => {
+            let text = format!("{value}: an account has limits, single mailboxes have not");
+            proposal.note(setting, Fate::Missing, &text);
+        }
+        Err(_) => {
+            let text = format!("{value}: not understood; see [quota]");
+            proposal.note(setting, Fate::Missing, &text);
+        }
+    }
+}
+
+pub fn log(proposal: &mut Proposal, whole: &Block) {
+    if let Some(facility) = whole.get("syslog_facility") {
+        let key = roost_config::KEYS
+            .iter()
+            .find(|k| k.name == "syslog_facility");
+        let known = key.is_some_and(|key| match key.kind {
+            roost_config::Kind::Choice(words) => words.contains(&facility),
+            _ => false,
+        });
+        match known {
+            true => proposal.keep(
+                "syslog_facility",
+                Section::Server,
+                "syslog_facility",
+                facility,
+            ),
+            false => {
+                let text = format!("{facility}: not one that Roost writes to; mail is taken");
+                proposal.note("syslog_facility", Fate::Missing, &text);
+            }
+        }
+    }
+    match whole.get("log_path") {
+        None | Some("syslog") => {}
+        Some("/dev/stderr") => proposal.keep("log_path", Section::Server, "log_target", "stderr"),
+        Some(path) => {
+            let text = format!("{path} is not written: the log goes to syslog");
+            proposal.note("log_path", Fate::Missing, &text);
+        }
+    }
+    if whole.get("auth_verbose").is_some_and(is_yes) {
+        proposal.note(
+            "auth_verbose",
+            Fate::Needless,
+            "failed logins are logged in any case",
+        );
+    }
+    if let Some(name) = whole.get("hostname") {
+        proposal.keep("hostname", Section::Server, "hostname", name);
+    }
+}

@@ -14,6 +14,7 @@ mod exit;
 #[cfg(test)]
 mod manual;
 mod server;
+mod session;
 mod table;
 
 use std::ffi::OsString;

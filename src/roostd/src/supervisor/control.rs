@@ -25,6 +25,9 @@ impl Supervisor {
             ControlRequest::Kick(target) => {
                 self.on_kick(asked.by, asked.admin, &target, asked.connection);
             }
+            ControlRequest::Open(name) => {
+                self.on_open(asked.by, asked.admin, name, asked.connection);
+            }
             ControlRequest::Share(_) | ControlRequest::ForgetShares if !asked.by.is_root() => {
                 answer(asked.connection, ControlReply::Refused);
             }

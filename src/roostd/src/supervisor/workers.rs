@@ -8,6 +8,7 @@ use std::collections::{HashSet, VecDeque};
 
 use super::child::{Event, Plan, Running};
 use super::foreign::Link;
+use super::local::Local;
 use super::*;
 use crate::backoff::Backoff;
 use crate::link::Inbound;
@@ -37,6 +38,7 @@ pub(super) struct Worker {
 pub(super) enum Wanted {
     Login(Box<Grant>, Offered),
     Link(Box<Link>),
+    Local(Box<Local>),
 }
 
 impl Wanted {
@@ -45,6 +47,7 @@ impl Wanted {
         match self {
             Self::Login(grant, _) => grant,
             Self::Link(link) => &link.owner,
+            Self::Local(local) => &local.grant,
         }
     }
 }
@@ -153,7 +156,7 @@ impl Supervisor {
         if worker.pending.len() < MAX_PENDING {
             worker.pending.push_back(wanted);
         } else {
-            self.turn_away(&wanted, Refusal::Unavailable);
+            self.turn_away(wanted, Refusal::Unavailable);
         }
     }
 
@@ -161,7 +164,7 @@ impl Supervisor {
     pub(super) fn keep_for_later(&mut self, uid: UserId, wanted: Wanted) {
         match self.workers.get_mut(&uid) {
             Some(worker) if worker.pending.len() < MAX_PENDING => worker.pending.push_back(wanted),
-            _ => self.turn_away(&wanted, Refusal::Unavailable),
+            _ => self.turn_away(wanted, Refusal::Unavailable),
         }
     }
 
@@ -177,17 +180,18 @@ impl Supervisor {
                     taken.push(grant.session);
                     false
                 }
-                Wanted::Login(..) | Wanted::Link(_) => true,
+                Wanted::Login(..) | Wanted::Link(_) | Wanted::Local(_) => true,
             });
         }
         taken
     }
 
     /// There is no worker for it.
-    pub(super) fn turn_away(&mut self, wanted: &Wanted, reason: Refusal) {
+    pub(super) fn turn_away(&mut self, wanted: Wanted, reason: Refusal) {
         match wanted {
             Wanted::Login(grant, _) => self.refuse(grant.session, reason),
-            Wanted::Link(link) => self.drop_link(link),
+            Wanted::Link(link) => self.drop_link(&link),
+            Wanted::Local(local) => self.refuse_local(*local),
         }
     }
 
@@ -195,6 +199,7 @@ impl Supervisor {
         match wanted {
             Wanted::Login(grant, offered) => self.deliver_login(&grant, offered),
             Wanted::Link(link) => self.deliver_link(*link),
+            Wanted::Local(local) => self.deliver_local(*local),
         }
     }
 
@@ -296,7 +301,7 @@ impl Supervisor {
                 log::error!("no worker for uid {uid} can be started: {error}");
                 worker.state = State::Waiting(now + worker.backoff.after_death(now, now));
                 for wanted in pending {
-                    self.turn_away(&wanted, Refusal::Unavailable);
+                    self.turn_away(wanted, Refusal::Unavailable);
                 }
             }
         }

@@ -78,6 +78,13 @@ impl Permit {
     }
 }
 
+impl Permit {
+    /// The account that asks, once the link has been claimed.
+    pub fn asker(&self) -> Option<&str> {
+        self.pair.get().map(|(asker, _)| asker.as_str())
+    }
+}
+
 impl Drop for Permit {
     fn drop(&mut self) {
         let mut counts = self.permits.lock();

@@ -8,7 +8,6 @@ use std::collections::{HashSet, VecDeque};
 
 use super::child::{Event, Plan, Running};
 use super::foreign::Link;
-use super::local::Local;
 use super::*;
 use crate::backoff::Backoff;
 use crate::link::Inbound;
@@ -25,6 +24,10 @@ const MAX_PENDING: usize = 256;
 /// A uid whose worker died is remembered this long for the back-off.
 const MEMORY: Duration = Duration::from_secs(60);
 
+/// Workers that run for links alone, with no login of their own users: those
+/// that one account has had started, and all.
+const MAX_FOR_LINKS: [usize; 2] = [32, 256];
+
 pub(super) struct Worker {
     state: State,
     /// Sessions that wait until a worker can be started.
@@ -32,13 +35,40 @@ pub(super) struct Worker {
     backoff: Backoff,
     /// Those it has had sessions of since it was started; the canonical names.
     accounts: HashSet<String>,
+    /// The account for whose link it was started, until its own users come.
+    started_for: Option<String>,
+}
+
+/// Whether a worker may be started for a link.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Room {
+    Free,
+    /// When this one, which nobody uses now, is let go.
+    Instead(UserId),
+    None,
+}
+
+impl Room {
+    /// Of the workers that run for links, or are about to: whether each is the
+    /// same account's, and whether nobody uses it.
+    fn among(workers: &[(UserId, bool, bool)]) -> Self {
+        let [of_one, of_all] = MAX_FOR_LINKS;
+        let own = workers.iter().filter(|(_, own, _)| *own).count();
+        if own < of_one && workers.len() < of_all {
+            return Self::Free;
+        }
+        let mut idle = workers.iter().filter(|(.., idle)| *idle);
+        match idle.find(|(_, is_own, _)| own < of_one || *is_own) {
+            Some((uid, ..)) => Self::Instead(*uid),
+            None => Self::None,
+        }
+    }
 }
 
 /// A session for a worker.
 pub(super) enum Wanted {
     Login(Box<Grant>, Offered),
     Link(Box<Link>),
-    Local(Box<Local>),
 }
 
 impl Wanted {
@@ -47,7 +77,6 @@ impl Wanted {
         match self {
             Self::Login(grant, _) => grant,
             Self::Link(link) => &link.owner,
-            Self::Local(local) => &local.grant,
         }
     }
 }
@@ -67,12 +96,24 @@ impl Worker {
             pending: VecDeque::new(),
             backoff: Backoff::default(),
             accounts: HashSet::new(),
+            started_for: None,
         }
     }
 
     /// It has been given sessions of that account.
     pub fn serves(&self, account: &str) -> bool {
         self.accounts.contains(account)
+    }
+
+    /// Who it runs for.
+    fn note(&mut self, wanted: &Wanted) {
+        match wanted {
+            Wanted::Login(..) => self.started_for = None,
+            Wanted::Link(link) if !self.takes_messages() && self.pending.is_empty() => {
+                self.started_for = link.asker().map(str::to_owned);
+            }
+            Wanted::Link(_) => {}
+        }
     }
 
     fn running(&self) -> Option<&Running<SupervisorToWorker>> {
@@ -144,6 +185,7 @@ impl Supervisor {
         let credentials = &wanted.owner().credentials;
         let worker = self.workers.entry(credentials.uid);
         let worker = worker.or_insert_with(|| Worker::new(now));
+        worker.note(&wanted);
         match &worker.state {
             State::Running(_) => return self.deliver(wanted),
             State::Waiting(until) if *until <= now => {
@@ -156,7 +198,29 @@ impl Supervisor {
         if worker.pending.len() < MAX_PENDING {
             worker.pending.push_back(wanted);
         } else {
-            self.turn_away(wanted, Refusal::Unavailable);
+            self.turn_away(&wanted, Refusal::Unavailable);
+        }
+    }
+
+    /// Makes room for the worker of `uid`, if it has to be started for a link of
+    /// `asker`'s; false where there is none.
+    pub(super) fn make_room(&mut self, uid: UserId, asker: &str) -> bool {
+        if self.workers.get(&uid).is_some_and(Worker::takes_messages) {
+            return true;
+        }
+        let for_links = self.workers.iter().filter_map(|(uid, worker)| {
+            let of = worker.started_for.as_deref()?;
+            let runs = worker.takes_messages();
+            let idle = runs && !self.registry.has_worker(*uid);
+            (runs || !worker.pending.is_empty()).then_some((*uid, of == asker, idle))
+        });
+        match Room::among(&for_links.collect::<Vec<_>>()) {
+            Room::Free => true,
+            Room::Instead(idle) => {
+                self.on_worker_idle(idle);
+                true
+            }
+            Room::None => false,
         }
     }
 
@@ -164,7 +228,7 @@ impl Supervisor {
     pub(super) fn keep_for_later(&mut self, uid: UserId, wanted: Wanted) {
         match self.workers.get_mut(&uid) {
             Some(worker) if worker.pending.len() < MAX_PENDING => worker.pending.push_back(wanted),
-            _ => self.turn_away(wanted, Refusal::Unavailable),
+            _ => self.turn_away(&wanted, Refusal::Unavailable),
         }
     }
 
@@ -180,18 +244,17 @@ impl Supervisor {
                     taken.push(grant.session);
                     false
                 }
-                Wanted::Login(..) | Wanted::Link(_) | Wanted::Local(_) => true,
+                Wanted::Login(..) | Wanted::Link(_) => true,
             });
         }
         taken
     }
 
     /// There is no worker for it.
-    pub(super) fn turn_away(&mut self, wanted: Wanted, reason: Refusal) {
+    pub(super) fn turn_away(&mut self, wanted: &Wanted, reason: Refusal) {
         match wanted {
             Wanted::Login(grant, _) => self.refuse(grant.session, reason),
-            Wanted::Link(link) => self.drop_link(&link),
-            Wanted::Local(local) => self.refuse_local(*local),
+            Wanted::Link(link) => self.drop_link(link),
         }
     }
 
@@ -199,7 +262,6 @@ impl Supervisor {
         match wanted {
             Wanted::Login(grant, offered) => self.deliver_login(&grant, offered),
             Wanted::Link(link) => self.deliver_link(*link),
-            Wanted::Local(local) => self.deliver_local(*local),
         }
     }
 
@@ -301,7 +363,7 @@ impl Supervisor {
                 log::error!("no worker for uid {uid} can be started: {error}");
                 worker.state = State::Waiting(now + worker.backoff.after_death(now, now));
                 for wanted in pending {
-                    self.turn_away(wanted, Refusal::Unavailable);
+                    self.turn_away(&wanted, Refusal::Unavailable);
                 }
             }
         }
@@ -428,5 +490,39 @@ impl Supervisor {
                 },
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// That many workers, all of `own` accounts or of others'.
+    fn workers(count: u32, own: bool) -> impl Iterator<Item = (UserId, bool, bool)> {
+        let first = if own { 1000 } else { 5000 };
+        (first..first + count).map(move |uid| (UserId(uid), own, false))
+    }
+
+    #[test]
+    fn an_account_starts_so_many_workers_of_others_and_no_more() {
+        let mut all: Vec<_> = workers(31, true).collect();
+        assert_eq!(Room::among(&all), Room::Free);
+        all.extend(workers(32, true).last());
+        assert_eq!(Room::among(&all), Room::None);
+        // One of its own must go, and nobody else's.
+        all.push((UserId(7), false, true));
+        assert_eq!(Room::among(&all), Room::None);
+        all.push((UserId(8), true, true));
+        assert_eq!(Room::among(&all), Room::Instead(UserId(8)));
+    }
+
+    #[test]
+    fn all_accounts_together_start_so_many() {
+        let mut all: Vec<_> = workers(255, false).collect();
+        assert_eq!(Room::among(&all), Room::Free);
+        all.push((UserId(7), true, false));
+        assert_eq!(Room::among(&all), Room::None);
+        all.push((UserId(8), false, true));
+        assert_eq!(Room::among(&all), Room::Instead(UserId(8)));
     }
 }

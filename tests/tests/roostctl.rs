@@ -55,6 +55,17 @@ impl Site {
         command
     }
 
+    /// The same for an ordinary user.
+    fn roostctl_of(&self, uid: &str) -> Command {
+        let mut command = Command::new("setpriv");
+        command
+            .args(["--reuid", uid, "--regid", uid, "--clear-groups"])
+            .arg(executables().join("roostctl"))
+            .arg("-c")
+            .arg(self.dir.path().join("roost.conf"));
+        command
+    }
+
     /// With five messages and a keyword, and a mailbox `Work` with one.
     fn furnish(&self) -> Vec<String> {
         let roost = self.start();
@@ -227,6 +238,15 @@ fn others_mail_is_nobodys_business() {
     assert_eq!(code, NOPERM, "{text}");
 }
 
+/// Of a user of the host.
+fn make_maildir(user: &str, uid: u32) {
+    for folder in ["", "cur", "new", "tmp"] {
+        let folder = Path::new("/home").join(user).join("Maildir").join(folder);
+        fs::create_dir_all(&folder).unwrap();
+        std::os::unix::fs::chown(&folder, Some(uid), Some(uid)).unwrap();
+    }
+}
+
 #[test]
 fn a_closed_account_file_does_not_keep_from_ones_own_mail() {
     if !in_namespace("roostctl of an ordinary user") {
@@ -235,23 +255,10 @@ fn a_closed_account_file_does_not_keep_from_ones_own_mail() {
     let mut site = Site::new();
     site.setup.users.clear();
     let _roost = site.start();
-    for folder in ["", "cur", "new", "tmp"] {
-        let folder = Path::new("/home/alice/Maildir").join(folder);
-        fs::create_dir_all(&folder).unwrap();
-        std::os::unix::fs::chown(&folder, Some(4001), Some(4001)).unwrap();
-    }
+    make_maildir("alice", 4001);
     let passwd = site.dir.path().join("passwd");
     fs::set_permissions(passwd, fs::Permissions::from_mode(0o600)).unwrap();
-    let as_alice = |args: &[&str]| {
-        let mut command = Command::new("setpriv");
-        command
-            .args(["--reuid", "4001", "--regid", "4001", "--clear-groups"])
-            .arg(executables().join("roostctl"))
-            .arg("-c")
-            .arg(site.dir.path().join("roost.conf"))
-            .args(args);
-        told(&mut command)
-    };
+    let as_alice = |args: &[&str]| told(site.roostctl_of("4001").args(args));
     let (code, text) = as_alice(&["check", "INBOX"]);
     assert!(
         text.contains("passwd is closed to you: taking your Unix"),
@@ -487,4 +494,55 @@ fn rights_are_told_and_changed() {
     drop(client);
     roost.stop();
     assert_eq!(site.ctl(&["acl", "set", "Work", "a=b", "l"]).0, USAGE);
+}
+
+#[test]
+fn what_a_user_shares_by_himself_others_find() {
+    if !in_namespace("roostctl acl of an ordinary user") {
+        return;
+    }
+    let mut site = Site::new();
+    site.setup = Setup {
+        pam: true,
+        settings: vec![("server", "default_domain = example.org".into())],
+        ..Setup::default()
+    };
+    let roost = site.start();
+    // No session has carol's mail open.
+    make_maildir("carol", 4003);
+    let as_carol = |args: &[&str]| told(site.roostctl_of("4003").args(args));
+    let given = as_carol(&["acl", "set", "INBOX", "bob@Example.org", "lr"]);
+    assert_eq!(given, (OK, String::new()));
+    let login = |user: &str| {
+        let password = format!("{user}-secret");
+        Client::login(roost.addr(), user, &password).unwrap()
+    };
+    let mut bob = login("bob");
+    let shares = |bob: &mut Client| {
+        let listed = bob.ok("LIST \"\" ~%").unwrap();
+        listed.lines().any(|line| line.ends_with("\"/\" ~carol"))
+    };
+    assert!(shares(&mut bob));
+    bob.ok("EXAMINE ~carol/INBOX").unwrap();
+    // With the domain or without, it is one name.
+    let mut carol = login("carol");
+    let mut rights = || {
+        let answer = carol.ok("GETACL INBOX").unwrap();
+        answer.lines().collect::<String>()
+    };
+    assert_eq!(rights(), "* ACL INBOX carol lrwstipekxacd bob lr");
+    for (change, left) in [
+        ("SETACL INBOX bob@example.org +s", " bob lrs"),
+        (
+            "SETACL INBOX bob@away.example l",
+            " bob lrs bob@away.example l",
+        ),
+        ("DELETEACL INBOX BOB@example.org", " bob@away.example l"),
+        ("DELETEACL INBOX bob@away.example", ""),
+    ] {
+        login("carol").ok(change).unwrap();
+        assert_eq!(rights(), format!("* ACL INBOX carol lrwstipekxacd{left}"));
+    }
+    let refused = login("bob").command("EXAMINE ~carol/INBOX").unwrap().tagged;
+    assert!(refused.starts_with("NO [NONEXISTENT]"), "{refused}");
 }

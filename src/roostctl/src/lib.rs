@@ -14,7 +14,6 @@ mod exit;
 #[cfg(test)]
 mod manual;
 mod server;
-mod session;
 mod table;
 
 use std::ffi::OsString;

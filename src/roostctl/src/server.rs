@@ -1,7 +1,6 @@
 //! The running server, over its control socket.
 
 use std::io;
-use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use roost_ipc::{BlockingChannel, ControlReply, ControlRequest};
@@ -62,14 +61,7 @@ pub fn connect(socket: Option<&Path>) -> Result<Option<Line>, Failure> {
 /// The same, where there is nothing to be done without a server.
 pub fn must_ask(socket: Option<&Path>, request: &ControlRequest) -> Result<Asked, Failure> {
     let asked = ask(socket, request)?;
-    asked.ok_or_else(|| Failure::new(exit::UNAVAILABLE, no_server(socket)))
-}
-
-fn no_server(socket: Option<&Path>) -> String {
-    match socket {
-        Some(path) => format!("no server runs (nobody listens at {})", path.display()),
-        None => "the server has no control_socket".to_owned(),
-    }
+    asked.ok_or_else(|| Failure::new(exit::UNAVAILABLE, "no server runs"))
 }
 
 /// A reply that is no answer to what was asked.
@@ -95,13 +87,8 @@ fn lost(error: impl std::fmt::Display) -> Failure {
 
 impl Asked {
     pub fn reply(&mut self) -> Result<ControlReply, Failure> {
-        self.reply_with().map(|(reply, _)| reply)
-    }
-
-    /// And what comes with it.
-    pub fn reply_with(&mut self) -> Result<(ControlReply, Vec<OwnedFd>), Failure> {
         match self.0.recv().map_err(lost)? {
-            Some(received) => Ok(received),
+            Some((reply, _)) => Ok(reply),
             None => Err(lost("it closed the connection")),
         }
     }

@@ -44,6 +44,8 @@ struct Table {
     /// By [`key`].
     by_identifier: HashMap<String, BTreeSet<String>>,
     lines: usize,
+    /// Of accounts whose names have none.
+    default_domain: Option<String>,
     /// Something is not in the file yet.
     dirty: bool,
 }
@@ -58,8 +60,11 @@ pub struct Asker<'a> {
 impl Shares {
     /// Reads the file in `dir`. What cannot be read is logged: there is
     /// service without it.
-    pub fn load(dir: PathBuf) -> Self {
-        let mut table = Table::default();
+    pub fn load(dir: PathBuf, default_domain: Option<&str>) -> Self {
+        let mut table = Table {
+            default_domain: default_domain.map(str::to_owned),
+            ..Table::default()
+        };
         match file::read(&dir) {
             Ok(lines) => {
                 for (owner, identifier) in lines {
@@ -125,26 +130,46 @@ impl Shares {
         self.0.changed.notify_one();
     }
 
+    /// Names without a domain have another one from now on.
+    pub fn set_default_domain(&self, domain: Option<&str>) {
+        let mut table = self.lock();
+        if table.default_domain.as_deref() == domain {
+            return;
+        }
+        let old = std::mem::take(&mut *table);
+        table.default_domain = domain.map(str::to_owned);
+        table.dirty = old.dirty;
+        for (owner, identifiers) in &old.by_owner {
+            for identifier in identifiers {
+                table.add(owner, identifier);
+            }
+        }
+    }
+
     /// Nobody shares anything any more.
     pub fn forget(&self) {
-        *self.lock() = Table {
+        let mut table = self.lock();
+        *table = Table {
             dirty: true,
+            default_domain: table.default_domain.take(),
             ..Table::default()
         };
+        drop(table);
         self.0.changed.notify_one();
     }
 
     /// The owners who share something with the asker, as it would write them;
     /// sorted. Not those who take from it all that they give.
     pub fn with(&self, asker: &Asker<'_>) -> Vec<String> {
-        let (_, domain) = parts(asker.account);
-        let mut keys = vec!["anyone".to_owned(), asker.account.to_owned()];
+        let table = self.lock();
+        let (local, own) = parts(asker.account);
+        let domain = own.or(table.default_domain.as_deref());
+        let mut keys = vec!["anyone".to_owned(), whole(local, domain)];
         keys.push(format!("anyone@{}", domain.unwrap_or_default()));
         keys.extend(asker.groups.iter().map(|group| format!("#{group}")));
         if let Some(domain) = domain {
             keys.extend(asker.groups.iter().map(|g| format!("#{g}@{domain}")));
         }
-        let table = self.lock();
         let of = |key: &str| table.by_identifier.get(key);
         let denied: Vec<_> = keys
             .iter()
@@ -158,7 +183,7 @@ impl Shares {
                 .filter(|owner| *owner != asker.account)
                 .filter(|owner| !denied.iter().any(|denied| denied.contains(*owner)))
                 .map(|owner| match parts(owner) {
-                    (local, of) if of == domain => local.to_owned(),
+                    (local, of) if of == own => local.to_owned(),
                     _ => owner.clone(),
                 });
             found.extend(owners.take(MAX_OWNERS));
@@ -179,7 +204,8 @@ impl Table {
         let identifiers = self.by_owner.entry(owner.to_owned()).or_default();
         if identifiers.insert(identifier.to_owned()) {
             self.lines += 1;
-            let owners = self.by_identifier.entry(key(owner, identifier));
+            let key = self.key(owner, identifier);
+            let owners = self.by_identifier.entry(key);
             owners.or_default().insert(owner.to_owned());
         }
     }
@@ -187,7 +213,7 @@ impl Table {
     fn remove(&mut self, owner: &str) {
         for identifier in self.by_owner.remove(owner).unwrap_or_default() {
             self.lines -= 1;
-            let key = key(owner, &identifier);
+            let key = self.key(owner, &identifier);
             if let Some(owners) = self.by_identifier.get_mut(&key) {
                 owners.remove(owner);
                 if owners.is_empty() {
@@ -196,16 +222,25 @@ impl Table {
             }
         }
     }
+
+    /// An identifier of `owner`'s as those are looked for whom it means: a name
+    /// without a domain, and `anyone@`, are of the owner's.
+    fn key(&self, owner: &str, identifier: &str) -> String {
+        let name = identifier.strip_prefix('-').unwrap_or(identifier);
+        let near = name == "anyone@" || name != "anyone" && !name.contains(['#', '@']);
+        let domain = parts(owner).1.or(self.default_domain.as_deref());
+        match domain {
+            Some(_) if near => whole(identifier.trim_end_matches('@'), domain),
+            _ => identifier.to_owned(),
+        }
+    }
 }
 
-/// An identifier of `owner`'s as those are looked for whom it means: a name
-/// without a domain, and `anyone@`, are of the owner's.
-fn key(owner: &str, identifier: &str) -> String {
-    let name = identifier.strip_prefix('-').unwrap_or(identifier);
-    let near = name == "anyone@" || name != "anyone" && !name.contains(['#', '@']);
-    match parts(owner) {
-        (_, Some(domain)) if near => format!("{}@{domain}", identifier.trim_end_matches('@')),
-        _ => identifier.to_owned(),
+/// A name with its domain.
+fn whole(local: &str, domain: Option<&str>) -> String {
+    match domain {
+        Some(domain) => format!("{local}@{domain}"),
+        None => local.to_owned(),
     }
 }
 

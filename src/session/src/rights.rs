@@ -145,7 +145,7 @@ impl Session {
     fn subject(&self) -> Subject<'_> {
         let asker = self.identity.asker.as_ref();
         Subject {
-            owner: &self.identity.user,
+            owner: self.account.owner(),
             asker: asker.map(|a| (a.account.as_str(), a.groups.as_slice())),
         }
     }

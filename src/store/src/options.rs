@@ -44,6 +44,8 @@ pub struct Options {
     pub max_message_size: u64,
     /// Which new messages get `$Media`; none: nobody looks at them.
     pub has_media: Option<Judge>,
+    /// Of accounts whose names have none.
+    pub default_domain: Option<Box<str>>,
 }
 
 /// Reads a message, of lines that end in LF or CRLF, as far as need be.
@@ -58,6 +60,7 @@ impl Default for Options {
             lock_timeout: Duration::from_secs(30),
             max_message_size: 1 << 30,
             has_media: None,
+            default_domain: None,
         }
     }
 }

@@ -88,6 +88,7 @@ pub fn store_options(setup: &WorkerSetup) -> Options {
         poll_interval: setup.mail.poll_interval,
         max_message_size: unlimited(setup.limits.max_message_size),
         has_media: setup.mail.mark_media.then_some(roost_session::has_media),
+        default_domain: setup.mail.default_domain.clone().map(Into::into),
         ..Options::default()
     }
 }

@@ -48,6 +48,7 @@ fn setup() -> WorkerSetup {
             public: false,
             poll_interval: Duration::from_secs(1),
             certificate_dir: None,
+            default_domain: None,
         },
         limits: WorkerLimits {
             max_message_size: 0,

@@ -54,7 +54,6 @@ any_choice!(
     TlsVersion,
     Refusal,
     AuthFailure,
-    NoSession,
     EndReason,
     ForeignResult,
     Task,
@@ -154,7 +153,7 @@ any_struct! {
     MailSetup {
         (separator, prefix, directory_encoding, fsync),
         (special_use, initial_subscriptions, sees_non_mail, own_seen, hide_hidden, inotify, public, poll_interval),
-        (certificate_dir, mark_media)
+        (certificate_dir, mark_media, default_domain)
     }
     WorkerLimits {
         (max_message_size, idle_timeout, max_bad_commands, running_interval, worker_idle)
@@ -172,8 +171,6 @@ any_struct! {
     SharesFound { (request, owners) }
     Lookup { (request, owner, asker, local) }
     Found { (request, owner, groups) }
-    Claim { (session, uid, name, any) }
-    Claimed { (session, result) }
     SessionCounts { (bytes_in, bytes_out, deleted, expunged, header_count, header_bytes, body_count, body_bytes) }
     SessionEnd { (session, reason, counts) }
     SessionRefusal { (session, reason) }
@@ -227,10 +224,6 @@ any_enum! {
         Just(Self::Nobody {}),
         Just(Self::Unknown {}),
     }
-    ClaimResult {
-        Grant::any().prop_map(|grant| Self::Granted { grant }),
-        NoSession::any().prop_map(|reason| Self::Refused { reason }),
-    }
     AuthBackend {
         String::any().prop_map(|service| Self::Pam { service }),
         PathBuf::any().prop_map(|path| Self::PasswdFile { path }),
@@ -272,14 +265,12 @@ any_enum! {
         Just(Self::GatePeer),
         Just(Self::Shutdown),
         any_of().prop_map(Self::Lookup),
-        any_of().prop_map(Self::Claim),
     }
     AuthToSupervisor {
         Just(Self::Ready),
         any_of().prop_map(Self::SetupRejected),
         any_of().prop_map(Self::Grant),
         any_of().prop_map(Self::Found),
-        any_of().prop_map(Self::Claimed),
     }
     SupervisorToWorker {
         any_of().prop_map(Self::Setup),
@@ -298,7 +289,6 @@ any_enum! {
         Just(Self::ForgetShares),
         Just(Self::Who),
         any_of().prop_map(Self::Kick),
-        any_of().prop_map(Self::Open),
     }
     ControlReply {
         any_of().prop_map(Self::Finding),
@@ -313,8 +303,6 @@ any_enum! {
         any_of().prop_map(Self::Property),
         any_of().prop_map(Self::Sessions),
         any_of().prop_map(Self::Kicked),
-        Just(Self::Opened),
-        any_of().prop_map(Self::NotOpened),
     }
     WorkerToSupervisor {
         Just(Self::Ready),

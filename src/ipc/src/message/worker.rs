@@ -43,6 +43,8 @@ wire_struct! {
         pub poll_interval: Duration,
         /// Where the certificates of accounts are.
         pub certificate_dir: Option<PathBuf>,
+        /// Of accounts whose names have none.
+        pub default_domain: Option<String>,
     }
 }
 
@@ -116,8 +118,7 @@ wire_struct! {
         pub maildir: PathBuf,
         /// Where its indexes are; none: in the Maildir.
         pub index_dir: Option<PathBuf>,
-        /// Of the command that is to be answered `OK`; empty: there was none, and
-        /// the client is greeted.
+        /// Of the command that is to be answered `OK`.
         pub tag: String,
         /// What the client sent behind that command already.
         pub leftover: Bytes,

@@ -1,7 +1,7 @@
 //! `roostctl acl`.
 
 use clap::Subcommand;
-use roost_ipc::{AclAct, AclWork, ControlRequest};
+use roost_ipc::{AclAct, AclWork, ControlReply, ControlRequest};
 use roost_os::identity;
 
 use super::maintain::{News, Order, maintain};
@@ -118,10 +118,33 @@ pub fn run(common: &Common, acl: &Acl) -> Result<u8, Failure> {
     });
     table.end();
     done?;
-    if let (Some(line), Some(shares)) = (line, told) {
-        rebuild::told(line.ask(&ControlRequest::Share(rebuild::limited(shares)))?)?;
+    let Some(shares) = told else {
+        return Ok(exit::OK);
+    };
+    let request = ControlRequest::Share(rebuild::limited(shares));
+    match line {
+        Some(line) => rebuild::told(line.ask(&request)?)?,
+        None if !identity::is_root() => say_as_owner(common, &request)?,
+        None => {}
     }
     Ok(exit::OK)
+}
+
+/// To the server, which believes the account's own user. Where it does not,
+/// rights hold all the same.
+fn say_as_owner(common: &Common, request: &ControlRequest) -> Result<(), Failure> {
+    let config = account::config(common)?;
+    let Some(mut asked) = server::ask(config.server.control_socket.as_deref(), request)? else {
+        return Ok(());
+    };
+    match asked.reply()? {
+        ControlReply::Done => {}
+        ControlReply::Refused | ControlReply::Busy => eprintln!(
+            "roostctl: the server did not take it: `LIST \"\" \"~%\"` of others may not show it yet"
+        ),
+        other => return Err(server::unexpected(&other)),
+    }
+    Ok(())
 }
 
 /// Those that the account has by the name service too.

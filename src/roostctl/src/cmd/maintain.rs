@@ -152,10 +152,7 @@ fn served(
                 return Err(Failure::new(exit::TEMPFAIL, text));
             }
             ControlReply::Failed(why) => return Err(Failure::new(exit::IOERR, why)),
-            other @ (ControlReply::Sessions(_)
-            | ControlReply::Kicked(_)
-            | ControlReply::Opened
-            | ControlReply::NotOpened(_)) => {
+            other @ (ControlReply::Sessions(_) | ControlReply::Kicked(_)) => {
                 return Err(server::unexpected(&other));
             }
         }
@@ -299,6 +296,7 @@ fn options(config: &Config) -> Options {
             roost_types::Fsync::Optimized => Fsync::Optimized,
             roost_types::Fsync::Never => Fsync::Never,
         },
+        default_domain: config.server.default_domain.clone().map(Into::into),
         // Nobody waits here for what others change.
         inotify: false,
         ..Options::default()

@@ -9,7 +9,6 @@ mod property;
 mod quota;
 mod rebuild;
 mod reindex;
-mod tunnel;
 mod who;
 
 use clap::Subcommand;
@@ -43,8 +42,6 @@ pub enum Command {
         #[arg(value_name = "MAILBOX")]
         mailboxes: Vec<String>,
     },
-    /// Speaks IMAP on standard input and output, logged in already
-    Tunnel,
     /// Shows who is connected and what they do
     Who {
         /// Only where the account has this in it, address or state begin with
@@ -82,7 +79,6 @@ impl Command {
             Self::Lock(lock) => property::lock(common, lock),
             Self::Import(import) => import::run(common, import),
             Self::Quota { action } => quota::run(common, action),
-            Self::Tunnel => tunnel::run(common),
             Self::Who { filter } => who::run(common, filter.as_deref()),
             Self::Kick { target } => kick::run(common, target),
             Self::Reindex { mailboxes } => reindex::run(common, mailboxes),

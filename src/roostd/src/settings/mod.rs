@@ -280,6 +280,7 @@ fn worker(config: &Config, hostname: String) -> ipc::WorkerSetup {
             public: false,
             poll_interval: mail.poll_interval,
             certificate_dir: config.smime.certificate_dir.clone(),
+            default_domain: config.server.default_domain.clone(),
         },
         limits: ipc::WorkerLimits {
             max_message_size: limits.max_message_size,

@@ -25,15 +25,13 @@ impl Supervisor {
             ControlRequest::Kick(target) => {
                 self.on_kick(asked.by, asked.admin, &target, asked.connection);
             }
-            ControlRequest::Open(name) => {
-                self.on_open(asked.by, asked.admin, name, asked.connection);
-            }
-            ControlRequest::Share(_) | ControlRequest::ForgetShares if !asked.by.is_root() => {
-                answer(asked.connection, ControlReply::Refused);
-            }
-            ControlRequest::Share(said) => {
+            ControlRequest::Share(said) if asked.by.is_root() => {
                 self.shares.set(&said.account, &said.identifiers);
                 answer(asked.connection, ControlReply::Done);
+            }
+            ControlRequest::Share(said) => self.on_claim(asked.by, said, asked.connection),
+            ControlRequest::ForgetShares if !asked.by.is_root() => {
+                answer(asked.connection, ControlReply::Refused);
             }
             ControlRequest::ForgetShares => {
                 self.shares.forget();

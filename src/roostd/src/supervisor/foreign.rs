@@ -13,13 +13,14 @@ use std::sync::Arc;
 
 use super::workers::Wanted;
 use super::*;
+use crate::control::answer;
 use crate::permits::{Permit, Permits};
 use crate::registry::{Entry, LinkOf};
 use crate::shares;
 use roost_ipc::log::escape;
 use roost_ipc::{
-    Asker, Bytes, ForeignOpened, ForeignResult, Found, Grant, Lookup, OpenForeign, Owner, Refusal,
-    Session, SharesFound, SharesWanted, SupervisorToWorker, slog,
+    Asker, Bytes, ControlReply, ForeignOpened, ForeignResult, Found, Grant, Lookup, OpenForeign,
+    Owner, Refusal, Session, SharesFound, SharesWanted, SupervisorToWorker, slog,
 };
 use roost_types::mailbox::MAX_NAME_LEN;
 use roost_types::{LogLevel, SessionId};
@@ -32,6 +33,9 @@ const AHEAD: usize = 512 << 10;
 const MAX_SHOWN: usize = 256;
 /// Whose mailboxes are a namespace of their own.
 const PUBLIC: &str = "public";
+/// What users say of their accounts and auth has not confirmed yet, in all and
+/// of one user.
+const MAX_CLAIMS: [usize; 2] = [32, 4];
 
 /// What is under way.
 #[derive(Default)]
@@ -50,6 +54,28 @@ enum Question {
     Link(Wish),
     Shares(SharesWanted, UserId, u64, Permit),
     Public,
+    Claim(Claim),
+}
+
+/// What a user of the host says that an account shares, which may be his.
+struct Claim {
+    by: UserId,
+    said: roost_ipc::Shares,
+    connection: OwnedFd,
+}
+
+impl Claim {
+    /// Nobody but the account's own user speaks for it.
+    fn holds(&self, owner: &Owner) -> bool {
+        match owner {
+            Owner::Account {
+                account,
+                credentials,
+                ..
+            } => *account == self.said.account && credentials.uid == self.by,
+            Owner::Nobody {} | Owner::Unknown {} => false,
+        }
+    }
 }
 
 /// A worker's wish for a link.
@@ -69,6 +95,13 @@ pub(super) struct Link {
     wish: Wish,
     /// A worker has died before it took it.
     again: bool,
+}
+
+impl Link {
+    /// The account that it is for.
+    pub fn asker(&self) -> Option<&str> {
+        self.wish.permit.asker()
+    }
 }
 
 impl Foreign {
@@ -132,6 +165,27 @@ impl Supervisor {
         }
     }
 
+    /// What a user says is shared of his account. Auth knows whose it is.
+    pub(super) fn on_claim(&mut self, by: UserId, said: roost_ipc::Shares, connection: OwnedFd) {
+        let claims = self.foreign.asked.values().filter_map(|(q, _)| match q {
+            Question::Claim(claim) => Some(claim.by == by),
+            _ => None,
+        });
+        let (all, own) = claims.fold((0, 0), |(all, own), is| (all + 1, own + usize::from(is)));
+        let [of_all, of_one] = MAX_CLAIMS;
+        if all >= of_all || own >= of_one || !self.phase.is_serving() {
+            return answer(connection, ControlReply::Busy);
+        }
+        let anywhere = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        let account = said.account.clone();
+        let claim = Claim {
+            by,
+            said,
+            connection,
+        };
+        self.ask_auth(Question::Claim(claim), Some(account), None, anywhere);
+    }
+
     /// Auth is up: does the account `public` exist?
     pub(super) fn ask_for_public(&mut self) {
         let anywhere = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
@@ -192,6 +246,16 @@ impl Supervisor {
                 self.tell_shares(uid, generation, wanted.request, owners);
             }
             Question::Public => self.set_public(matches!(found.owner, Owner::Account { .. })),
+            Question::Claim(claim) if claim.holds(&found.owner) => {
+                self.shares
+                    .set(&claim.said.account, &claim.said.identifiers);
+                answer(claim.connection, ControlReply::Done);
+            }
+            Question::Claim(claim) => {
+                let account = escape(&claim.said.account);
+                log::info!("uid {} speaks for <{account}>: refused", claim.by);
+                answer(claim.connection, ControlReply::Refused);
+            }
         }
     }
 
@@ -211,6 +275,7 @@ impl Supervisor {
             Question::Public if self.auth.is_ready() => self.ask_for_public(),
             // Asked again when auth is up.
             Question::Public => {}
+            Question::Claim(claim) => answer(claim.connection, ControlReply::Busy),
         }
     }
 
@@ -252,6 +317,11 @@ impl Supervisor {
             Some(true) => {}
             Some(false) => return self.refuse_link(&wish, ForeignResult::Limit),
             None => return self.refuse_link(&wish, ForeignResult::Unavailable),
+        }
+        let asker = wish.permit.asker().unwrap_or_default();
+        if !self.make_room(owner.credentials.uid, asker) {
+            log::info!("too many workers run for links of <{}>", escape(asker));
+            return self.refuse_link(&wish, ForeignResult::Limit);
         }
         self.next_session += 1;
         self.assign(Wanted::Link(Box::new(Link {
@@ -319,7 +389,6 @@ impl Supervisor {
                 wish.asked.session,
                 Arc::clone(&wish.permit),
             )),
-            local: false,
         };
         let (uid, id) = (owner.credentials.uid, owner.session);
         self.registry.insert(id, entry);
@@ -425,5 +494,41 @@ impl Supervisor {
         for link in opening {
             self.drop_link(&link);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use roost_os::GroupId;
+    use roost_os::identity::Credentials;
+
+    #[test]
+    fn a_user_speaks_for_his_own_account_and_no_other() {
+        let claim = |by, account: &str| Claim {
+            by: UserId(by),
+            said: roost_ipc::Shares {
+                account: account.into(),
+                identifiers: vec!["bob".into()],
+            },
+            connection: std::fs::File::open("/dev/null").unwrap().into(),
+        };
+        let owner = |name: &str, uid| Owner::Account {
+            account: name.into(),
+            credentials: Credentials {
+                uid: UserId(uid),
+                gid: GroupId(uid),
+                groups: Vec::new(),
+            },
+            home: "/home".into(),
+            maildir: None,
+            quota: None,
+        };
+        assert!(claim(1001, "alice").holds(&owner("alice", 1001)));
+        assert!(!claim(1002, "alice").holds(&owner("alice", 1001)));
+        // What auth takes for another account of his is not what he has named.
+        assert!(!claim(1001, "alice").holds(&owner("alice@home.org", 1001)));
+        assert!(!claim(1001, "alice").holds(&Owner::Nobody {}));
+        assert!(!claim(1001, "alice").holds(&Owner::Unknown {}));
     }
 }

@@ -5,7 +5,6 @@
 mod child;
 mod control;
 mod foreign;
-mod local;
 mod reload;
 mod services;
 mod sessions;
@@ -37,7 +36,6 @@ use crate::{exit, systemd};
 pub use child::Event;
 use child::Retired;
 use foreign::Foreign;
-use local::Locals;
 use services::Service;
 use stop::Phase;
 use who::Inquiries;
@@ -76,7 +74,6 @@ pub struct Supervisor {
     foreign: Foreign,
     shares: Shares,
     inquiries: Inquiries,
-    locals: Locals,
     control: Option<ControlSocket>,
     /// Counts processes started.
     generation: u64,
@@ -149,7 +146,9 @@ async fn sleep_until(wake: Option<Instant>) {
 
 impl Supervisor {
     fn new(parts: Parts, events: mpsc::Sender<Event>) -> Self {
-        let shares = Shares::load(parts.settings.config.tls.state_dir.clone());
+        let config = &parts.settings.config;
+        let default_domain = config.server.default_domain.as_deref();
+        let shares = Shares::load(config.tls.state_dir.clone(), default_domain);
         Self {
             source: parts.source,
             settings: parts.settings,
@@ -165,7 +164,6 @@ impl Supervisor {
             foreign: Foreign::default(),
             shares,
             inquiries: Inquiries::default(),
-            locals: Locals::default(),
             control: None,
             generation: 0,
             next_session: 1,
@@ -201,7 +199,6 @@ impl Supervisor {
         self.tick_workers(now);
         self.tick_foreign(now);
         self.tick_inquiries(now);
-        self.tick_locals(now);
         for offered in self.registry.expire(now) {
             self.refuse_ungranted(&offered.handover);
         }
@@ -225,7 +222,6 @@ impl Supervisor {
             self.registry.next_expiry(),
             self.foreign.next_wake(),
             self.inquiries.next_wake(),
-            self.locals.next_wake(),
             self.phase.next_wake(),
         ];
         others

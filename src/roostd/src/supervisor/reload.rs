@@ -46,6 +46,8 @@ impl Supervisor {
         self.settings.worker.mail.public = old.worker.mail.public;
         self.listeners = listeners;
         let config = &self.settings.config;
+        let default_domain = config.server.default_domain.as_deref();
+        self.shares.set_default_domain(default_domain);
         logger::set_level(settings::log_level(config));
         let target = settings::log_target(config);
         if target != settings::log_target(&old.config) {

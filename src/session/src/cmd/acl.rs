@@ -33,7 +33,7 @@ pub(super) fn run(
 
 fn entry(session: &Session, raw: &[u8]) -> Result<Entry, Error> {
     let text = std::str::from_utf8(raw).map_err(|_| refused(BadEntry::Identifier))?;
-    Entry::parse(text, session.account.name()).map_err(refused)
+    Entry::parse(text, session.account.owner()).map_err(refused)
 }
 
 fn refused(problem: BadEntry) -> Error {

@@ -4,7 +4,7 @@
 use super::Account;
 use super::tree::Tree;
 use crate::error::Error;
-use crate::format::acl::{self, Acl, Identifier, Subject, Taken};
+use crate::format::acl::{self, Acl, Identifier, Owner, Subject, Taken};
 use crate::format::{Dir, FormatError};
 use crate::index::next_modseq_of_reader;
 use crate::mailbox::lock;
@@ -36,6 +36,14 @@ pub(super) struct AclCache {
 pub(super) struct AclChanges(AtomicU64);
 
 impl Account {
+    /// Whose the lists are.
+    pub fn owner(&self) -> Owner<'_> {
+        Owner {
+            account: &self.name,
+            default_domain: self.store.options().default_domain.as_deref(),
+        }
+    }
+
     /// The list of a mailbox; an empty one where it has none, and for names
     /// without storage.
     pub fn acl(&self, name: &MailboxName) -> Result<Arc<Acl>, Error> {
@@ -212,7 +220,7 @@ impl Account {
             acl::forget_list(&self.root)?;
         }
         lock(&self.acls).known.remove(name);
-        let keep = |reader: &str| new.may_give(&self.name, reader, Rights::READ);
+        let keep = |reader: &str| new.may_give(self.owner(), reader, Rights::READ);
         if let Err(e) = self.retain_readers(name, &dir, keep) {
             log::warn!("{}: {name}: what others have seen: {e}", self.name);
         }

@@ -54,7 +54,7 @@ impl Account {
         self.directory_of(name)?;
         let mut entries = vec![(self.name().to_owned(), Rights::ALL)];
         for (negative, identifier, rights) in self.acl(name)?.iter() {
-            let entry = Entry::new(negative, identifier.clone(), self.name());
+            let entry = Entry::new(negative, identifier.clone(), self.owner());
             if negative || !entry.is_owners() {
                 entries.push((entry.to_string(), rights));
             }
@@ -75,18 +75,18 @@ impl Account {
             self.directory_of(name)?;
             return Ok(false);
         }
-        Ok(
-            self.change_acl(name, |acl| match acl.apply(entry, mode, rights) {
+        Ok(self.change_acl(name, |acl| {
+            match acl.apply(entry, self.owner(), (mode, rights)) {
                 true => Ok(()),
                 false => Err(Error::Limit("entries of an ACL")),
-            })?,
-        )
+            }
+        })?)
     }
 
     /// Removes an entry, if there is one; returns as [`Account::set_rights`].
     pub fn delete_rights(&self, name: &MailboxName, entry: &Entry) -> Result<bool, AclError> {
         Ok(self.change_acl(name, |acl| {
-            acl.remove(entry.negative, &entry.identifier);
+            acl.delete(entry, self.owner());
             Ok(())
         })?)
     }
@@ -131,17 +131,17 @@ impl Account {
                     mode,
                     rights,
                 } => {
-                    let entry = Entry::parse(entry, self.name())?;
+                    let entry = Entry::parse(entry, self.owner())?;
                     shown |= self.set_rights(name, &entry, *mode, *rights)?;
                 }
                 AclTask::Delete { entry } => {
-                    let entry = Entry::parse(entry, self.name())?;
+                    let entry = Entry::parse(entry, self.owner())?;
                     shown |= self.delete_rights(name, &entry)?;
                 }
                 AclTask::Rights { account, groups } => {
                     self.directory_of(name)?;
                     let subject = Subject {
-                        owner: self.name(),
+                        owner: self.owner(),
                         asker: Some((account, groups)),
                     };
                     row(account.clone(), self.acl(name)?.rights(&subject));

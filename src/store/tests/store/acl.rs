@@ -8,14 +8,14 @@ use std::fs;
 
 fn of(account: &roost_store::Account, mailbox: &str, asker: &str) -> String {
     let subject = Subject {
-        owner: "alice",
+        owner: "alice".into(),
         asker: (asker != "alice").then_some((asker, &[])),
     };
     account.rights(&name(mailbox), &subject).to_string()
 }
 
 fn give(account: &roost_store::Account, mailbox: &str, who: &str, letters: &str) -> bool {
-    let id = Identifier::parse(who, "alice").unwrap();
+    let id = Identifier::parse(who, "alice".into()).unwrap();
     let rights = Rights::parse(letters).unwrap();
     let edit = |acl: &mut roost_store::acl::Acl| {
         assert!(acl.set(false, &id, rights));
@@ -70,7 +70,7 @@ fn who_is_shown_nothing_is_told_of_nothing() {
     assert_eq!(shares(), ["#staff", "anyone"]);
     // Whose negative entries come and go is told, too.
     set("Other", "");
-    let bob = Entry::parse("-bob", "alice").unwrap();
+    let bob = Entry::parse("-bob", "alice".into()).unwrap();
     assert!(account.delete_rights(&name("Team"), &bob).unwrap());
     assert_eq!(shares(), ["anyone"]);
 }

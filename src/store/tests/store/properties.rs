@@ -26,7 +26,7 @@ impl Drop for Stuck {
 
 fn own_rights(site: &Site, mailbox: &str) -> Rights {
     let owner = Subject {
-        owner: "alice",
+        owner: "alice".into(),
         asker: None,
     };
     site.account.rights(&name(mailbox), &owner)

@@ -1,7 +1,7 @@
 //! An entry as people name it, and what may be done with it.
 
 use super::subject::NEVER_LOST;
-use super::{Acl, Identifier, Subject};
+use super::{Acl, Identifier, Owner};
 use roost_types::Rights;
 use std::fmt;
 
@@ -47,10 +47,10 @@ pub enum BadEntry {
 
 impl Entry {
     /// In a list of `owner`'s.
-    pub fn new(negative: bool, identifier: Identifier, owner: &str) -> Self {
+    pub fn new(negative: bool, identifier: Identifier, owner: Owner<'_>) -> Self {
         let is_owner = match &identifier {
             Identifier::Owner => true,
-            Identifier::User(name) => Subject::means(owner, name, owner),
+            Identifier::User(name) => owner.means(name, owner.account),
             _ => false,
         };
         Self {
@@ -62,7 +62,7 @@ impl Entry {
 
     /// From an identifier with its `-`, made canonical for a list of
     /// `owner`'s.
-    pub fn parse(text: &str, owner: &str) -> Result<Self, BadEntry> {
+    pub fn parse(text: &str, owner: Owner<'_>) -> Result<Self, BadEntry> {
         let (negative, text) = match text.strip_prefix('-') {
             Some(text) => (true, text),
             None => (false, text),
@@ -115,13 +115,46 @@ impl fmt::Display for Entry {
 
 impl Acl {
     /// False where there are too many entries.
-    pub(crate) fn apply(&mut self, entry: &Entry, mode: Mode, rights: Rights) -> bool {
-        let had = self.get(entry.negative, &entry.identifier);
+    pub(crate) fn apply(
+        &mut self,
+        entry: &Entry,
+        owner: Owner<'_>,
+        (mode, rights): (Mode, Rights),
+    ) -> bool {
+        let identifier = self.unite(entry, owner);
+        let had = self.get(entry.negative, &identifier);
         let now = match mode {
             Mode::Replace => rights,
             Mode::Add => had | rights,
             Mode::Remove => had - rights,
         };
-        self.set(entry.negative, &entry.identifier, now)
+        self.set(entry.negative, &identifier, now)
+    }
+
+    pub(crate) fn delete(&mut self, entry: &Entry, owner: Owner<'_>) {
+        let identifier = self.unite(entry, owner);
+        self.remove(entry.negative, &identifier);
+    }
+
+    /// What the list has of an account under several forms of its name becomes
+    /// one entry; says whose that is. A form that another program has written
+    /// stays, for it may know no other.
+    fn unite(&mut self, entry: &Entry, owner: Owner<'_>) -> Identifier {
+        let side = self.side(entry.negative);
+        let forms = side
+            .keys()
+            .filter(|id| owner.are_one(id, &entry.identifier));
+        let mut forms: Vec<Identifier> = forms.cloned().collect();
+        let kept = forms.iter().position(|id| *id == entry.identifier);
+        if forms.is_empty() {
+            return entry.identifier.clone();
+        }
+        let kept = forms.swap_remove(kept.unwrap_or(0));
+        for form in forms {
+            if let Some(granted) = side.remove(&form) {
+                side.entry(kept.clone()).or_default().add(granted);
+            }
+        }
+        kept
     }
 }

@@ -1,5 +1,6 @@
 //! Whose an entry is: as files have it, and as people write it.
 
+use super::Owner;
 use std::fmt;
 
 /// The longest identifier as people write it, in octets.
@@ -67,7 +68,7 @@ impl Identifier {
 
     /// From what somebody wrote (FEATURES §5.2), made canonical for a mailbox
     /// of `owner`. A `-` in front belongs to the entry, not to this.
-    pub fn parse(text: &str, owner: &str) -> Result<Self, BadIdentifier> {
+    pub fn parse(text: &str, owner: Owner<'_>) -> Result<Self, BadIdentifier> {
         let fits = |text: &str| text.len() <= MAX_IDENTIFIER;
         if text.is_empty() || !fits(text) || text.chars().any(char::is_control) {
             return Err(BadIdentifier);
@@ -80,7 +81,7 @@ impl Identifier {
         }
     }
 
-    fn canonical(text: &str, owner: &str) -> Result<Self, BadIdentifier> {
+    fn canonical(text: &str, owner: Owner<'_>) -> Result<Self, BadIdentifier> {
         let group = |name: &str| match name {
             "" => Err(BadIdentifier),
             name => Ok(canonical_group(name)),
@@ -93,7 +94,7 @@ impl Identifier {
         }
         if let Some(domain) = text.strip_prefix(ANYONE_AT) {
             let domain = match domain {
-                "" => domain_of(owner).unwrap_or_default(),
+                "" => owner.domain().unwrap_or_default(),
                 domain => domain,
             };
             return Ok(Self::Group(canonical_group(&format!(
@@ -155,14 +156,18 @@ fn canonical_group(name: &str) -> String {
     }
 }
 
-/// As login names are: lower case, and without the domain where the owner has
-/// none either or both have the same.
-fn canonical_account(name: &str, owner: &str) -> String {
+/// As login names are: lower case, and with a domain or without as the owner's
+/// own name is.
+fn canonical_account(name: &str, owner: Owner<'_>) -> String {
     let name = name.to_lowercase();
-    match (name.rsplit_once('@'), domain_of(owner)) {
+    let is_default = |domain: &str| {
+        let default = owner.default_domain;
+        domain.is_empty() || default.is_some_and(|default| domain.eq_ignore_ascii_case(default))
+    };
+    match (name.rsplit_once('@'), domain_of(owner.account)) {
         (None, Some(domain)) => format!("{name}@{domain}"),
-        (Some((local, "")), None) => local.to_owned(),
         (Some((local, "")), Some(domain)) => format!("{local}@{domain}"),
+        (Some((local, domain)), None) if is_default(domain) => local.to_owned(),
         _ => name,
     }
 }

@@ -20,10 +20,12 @@ mod entry;
 mod identifier;
 mod line;
 mod list_file;
+mod owner;
 mod subject;
 
 pub use entry::{BadEntry, Entry, Mode};
 pub use identifier::{BadIdentifier, Identifier, MAX_IDENTIFIER};
+pub use owner::Owner;
 pub use subject::Subject;
 
 pub(crate) use courier::{Taken, present as courier_present, take_over};

@@ -1,7 +1,8 @@
 //! What somebody may do.
 
 use super::identifier::domain_of;
-use super::{Acl, Identifier};
+use super::owner::{local, same};
+use super::{Acl, Identifier, Owner};
 use roost_types::Rights;
 
 /// What the owner has whatever his list says.
@@ -11,7 +12,7 @@ pub(super) const NEVER_LOST: [Rights; 2] = [Rights::LOOKUP, Rights::ADMIN];
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Subject<'a> {
     /// The account whose mailbox it is.
-    pub owner: &'a str,
+    pub owner: Owner<'a>,
     /// Who asks; `None` for the owner.
     pub asker: Option<(&'a str, &'a [String])>,
 }
@@ -20,18 +21,8 @@ impl Subject<'_> {
     /// The owner, under whatever name he comes. Names of accounts are whole:
     /// one without a domain is another account than one with any.
     pub fn is_owner(&self) -> bool {
-        self.asker.is_none_or(|(name, _)| same(self.owner, name))
-    }
-
-    /// Whether a name in the list of `owner` means an account; one without a
-    /// domain is of the owner's.
-    pub(super) fn means(owner: &str, listed: &str, account: &str) -> bool {
-        match (domain_of(listed), domain_of(owner)) {
-            (None, Some(domain)) => account
-                .rsplit_once('@')
-                .is_some_and(|(local, d)| local == listed && d.eq_ignore_ascii_case(domain)),
-            _ => same(listed, account),
-        }
+        let whole = |name| (local(name), domain_of(name));
+        (self.asker).is_none_or(|(name, _)| same(whole(self.owner.account), whole(name)))
     }
 
     /// Whether the asker, who is not the owner, is in a group.
@@ -40,7 +31,7 @@ impl Subject<'_> {
             return true;
         }
         group.rsplit_once('@').is_some_and(|(group, domain)| {
-            let own = domain_of(name).unwrap_or_default();
+            let own = self.owner.domain_of(name).unwrap_or_default();
             domain.eq_ignore_ascii_case(own) && groups.iter().any(|g| g == group)
         })
     }
@@ -50,20 +41,20 @@ impl Subject<'_> {
             // Who takes rights from everybody does not mean himself.
             return match identifier {
                 Identifier::Owner => true,
-                Identifier::User(name) => Self::means(self.owner, name, self.owner),
+                Identifier::User(name) => self.owner.means(name, self.owner.account),
                 _ => false,
             };
         };
         match identifier {
             Identifier::Anyone | Identifier::Authenticated => true,
             Identifier::Owner => false,
-            Identifier::User(name) => Self::means(self.owner, name, asker.0),
+            Identifier::User(name) => self.owner.means(name, asker.0),
             Identifier::Group(name) | Identifier::GroupOverride(name) => {
                 match identifier.whole_domain() {
                     Some(domain) => {
-                        let own = domain_of(asker.0).unwrap_or_default();
+                        let own = self.owner.domain_of(asker.0).unwrap_or_default();
                         let domain = Some(domain).filter(|d| !d.is_empty());
-                        let domain = domain.or(domain_of(self.owner)).unwrap_or_default();
+                        let domain = domain.or(self.owner.domain()).unwrap_or_default();
                         domain.eq_ignore_ascii_case(own)
                     }
                     None => self.is_in(name, asker),
@@ -71,20 +62,6 @@ impl Subject<'_> {
             }
         }
     }
-}
-
-/// Whether two whole names are one account's.
-fn same(one: &str, other: &str) -> bool {
-    let parts = |name| match str::rsplit_once(name, '@') {
-        Some((local, domain)) => (local, Some(domain)),
-        None => (name, None),
-    };
-    let ((a, a_domain), (b, b_domain)) = (parts(one), parts(other));
-    a == b
-        && match (a_domain, b_domain) {
-            (Some(a), Some(b)) => a.eq_ignore_ascii_case(b),
-            (a, b) => a.is_none() && b.is_none(),
-        }
 }
 
 impl Acl {
@@ -111,7 +88,7 @@ impl Acl {
     }
 
     /// Whether `account` might have one of `rights`, were it in every group.
-    pub(crate) fn may_give(&self, owner: &str, account: &str, rights: Rights) -> bool {
+    pub(crate) fn may_give(&self, owner: Owner<'_>, account: &str, rights: Rights) -> bool {
         let subject = Subject {
             owner,
             asker: Some((account, &[])),

@@ -8,7 +8,7 @@ fn rights(letters: &str) -> Rights {
 fn of(acl: &Acl, asker: &str, groups: &[&str]) -> String {
     let groups: Vec<String> = groups.iter().map(ToString::to_string).collect();
     let subject = Subject {
-        owner: "alice",
+        owner: "alice".into(),
         asker: (asker != "alice").then_some((asker, groups.as_slice())),
     };
     acl.rights(&subject).to_string()
@@ -88,7 +88,11 @@ fn the_owner_keeps_two_rights() {
     // He is the owner under his own foreign name as well.
     let owns = |owner, name| {
         let asker = Some((name, [].as_slice()));
-        Subject { owner, asker }.is_owner()
+        let subject = Subject {
+            owner: Owner::from(owner),
+            asker,
+        };
+        subject.is_owner()
     };
     assert!(owns("alice@example.org", "alice@Example.org"));
     assert!(owns("alice", "alice"));
@@ -100,8 +104,11 @@ fn the_owner_keeps_two_rights() {
 fn names_without_a_domain_are_of_the_owners() {
     let may = |text: &str, owner: &str, asker: &str| {
         let acl = Acl::parse(text.as_bytes());
-        let asker = Some((asker, [].as_slice()));
-        !acl.rights(&Subject { owner, asker }).is_empty()
+        let subject = Subject {
+            owner: owner.into(),
+            asker: Some((asker, [].as_slice())),
+        };
+        !acl.rights(&subject).is_empty()
     };
     assert!(may("user=bob l\n", "alice@a.org", "bob@a.org"));
     // Who has no domain is a Unix user, and nobody of that name elsewhere.
@@ -119,6 +126,86 @@ fn names_without_a_domain_are_of_the_owners() {
 }
 
 #[test]
+fn the_default_domain_is_that_of_names_without_one() {
+    let owner = |account| Owner {
+        account,
+        default_domain: Some("Home.org"),
+    };
+    let may = |text: &str, of, asker: &str| {
+        let acl = Acl::parse(text.as_bytes());
+        let subject = Subject {
+            owner: owner(of),
+            asker: Some((asker, [].as_slice())),
+        };
+        !acl.rights(&subject).is_empty()
+    };
+    for of in ["alice", "alice@home.org"] {
+        for listed in ["user=bob l\n", "user=bob@HOME.org l\n", "group=anyone@ l\n"] {
+            assert!(may(listed, of, "bob"), "{listed}");
+            assert!(may(listed, of, "bob@home.org"), "{listed}");
+            assert!(!may(listed, of, "bob@away.org"), "{listed}");
+        }
+    }
+    // A name without a domain is of nobody elsewhere, whoever's list it is.
+    for asker in ["bob", "bob@home.org"] {
+        assert!(!may(
+            "user=bob l\nuser=bob@away.org l\n",
+            "alice@away.org",
+            asker
+        ));
+        assert!(!may("group=anyone@ l\n", "alice@away.org", asker));
+        assert!(!may("user=bob@away.org l\n", "alice", asker));
+    }
+    // Whose mail it is names of accounts alone say.
+    let subject = Subject {
+        owner: owner("alice"),
+        asker: Some(("alice@home.org", [].as_slice())),
+    };
+    assert!(!subject.is_owner());
+
+    let canonical = |text: &str, of| Identifier::parse(text, owner(of)).unwrap().to_string();
+    assert_eq!(canonical("Bob@home.ORG", "alice"), "bob");
+    assert_eq!(canonical("bob@away.org", "alice"), "bob@away.org");
+    assert_eq!(canonical("bob", "alice@home.org"), "bob@home.org");
+    assert_eq!(canonical("bob", "alice@away.org"), "bob@away.org");
+    assert_eq!(canonical("anyone@", "alice"), "anyone@home.org");
+    let alice = Entry::parse("alice@home.org", owner("alice")).unwrap();
+    assert!(alice.is_owners());
+}
+
+#[test]
+fn an_account_has_one_entry_whatever_form_of_its_name_stands_there() {
+    let owner = Owner {
+        account: "alice",
+        default_domain: Some("home.org"),
+    };
+    let changed = |text: &str, who: &str, change: (Mode, &str)| {
+        let mut acl = Acl::parse(text.as_bytes());
+        let entry = Entry::parse(who, owner).unwrap();
+        assert!(acl.apply(&entry, owner, (change.0, rights(change.1))));
+        written(&acl)
+    };
+    // What Dovecot knows him by stays.
+    let full = "user=bob@home.org lr\n-user=bob@home.org x\n";
+    assert_eq!(
+        changed(full, "bob", (Mode::Replace, "l")),
+        "user=bob@home.org l\n-user=bob@home.org x\n"
+    );
+    assert_eq!(
+        changed("user=bob lr\n", "BOB@Home.org", (Mode::Add, "s")),
+        "user=bob lrs\n"
+    );
+    let both = "user=bob l\nuser=bob@away.org l\nuser=bob@home.org r\n";
+    assert_eq!(
+        changed(both, "bob", (Mode::Remove, "l")),
+        "user=bob r\nuser=bob@away.org l\n"
+    );
+    let mut acl = Acl::parse(both.as_bytes());
+    acl.delete(&Entry::parse("bob@home.org", owner).unwrap(), owner);
+    assert_eq!(written(&acl), "user=bob@away.org l\n");
+}
+
+#[test]
 fn groups_of_a_domain() {
     let acl = Acl::parse(b"group=staff@b.org l\n");
     assert_eq!(of(&acl, "bob@b.org", &["staff"]), "l");
@@ -129,7 +216,7 @@ fn groups_of_a_domain() {
 #[test]
 fn identifiers_as_people_write_them() {
     let canonical = |text: &str, owner: &str| {
-        let id = Identifier::parse(text, owner).ok()?;
+        let id = Identifier::parse(text, owner.into()).ok()?;
         Some((id.to_string(), id.file_text()))
     };
     let both = |shown: &str, file: &str| Some((shown.to_owned(), file.to_owned()));
@@ -197,14 +284,14 @@ fn what_becomes_an_entry_can_be_read_and_named_again() {
     for sign in ["", "-"] {
         for length in [200, 240, 243, 244, 255] {
             let typed = format!("{sign}{}", "x".repeat(length));
-            let Ok(entry) = Entry::parse(&typed, owner) else {
+            let Ok(entry) = Entry::parse(&typed, owner.into()) else {
                 assert!(length + "@example.com".len() > MAX_IDENTIFIER);
                 continue;
             };
             let mut acl = Acl::default();
             assert!(acl.set(entry.negative, &entry.identifier, Rights::READ));
             assert_eq!(Acl::parse(written(&acl).as_bytes()), acl);
-            assert_eq!(Entry::parse(&entry.to_string(), owner), Ok(entry));
+            assert_eq!(Entry::parse(&entry.to_string(), owner.into()), Ok(entry));
         }
     }
 }
@@ -266,7 +353,7 @@ fn changes_keep_what_others_wrote_meanwhile() {
             Duration::ZERO,
             &Acl::default(),
             |acl| {
-                let id = Identifier::parse(id, "alice").unwrap();
+                let id = Identifier::parse(id, "alice".into()).unwrap();
                 assert!(acl.set(false, &id, rights(letters)));
                 Ok(())
             },

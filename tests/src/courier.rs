@@ -87,3 +87,24 @@ impl Drop for Session {
         let _ = self.child.wait();
     }
 }
+
+/// A shell script that does the same for programs that want a command: it
+/// begins with the greeting that says that the user is known.
+pub fn script(home: &Path, uid: u32, gid: u32) -> String {
+    let imapd = command("usr/bin/imapd", uid, gid);
+    let libraries = imapd
+        .get_envs()
+        .find(|(name, _)| *name == "LD_LIBRARY_PATH");
+    let libraries = libraries.and_then(|(_, value)| value).unwrap_or_default();
+    format!(
+        "#!/bin/sh\ncd {home}\nexport AUTHENTICATED=courier-test AUTHADDR=courier-test \
+         IMAP_KEYWORDS=1 IMAP_USELOCKS=1\n\
+         export IMAP_CAPABILITY='IMAP4rev1 UIDPLUS CHILDREN NAMESPACE'\n\
+         export LD_LIBRARY_PATH='{libraries}'\n\
+         setpriv --reuid {uid} --regid {gid} --clear-groups '{program}' Maildir 2>/dev/null | \
+         sed -u '/^\\* OK \\[ALERT\\]/d'\n",
+        home = home.display(),
+        libraries = libraries.to_string_lossy(),
+        program = imapd.get_program().to_string_lossy(),
+    )
+}

@@ -21,6 +21,8 @@ pub struct Account {
     pub name: String,
     pub owner: Credentials,
     pub maildir: PathBuf,
+    /// None: not known.
+    pub home: Option<PathBuf>,
     pub index_dir: Option<PathBuf>,
     /// None: what the Maildir's own file says.
     pub quota: Option<QuotaLimits>,
@@ -89,6 +91,7 @@ fn of_maildir(maildir: &Path, config: &Config) -> Result<Account, Failure> {
         },
     };
     Ok(Account {
+        home: user.as_ref().map(|user| user.home.clone()),
         name: user.map_or_else(|| uid.0.to_string(), |user| user.name),
         owner,
         maildir,
@@ -113,6 +116,7 @@ fn placed(found: Found, config: &Config) -> Result<Account, Failure> {
         maildir: maildir.map_err(wrong)?,
         index_dir: index_dir.map_err(wrong)?,
         quota: config.quota_of(&name, quota),
+        home: Some(home),
         owner,
         name,
     })

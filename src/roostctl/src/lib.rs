@@ -10,6 +10,7 @@
 mod account;
 mod args;
 mod cmd;
+mod doveadm;
 mod exit;
 #[cfg(test)]
 mod manual;

@@ -46,6 +46,22 @@ impl Table {
         print(&out);
     }
 
+    /// Prints the rows of another table with the same columns as they were
+    /// printed.
+    pub fn rows_of(&mut self, printed: &str) {
+        if !self.json {
+            return print(printed);
+        }
+        let rows = printed
+            .strip_prefix("[\n")
+            .and_then(|p| p.strip_suffix("\n]\n"));
+        if let Some(rows) = rows {
+            print(if self.rows == 0 { "[\n" } else { ",\n" });
+            print(rows);
+            self.rows += 1;
+        }
+    }
+
     /// A line above the rows, for people.
     pub fn heading(&self, line: &str) {
         print(&format!("{line}\n"));

@@ -26,6 +26,7 @@ pub mod mailbox;
 #[cfg(test)]
 mod manual;
 pub mod message;
+pub mod migrate;
 pub mod options;
 mod quota;
 mod seen;
@@ -53,6 +54,7 @@ pub use mailbox::beginning::Beginning;
 pub use mailbox::copy::{CopyMode, CopyOutcome};
 pub use mailbox::flags::{FlagChange, FlagMode, FlagOutcome, Within};
 pub use message::Message;
+pub use migrate::Survey;
 pub use options::{AccountOptions, Encoding, Fsync, Judge, Options, QuotaOptions};
 pub use quota::count::Count;
 pub use quota::{Known, Usage};

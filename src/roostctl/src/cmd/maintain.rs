@@ -167,8 +167,27 @@ fn alone(
     names: &[MailboxName],
     tell: &mut dyn FnMut(News),
 ) -> Result<(), Failure> {
-    // Modes of mail files follow their folder; anything else is the owner's.
+    let open = open(account, config)?;
+    if let Some((_, task)) = &order.acl {
+        return rights(&open, task, names, tell);
+    }
+    if let Some(work) = &order.property {
+        return properties(&open, work, names, tell);
+    }
+    work(&open, order.task, names, tell).map_err(failed)
+}
+
+/// Modes of mail files follow their folder; anything else is the owner's.
+pub fn own_files_only() {
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
+}
+
+/// The account, for this process alone.
+///
+/// # Errors
+/// `TEMPFAIL` where another has its index.
+pub fn open(account: &Account, config: &Config) -> Result<Arc<roost_store::Account>, Failure> {
+    own_files_only();
     let store = Store::new(options(config)).map_err(|e| Failure::new(exit::OSERR, e))?;
     let own = AccountOptions {
         directory_encoding: encoding(config.mail.directory_encoding),
@@ -188,13 +207,7 @@ fn alone(
         let text = "the index is in use by another process that cannot be asked";
         return Err(Failure::new(exit::TEMPFAIL, text));
     }
-    if let Some((_, task)) = &order.acl {
-        return rights(&open, task, names, tell);
-    }
-    if let Some(work) = &order.property {
-        return properties(&open, work, names, tell);
-    }
-    work(&open, order.task, names, tell).map_err(failed)
+    Ok(open)
 }
 
 fn work(
@@ -303,7 +316,7 @@ fn options(config: &Config) -> Options {
     }
 }
 
-fn encoding(configured: DirectoryEncoding) -> Encoding {
+pub fn encoding(configured: DirectoryEncoding) -> Encoding {
     match configured {
         DirectoryEncoding::Mutf7 => Encoding::Mutf7,
         DirectoryEncoding::Utf8 => Encoding::Utf8,
@@ -311,7 +324,7 @@ fn encoding(configured: DirectoryEncoding) -> Encoding {
     }
 }
 
-fn failed(error: StoreError) -> Failure {
+pub fn failed(error: StoreError) -> Failure {
     let code = match &error {
         StoreError::NoSuchMailbox | StoreError::NotSelectable => exit::NOINPUT,
         StoreError::Permission { .. } => exit::NOPERM,

@@ -2,6 +2,8 @@
 
 mod acl;
 mod check;
+mod each;
+mod export;
 mod import;
 mod kick;
 mod maintain;
@@ -36,6 +38,8 @@ pub enum Command {
     /// Moves in from Dovecot or Courier: looks, and changes nothing of theirs
     #[command(subcommand)]
     Import(import::Import),
+    /// Makes what another server needs that takes the mail back
+    Export(export::Export),
     /// Throws Roost's index away and builds it anew
     Reindex {
         /// The mailboxes (default: all)
@@ -77,6 +81,7 @@ impl Command {
             Self::Alias(alias) => property::alias(common, alias),
             Self::Class(class) => property::class(common, class),
             Self::Lock(lock) => property::lock(common, lock),
+            Self::Export(export) => export::run(common, export),
             Self::Import(import) => import::run(common, import),
             Self::Quota { action } => quota::run(common, action),
             Self::Who { filter } => who::run(common, filter.as_deref()),

@@ -63,7 +63,7 @@ pub fn told(mut asked: server::Asked) -> Result<(), Failure> {
 }
 
 /// All names that may be accounts.
-fn accounts(config: &Config) -> Result<BTreeSet<String>, Failure> {
+pub fn accounts(config: &Config) -> Result<BTreeSet<String>, Failure> {
     let mut all = BTreeSet::new();
     for backend in &config.auth.backends {
         match (backend, &config.auth.passwd_file) {

@@ -209,6 +209,10 @@ impl Account {
         )
     }
 
+    pub(crate) fn fsync(&self) -> crate::options::Fsync {
+        self.store.options().fsync
+    }
+
     /// This process may write the account's index.
     pub fn owns_index(&self) -> bool {
         self.index.open().is_some()

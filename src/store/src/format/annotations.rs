@@ -77,6 +77,11 @@ pub struct Annotations {
     rest: Rest,
 }
 
+/// Whether a mailbox, or the account in whose root it is asked for, has any.
+pub(crate) fn present(dir: &Dir) -> Result<bool, FormatError> {
+    Ok(dir.stat(FILE)?.is_some() || dir.stat(SERVER_FILE)?.is_some())
+}
+
 impl Annotations {
     /// Reads the file; empty where there is none.
     ///

@@ -13,7 +13,7 @@ use super::{Acl, Identifier, MAX_FILE};
 use roost_types::Rights;
 
 /// In the directory of a mailbox, that of INBOX being the root.
-pub(crate) const FILE: &str = "courierimapacl";
+pub(crate) const FILE: &str = super::super::courier::ACL;
 /// A folder in the root: lists of names that are no mailboxes.
 pub(crate) const FOLDER: &str = "courierimaphieracl";
 
@@ -23,6 +23,12 @@ pub(crate) enum Taken {
     List(Acl),
     /// It has none: Courier would give it that of the level above.
     Above,
+}
+
+/// Entries of the list in a mailbox's own directory.
+pub(super) fn entries_in(dir: &Dir) -> Result<usize, FormatError> {
+    let text = read_small(dir, FILE, MAX_FILE)?;
+    Ok(text.map_or(0, |text| parse(&text).len()))
 }
 
 /// Whether Courier has served this account, and so may have kept lists.

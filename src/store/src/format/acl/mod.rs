@@ -29,6 +29,14 @@ pub use owner::Owner;
 pub use subject::Subject;
 
 pub(crate) use courier::{Taken, present as courier_present, take_over};
+/// How many entries the list of a mailbox has, Dovecot's or else Courier's.
+pub(crate) fn entries_in(dir: &Dir) -> Result<usize, FormatError> {
+    match Acl::load(dir)? {
+        Some(acl) => Ok(acl.len()),
+        None => courier::entries_in(dir),
+    }
+}
+
 pub(crate) use list_file::forget as forget_list;
 
 use super::lines::read_small;

@@ -9,7 +9,6 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 
-const FOLDER: &[u8] = b"courierimapkeywords";
 const LIST: &str = ":list";
 /// Keywords of one mailbox; more are left out.
 const MAX_KEYWORDS: usize = 1000;
@@ -26,7 +25,7 @@ pub(super) struct Carriers {
 /// Every keyword in use, in the order of Courier's list. Messages that have no
 /// UID are left out.
 pub(super) fn read(dir: &Dir, list: &UidList) -> Result<Vec<Carriers>, FormatError> {
-    let folder = match dir.open_sub(FOLDER) {
+    let folder = match dir.open_sub(super::KEYWORDS.as_bytes()) {
         Err(FormatError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
             return Ok(Vec::new());
         }

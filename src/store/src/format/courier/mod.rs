@@ -24,6 +24,10 @@ use std::io;
 pub const UID_DB: &str = "courierimapuiddb";
 /// One full IMAP name a line.
 pub const SUBSCRIBED: &str = "courierimapsubscribed";
+/// The folder of keywords.
+pub const KEYWORDS: &str = "courierimapkeywords";
+/// In the directory of a mailbox, that of INBOX being the root.
+pub const ACL: &str = "courierimapacl";
 
 const MAX_SUBSCRIBED: u64 = 16 << 20;
 /// Renames between two looks at the lock.
@@ -32,6 +36,11 @@ const RENAMES_A_TOUCH: usize = 1000;
 /// True if the mailbox has Courier's UID database.
 pub fn present(dir: &Dir) -> Result<bool, FormatError> {
     Ok(dir.stat(UID_DB)?.is_some())
+}
+
+/// How many keywords its messages have.
+pub(crate) fn keyword_count(dir: &Dir, list: &UidList) -> Result<usize, FormatError> {
+    Ok(keywords::read(dir, list)?.len())
 }
 
 /// The list made from Courier's, not yet written; keywords are taken over

@@ -1,14 +1,15 @@
 //! Dovecot's configuration, 2.3 or 2.4, setting by setting.
 //!
-//! What must stay true: a setting is either one that has been asked for, one
-//! of the table in `known`, or named in the report as not understood; none is
-//! passed over.
+//! What must stay true: a setting of the whole is either one that has been
+//! asked for, one of the tables, or named in the report as not understood; none
+//! is passed over.
 
 mod auth;
 mod known;
 mod mail;
 mod names;
 mod site;
+mod tables;
 
 use super::doveconf::Block;
 use super::proposal::Proposal;

@@ -47,7 +47,6 @@ pub fn namespaces(proposal: &mut Proposal, whole: &Block) {
                 proposal.note(&setting(block, ""), Fate::Blocks, text);
             }
         }
-        drop(block.rest());
     }
     if !found {
         proposal.keep("namespace", Section::Mail, "separator", ".");
@@ -80,9 +79,7 @@ fn own(proposal: &mut Proposal, block: &Block) {
         proposal.keep(&setting(block, "prefix"), Section::Mail, "prefix", prefix);
     }
     uses(proposal, Some(block));
-    if let Some(block) = Some(block) {
-        subscriptions(proposal, block);
-    }
+    subscriptions(proposal, block);
 }
 
 /// Each use has one mailbox; of several the one that has no other name.

@@ -9,6 +9,7 @@
 
 pub mod account;
 pub mod attempt;
+pub mod claim;
 pub mod directory;
 pub mod lookup;
 pub mod pam;

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::net::IpAddr;
 
+use roost_accounts::LoginName;
 use roost_ipc::{Found, Lookup, Owner};
 
 use crate::account::{Account, AccountError};
@@ -74,30 +75,46 @@ fn owner(
     let Ok(name) = name else {
         return Ok(None);
     };
+    let Some(found) = known(settings, &name)? else {
+        return Ok(None);
+    };
+    let served = found.account.and_then(|account| {
+        account.check_served(settings)?;
+        Ok(account)
+    });
+    match served {
+        Ok(account) => Ok(Some(account)),
+        Err(AccountError::NameService(error)) => Err(error),
+        Err(reason) => {
+            log::info!("mail of <{}> is not served: {reason}", name.full());
+            Ok(None)
+        }
+    }
+}
+
+/// What the first back end that knows a name says of it.
+pub struct Known {
+    pub account: Result<Account, AccountError>,
+    /// Nobody may log in as it.
+    pub no_login: bool,
+}
+
+pub fn known(settings: &Settings, name: &LoginName) -> io::Result<Option<Known>> {
     for backend in &settings.backends {
         let unix = name.unix_account();
-        let found = match backend {
+        let (account, no_login) = match backend {
             Backend::File(file) => match file.current()?.find(name.keys()) {
-                Some(entry) => Account::of_entry(&entry, unix),
+                Some(entry) => (Account::of_entry(&entry, unix), entry.no_login),
                 None => continue,
             },
             Backend::Pam(_) => match unix {
-                Some(unix) if directory::user_by_name(unix)?.is_some() => Account::of_unix(unix),
+                Some(unix) if directory::user_by_name(unix)?.is_some() => {
+                    (Account::of_unix(unix), false)
+                }
                 _ => continue,
             },
         };
-        let served = found.and_then(|account| {
-            account.check_served(settings)?;
-            Ok(account)
-        });
-        return match served {
-            Ok(account) => Ok(Some(account)),
-            Err(AccountError::NameService(error)) => Err(error),
-            Err(reason) => {
-                log::info!("mail of <{}> is not served: {reason}", name.full());
-                Ok(None)
-            }
-        };
+        return Ok(Some(Known { account, no_login }));
     }
     Ok(None)
 }

@@ -11,7 +11,8 @@ use std::sync::Arc;
 
 use roost_ipc::{
     AuthFailure, AuthOutcome, AuthResult, AuthSetup, AuthStart, AuthToGate, AuthToSupervisor,
-    Channel, Found, GateToAuth, Lookup, Owner, Receiver, Secret, Sender, SupervisorToAuth,
+    Channel, Claim, ClaimResult, Claimed, Found, GateToAuth, Lookup, NoSession, Owner, Receiver,
+    Secret, Sender, SupervisorToAuth,
 };
 use roost_types::SessionId;
 use tokio::sync::{Semaphore, mpsc};
@@ -19,6 +20,7 @@ use tokio::task::JoinHandle;
 
 use crate::Error;
 use crate::attempt::{Attempt, Out, Shared};
+use crate::claim;
 use crate::lookup;
 use crate::settings::Settings;
 
@@ -86,6 +88,7 @@ impl Server {
                 message = from_supervisor.recv() => match message? {
                     Some((SupervisorToAuth::Setup(setup), _)) => server.reload(setup).await,
                     Some((SupervisorToAuth::Lookup(lookup), _)) => server.look_up(lookup),
+                    Some((SupervisorToAuth::Claim(claim), _)) => server.on_claim(claim),
                     Some((SupervisorToAuth::GatePeer, fds)) => {
                         if let Some(fd) = fds.into_iter().next() {
                             from_gate = Some(server.new_gate(fd).await?);
@@ -146,6 +149,26 @@ impl Server {
             });
             let _ = writer
                 .send(Write::Supervisor(AuthToSupervisor::Found(found)))
+                .await;
+        });
+    }
+
+    /// The same holds.
+    fn on_claim(&self, claim: Claim) {
+        let (settings, writer) = (Arc::clone(&self.settings), self.writer.clone());
+        let lookups = Arc::clone(&self.lookups);
+        tokio::spawn(async move {
+            let _turn = lookups.acquire_owned().await;
+            let session = claim.session;
+            let claimed = tokio::task::spawn_blocking(move || claim::answer(&settings, &claim));
+            let claimed = claimed.await.unwrap_or(Claimed {
+                session,
+                result: ClaimResult::Refused {
+                    reason: NoSession::Unavailable,
+                },
+            });
+            let _ = writer
+                .send(Write::Supervisor(AuthToSupervisor::Claimed(claimed)))
                 .await;
         });
     }

@@ -15,6 +15,7 @@ mod exit;
 #[cfg(test)]
 mod manual;
 mod server;
+mod session;
 mod table;
 
 use std::ffi::OsString;

@@ -1,6 +1,7 @@
 //! The running server, over its control socket.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use roost_ipc::{BlockingChannel, ControlReply, ControlRequest};
@@ -61,7 +62,14 @@ pub fn connect(socket: Option<&Path>) -> Result<Option<Line>, Failure> {
 /// The same, where there is nothing to be done without a server.
 pub fn must_ask(socket: Option<&Path>, request: &ControlRequest) -> Result<Asked, Failure> {
     let asked = ask(socket, request)?;
-    asked.ok_or_else(|| Failure::new(exit::UNAVAILABLE, "no server runs"))
+    asked.ok_or_else(|| Failure::new(exit::UNAVAILABLE, no_server(socket)))
+}
+
+fn no_server(socket: Option<&Path>) -> String {
+    match socket {
+        Some(path) => format!("no server runs (nobody listens at {})", path.display()),
+        None => "the server has no control_socket".to_owned(),
+    }
 }
 
 /// A reply that is no answer to what was asked.
@@ -87,8 +95,13 @@ fn lost(error: impl std::fmt::Display) -> Failure {
 
 impl Asked {
     pub fn reply(&mut self) -> Result<ControlReply, Failure> {
+        self.reply_with().map(|(reply, _)| reply)
+    }
+
+    /// And what comes with it.
+    pub fn reply_with(&mut self) -> Result<(ControlReply, Vec<OwnedFd>), Failure> {
         match self.0.recv().map_err(lost)? {
-            Some((reply, _)) => Ok(reply),
+            Some(received) => Ok(received),
             None => Err(lost("it closed the connection")),
         }
     }

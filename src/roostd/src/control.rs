@@ -5,7 +5,7 @@
 //! and is then the business of whoever answers it.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -186,13 +186,23 @@ pub fn answer(connection: OwnedFd, reply: ControlReply) {
     answer_all(connection, vec![reply]);
 }
 
-/// The same, in several messages. Who does not read them is not waited for.
+/// The same, with a descriptor, which is closed here afterwards.
+pub fn answer_with(connection: OwnedFd, reply: ControlReply, descriptor: OwnedFd) {
+    send_all(connection, vec![(reply, Some(descriptor))]);
+}
+
+/// Answers in several messages. Who does not read them is not waited for.
 pub fn answer_all(connection: OwnedFd, replies: Vec<ControlReply>) {
+    send_all(connection, replies.into_iter().map(|r| (r, None)).collect());
+}
+
+fn send_all(connection: OwnedFd, replies: Vec<(ControlReply, Option<OwnedFd>)>) {
     tokio::spawn(async move {
         let sending = async {
             let mut sender = Sender::<ControlReply>::new(connection)?;
-            for reply in &replies {
-                sender.send(reply, &[]).await?;
+            for (reply, descriptor) in &replies {
+                let descriptors: Vec<_> = descriptor.iter().map(AsFd::as_fd).collect();
+                sender.send(reply, &descriptors).await?;
             }
             Ok::<_, roost_ipc::Error>(())
         };

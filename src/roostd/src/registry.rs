@@ -44,6 +44,8 @@ pub struct Entry {
     pub started: bool,
     /// It is a link: no client's connection, but another session's.
     pub link: Option<LinkOf>,
+    /// Its client is a program of this host, of which the gate knows nothing.
+    pub local: bool,
 }
 
 /// Whose link it is.
@@ -266,6 +268,7 @@ mod tests {
             since: Instant::now(),
             started: false,
             link: None,
+            local: false,
         }
     }
 

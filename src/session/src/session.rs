@@ -228,6 +228,13 @@ impl Session {
         self.tell_first_fullness(out);
     }
 
+    /// Greets a client that has proved who it is before (RFC 9051 §7.1.4).
+    pub fn greet_known(&mut self, out: &mut Vec<u8>) {
+        let code = ResponseCode::Capability(crate::cmd::capability::names(self));
+        write::untagged(out, Status::PreAuth, Some(&code), "Logged in");
+        self.tell_first_fullness(out);
+    }
+
     pub fn identity(&self) -> &Identity {
         &self.identity
     }

@@ -103,6 +103,23 @@ impl From<io::Error> for Stop {
     }
 }
 
+/// The first word to a client.
+pub enum Welcome {
+    /// It answers the login command.
+    Answer(Tag),
+    Greeting,
+}
+
+impl Welcome {
+    /// None if `tag` is neither a tag nor empty.
+    pub fn new(tag: &str) -> Option<Self> {
+        match tag {
+            "" => Some(Self::Greeting),
+            tag => Tag::new(tag.as_bytes()).map(Self::Answer),
+        }
+    }
+}
+
 impl Client {
     pub fn new(mut stream: Stream, session: Session, leftover: &[u8], ending: Ending) -> Self {
         let limits = match session.identity().asker {
@@ -133,13 +150,12 @@ impl Client {
         }
     }
 
-    /// Answers the login command. Needs no thread, unless commands have come
-    /// with it already.
-    pub fn greet(&mut self, tag: &Tag) -> Pause {
-        let sent = self.say(|session, out| {
-            if let Some(session) = session {
-                session.greet(tag, out);
-            }
+    /// Needs no thread, unless commands have come already.
+    pub fn greet(&mut self, welcome: &Welcome) -> Pause {
+        let sent = self.say(|session, out| match (session, welcome) {
+            (Some(session), Welcome::Answer(tag)) => session.greet(tag, out),
+            (Some(session), Welcome::Greeting) => session.greet_known(out),
+            (None, _) => {}
         });
         match sent.and_then(|()| self.stream.try_flush()) {
             Ok(true) if self.framer.buffered() == 0 => Pause::Input,

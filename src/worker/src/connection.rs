@@ -5,14 +5,14 @@
 //! after a short while no buffer and no compressor either.
 
 use crate::changes::Changes;
-use crate::client::{Client, Pause, Stop};
+use crate::client::{Client, Pause, Stop, Welcome};
 use crate::control::{Report, Reports, Wish};
 use crate::ending::Ending;
 use crate::links::Links;
 use crate::stream::Stream;
 use crate::turns::{Key, Turns};
+use roost_imap::ResponseCode;
 use roost_imap::write::{self, Status};
-use roost_imap::{ResponseCode, Tag};
 use roost_ipc::{EndReason, LogLevel, SessionEnd, slog};
 use roost_session::{Activity, LinkId, Session};
 use roost_types::SessionId;
@@ -69,11 +69,11 @@ impl Connection {
         Some(Arc::clone(session.activity()))
     }
 
-    /// Answers the login command `tag`, if there is one, and serves the client
-    /// to the end.
-    pub async fn run(mut self, tag: Option<&Tag>) -> SessionEnd {
-        let first = match (&mut self.client, tag) {
-            (Some(client), Some(tag)) => client.greet(tag),
+    /// Says the first word, if there is one to say, and serves the client to
+    /// the end.
+    pub async fn run(mut self, welcome: Option<&Welcome>) -> SessionEnd {
+        let first = match (&mut self.client, welcome) {
+            (Some(client), Some(welcome)) => client.greet(welcome),
             (Some(_), None) => Pause::Input,
             (None, _) => Pause::End(Stop::Panic),
         };
@@ -307,7 +307,7 @@ mod tests {
     /// What a session holds besides its mailbox, however long it idles.
     #[test]
     fn an_idle_session_is_small() {
-        let task = future_size(|connection: Connection, tag| connection.run(tag));
+        let task = future_size(|connection: Connection, welcome| connection.run(welcome));
         assert!(task <= 1344, "{task}");
         let client = size_of::<Client>();
         assert!(client <= 1024, "{client}");

@@ -1,12 +1,12 @@
 //! One session from the supervisor's message to its last line in the log.
 
+use crate::client::Welcome;
 use crate::connection::Connection;
 use crate::control::Reports;
 use crate::ending::Ending;
 use crate::setup::{Setup, quota};
 use crate::stream::Stream;
 use crate::turns::Turns;
-use roost_imap::Tag;
 use roost_ipc::log::escape;
 use roost_ipc::{self as ipc, LogLevel, Refusal, SessionEnd, slog};
 use roost_session::{Activity, Alias, Asker, Identity, Session};
@@ -19,8 +19,8 @@ use std::sync::Arc;
 /// A session that may begin.
 pub struct Ready {
     connection: Connection,
-    /// Of the login; none on a link.
-    tag: Option<Tag>,
+    /// None on a link.
+    welcome: Option<Welcome>,
 }
 
 /// Opens the account and makes the session; the client has been told nothing
@@ -44,8 +44,8 @@ pub async fn prepare(
         );
         Refusal::Unavailable
     };
-    let tag = match message.asker {
-        None => Some(Tag::new(message.tag.as_bytes()).ok_or_else(|| refuse(&"no tag"))?),
+    let welcome = match message.asker {
+        None => Some(Welcome::new(&message.tag).ok_or_else(|| refuse(&"no tag"))?),
         // Who has no mail shares none, and gets no Maildir for being asked.
         Some(_) if !has_mail(&message.maildir).await => return Err(Refusal::NoMail),
         Some(_) => None,
@@ -77,7 +77,7 @@ pub async fn prepare(
             (turns, reports),
             setup.idle_timeout,
         ),
-        tag,
+        welcome,
     })
 }
 
@@ -128,6 +128,6 @@ impl Ready {
 
     /// To the end; the supervisor logs what became of it.
     pub async fn run(self) -> SessionEnd {
-        self.connection.run(self.tag.as_ref()).await
+        self.connection.run(self.welcome.as_ref()).await
     }
 }

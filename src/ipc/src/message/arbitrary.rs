@@ -54,6 +54,7 @@ any_choice!(
     TlsVersion,
     Refusal,
     AuthFailure,
+    NoSession,
     EndReason,
     ForeignResult,
     Task,
@@ -171,6 +172,8 @@ any_struct! {
     SharesFound { (request, owners) }
     Lookup { (request, owner, asker, local) }
     Found { (request, owner, groups) }
+    Claim { (session, uid, name, any) }
+    Claimed { (session, result) }
     SessionCounts { (bytes_in, bytes_out, deleted, expunged, header_count, header_bytes, body_count, body_bytes) }
     SessionEnd { (session, reason, counts) }
     SessionRefusal { (session, reason) }
@@ -224,6 +227,10 @@ any_enum! {
         Just(Self::Nobody {}),
         Just(Self::Unknown {}),
     }
+    ClaimResult {
+        Grant::any().prop_map(|grant| Self::Granted { grant }),
+        NoSession::any().prop_map(|reason| Self::Refused { reason }),
+    }
     AuthBackend {
         String::any().prop_map(|service| Self::Pam { service }),
         PathBuf::any().prop_map(|path| Self::PasswdFile { path }),
@@ -265,12 +272,14 @@ any_enum! {
         Just(Self::GatePeer),
         Just(Self::Shutdown),
         any_of().prop_map(Self::Lookup),
+        any_of().prop_map(Self::Claim),
     }
     AuthToSupervisor {
         Just(Self::Ready),
         any_of().prop_map(Self::SetupRejected),
         any_of().prop_map(Self::Grant),
         any_of().prop_map(Self::Found),
+        any_of().prop_map(Self::Claimed),
     }
     SupervisorToWorker {
         any_of().prop_map(Self::Setup),
@@ -289,6 +298,7 @@ any_enum! {
         Just(Self::ForgetShares),
         Just(Self::Who),
         any_of().prop_map(Self::Kick),
+        any_of().prop_map(Self::Open),
     }
     ControlReply {
         any_of().prop_map(Self::Finding),
@@ -303,6 +313,8 @@ any_enum! {
         any_of().prop_map(Self::Property),
         any_of().prop_map(Self::Sessions),
         any_of().prop_map(Self::Kicked),
+        Just(Self::Opened),
+        any_of().prop_map(Self::NotOpened),
     }
     WorkerToSupervisor {
         Just(Self::Ready),

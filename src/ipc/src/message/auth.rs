@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use roost_os::UserId;
 use roost_os::identity::Credentials;
 use roost_types::{LogLevel, QuotaLimits, SessionId};
 
@@ -229,6 +230,48 @@ wire_enum! {
     }
 }
 
+wire_struct! {
+    /// A local program wants a session of an account; who it is, the kernel has
+    /// told.
+    pub struct Claim {
+        /// Of the session that it is to become.
+        pub session: SessionId,
+        pub uid: UserId,
+        /// As it was written; none: the account of that uid.
+        pub name: Option<String>,
+        /// It looks after the server: any account whose mail is served will do,
+        /// also one that nobody may log in as.
+        pub any: bool,
+    }
+}
+
+wire_choice! {
+    /// Why there is no session for a local program.
+    pub enum NoSession {
+        NoSuchAccount = 1,
+        /// The account is not the program's, or may not use IMAP.
+        NotAllowed = 2,
+        /// It has as many connections as it may have.
+        TooMany = 3,
+        /// Something does not answer; it may later.
+        Unavailable = 4,
+    }
+}
+
+wire_struct! {
+    pub struct Claimed {
+        pub session: SessionId,
+        pub result: ClaimResult,
+    }
+}
+
+wire_enum! {
+    pub enum ClaimResult {
+        Granted = 1 { grant: Grant },
+        Refused = 2 { reason: NoSession },
+    }
+}
+
 wire_messages! {
     pub enum SupervisorToAuth {
         Setup(AuthSetup) = 0,
@@ -237,6 +280,7 @@ wire_messages! {
         /// End.
         Shutdown = 2,
         Lookup(Lookup) = 3,
+        Claim(Claim) = 4,
     }
 }
 
@@ -248,5 +292,6 @@ wire_messages! {
         SetupRejected(String) = 2,
         Grant(Grant) = 3,
         Found(Found) = 4,
+        Claimed(Claimed) = 5,
     }
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use roost_os::UserId;
 use roost_types::{QuotaLimits, SessionId};
 
+use super::auth::NoSession;
 use super::worker::Shares;
 use crate::wire::{wire_choice, wire_enum, wire_messages, wire_struct};
 
@@ -151,6 +152,8 @@ wire_struct! {
     /// A client's connection, as people are shown it.
     pub struct SessionRow {
         pub session: SessionId,
+        /// Unspecified: there is no network between, the client is a program of
+        /// this host.
         pub address: IpAddr,
         /// None before login.
         pub tls: Option<bool>,
@@ -188,6 +191,9 @@ wire_messages! {
         Who = 4,
         /// End these connections; the same for others than administrators.
         Kick(Target) = 5,
+        /// Begin a session of this account; none: of who asks. Only
+        /// administrators may name one whose uid is not their own.
+        Open(Option<String>) = 6,
     }
 }
 
@@ -214,5 +220,9 @@ wire_messages! {
         Sessions(Vec<SessionRow>) = 12,
         /// So many connections were told to end.
         Kicked(u32) = 13,
+        /// With the client's end of the session's connection, which begins with
+        /// a greeting.
+        Opened = 14 [|_| 1],
+        NotOpened(NoSession) = 15,
     }
 }

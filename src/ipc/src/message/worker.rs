@@ -118,7 +118,8 @@ wire_struct! {
         pub maildir: PathBuf,
         /// Where its indexes are; none: in the Maildir.
         pub index_dir: Option<PathBuf>,
-        /// Of the command that is to be answered `OK`.
+        /// Of the command that is to be answered `OK`; empty: there was none, and
+        /// the client is greeted.
         pub tag: String,
         /// What the client sent behind that command already.
         pub leftover: Bytes,

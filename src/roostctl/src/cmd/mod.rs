@@ -11,6 +11,7 @@ mod property;
 mod quota;
 mod rebuild;
 mod reindex;
+mod tunnel;
 mod who;
 
 use clap::Subcommand;
@@ -46,6 +47,8 @@ pub enum Command {
         #[arg(value_name = "MAILBOX")]
         mailboxes: Vec<String>,
     },
+    /// Speaks IMAP on standard input and output, logged in already
+    Tunnel,
     /// Shows who is connected and what they do
     Who {
         /// Only where the account has this in it, address or state begin with
@@ -84,6 +87,7 @@ impl Command {
             Self::Export(export) => export::run(common, export),
             Self::Import(import) => import::run(common, import),
             Self::Quota { action } => quota::run(common, action),
+            Self::Tunnel => tunnel::run(common),
             Self::Who { filter } => who::run(common, filter.as_deref()),
             Self::Kick { target } => kick::run(common, target),
             Self::Reindex { mailboxes } => reindex::run(common, mailboxes),

@@ -74,14 +74,22 @@ fn number(digits: &str) -> Option<SessionId> {
 fn is_meant(row: &SessionRow, filter: &str) -> bool {
     session_id(filter).or_else(|| number(filter)) == Some(row.session)
         || row.account.as_ref().is_some_and(|a| a.contains(filter))
-        || row.address.to_string().starts_with(filter)
+        || address(row).starts_with(filter)
         || row.status.starts_with(filter)
+}
+
+/// `local` for programs of this host.
+fn address(row: &SessionRow) -> String {
+    match row.address.is_unspecified() {
+        true => "local".to_owned(),
+        false => row.address.to_string(),
+    }
 }
 
 fn cells(row: &SessionRow) -> [Cell; 8] {
     [
         Cell::Text(row.session.to_string()),
-        Cell::Text(row.address.to_string()),
+        Cell::Text(address(row)),
         row.tls.map_or(Cell::None, Cell::Bool),
         row.account.clone().map_or(Cell::None, Cell::Text),
         Cell::Number(row.connected.as_secs()),
@@ -117,7 +125,7 @@ pub fn lines(rows: &[SessionRow]) -> Vec<String> {
 fn texts(row: &SessionRow) -> [String; 6] {
     [
         row.session.to_string(),
-        row.address.to_string(),
+        address(row),
         printable(row.account.as_deref().unwrap_or("-")),
         time(row.connected),
         printable(&row.status),
@@ -163,6 +171,7 @@ mod tests {
     #[test]
     fn columns_stand_below_their_headings() {
         let second = SessionRow {
+            address: [0; 4].into(),
             account: None,
             running: None,
             ..row()
@@ -172,7 +181,7 @@ mod tests {
             [
                 "ID          ADDRESS    ACCOUNT  CONNECTED  STATUS             RUNNING",
                 "IMAP-00012  192.0.2.7  alice    1h02m      Selected W?[2Jork  1.4s",
-                "IMAP-00012  192.0.2.7  -        1h02m      Selected W?[2Jork  -",
+                "IMAP-00012  local      -        1h02m      Selected W?[2Jork  -",
             ]
         );
     }

@@ -25,6 +25,9 @@ impl Supervisor {
             ControlRequest::Kick(target) => {
                 self.on_kick(asked.by, asked.admin, &target, asked.connection);
             }
+            ControlRequest::Open(name) => {
+                self.on_open(asked.by, asked.admin, name, asked.connection);
+            }
             ControlRequest::Share(said) if asked.by.is_root() => {
                 self.shares.set(&said.account, &said.identifiers);
                 answer(asked.connection, ControlReply::Done);

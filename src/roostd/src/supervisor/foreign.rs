@@ -389,6 +389,7 @@ impl Supervisor {
                 wish.asked.session,
                 Arc::clone(&wish.permit),
             )),
+            local: false,
         };
         let (uid, id) = (owner.credentials.uid, owner.session);
         self.registry.insert(id, entry);

@@ -5,6 +5,7 @@
 mod child;
 mod control;
 mod foreign;
+mod local;
 mod reload;
 mod services;
 mod sessions;
@@ -36,6 +37,7 @@ use crate::{exit, systemd};
 pub use child::Event;
 use child::Retired;
 use foreign::Foreign;
+use local::Locals;
 use services::Service;
 use stop::Phase;
 use who::Inquiries;
@@ -74,6 +76,7 @@ pub struct Supervisor {
     foreign: Foreign,
     shares: Shares,
     inquiries: Inquiries,
+    locals: Locals,
     control: Option<ControlSocket>,
     /// Counts processes started.
     generation: u64,
@@ -164,6 +167,7 @@ impl Supervisor {
             foreign: Foreign::default(),
             shares,
             inquiries: Inquiries::default(),
+            locals: Locals::default(),
             control: None,
             generation: 0,
             next_session: 1,
@@ -199,6 +203,7 @@ impl Supervisor {
         self.tick_workers(now);
         self.tick_foreign(now);
         self.tick_inquiries(now);
+        self.tick_locals(now);
         for offered in self.registry.expire(now) {
             self.refuse_ungranted(&offered.handover);
         }
@@ -222,6 +227,7 @@ impl Supervisor {
             self.registry.next_expiry(),
             self.foreign.next_wake(),
             self.inquiries.next_wake(),
+            self.locals.next_wake(),
             self.phase.next_wake(),
         ];
         others

@@ -202,6 +202,7 @@ impl Supervisor {
             }
             Inbound::Message(AuthToSupervisor::Grant(grant), _) => self.on_grant(grant),
             Inbound::Message(AuthToSupervisor::Found(found), _) => self.on_found(found),
+            Inbound::Message(AuthToSupervisor::Claimed(claimed), _) => self.on_claimed(claimed),
             Inbound::Closed(reason) => self.lose_auth(reason.as_deref()),
         }
     }
@@ -232,6 +233,7 @@ impl Supervisor {
         if let Some(running) = self.auth.lose(now) {
             self.retire(running, reason);
             self.forget_questions();
+            self.forget_claims();
         }
     }
 

@@ -102,6 +102,7 @@ impl Supervisor {
             since: Instant::now(),
             started: false,
             link: None,
+            local: false,
         };
         self.registry.insert(grant.session, entry);
     }
@@ -117,6 +118,9 @@ impl Supervisor {
                 let (connection, login) = told(self.log_style(), session, entry);
                 let line = connection.login(login, Some(pid));
                 session_line(session, LogLevel::Major, &line);
+                if entry.local {
+                    return self.on_local_started(session);
+                }
             }
             None => {}
         }
@@ -126,6 +130,7 @@ impl Supervisor {
     pub(super) fn on_session_refused(&mut self, uid: UserId, session: SessionId, reason: Refusal) {
         match self.registry.remove(session, uid) {
             Some(entry) if entry.link.is_some() => self.on_link_ended(session, &entry, reason),
+            Some(entry) if entry.local => self.on_local_ended(session),
             Some(entry) if !entry.started => self.refuse(session, reason),
             // It has begun already, so that this is its end.
             Some(_) => self.send_gate(SupervisorToGate::SessionEnded(session), vec![]),
@@ -142,6 +147,9 @@ impl Supervisor {
         }
         let told = Ended::Told(end.reason, &end.counts);
         self.log_end(end.session, &entry, pid, told);
+        if entry.local {
+            return self.on_local_ended(end.session);
+        }
         if !entry.started {
             self.send_gate(SupervisorToGate::HandoverDone(end.session), vec![]);
         }
@@ -167,6 +175,9 @@ impl Supervisor {
             };
             if entry.link.is_some() {
                 self.on_link_orphaned(uid, session, &entry);
+            } else if entry.local {
+                self.log_end(session, &entry, pid, Ended::WorkerDied);
+                self.on_local_ended(session);
             } else if entry.started {
                 self.log_end(session, &entry, pid, Ended::WorkerDied);
                 self.send_gate(SupervisorToGate::SessionEnded(session), vec![]);

@@ -72,7 +72,7 @@ impl Supervisor {
             worker.send(SupervisorToWorker::Shutdown(grace));
         }
         for wanted in waiting {
-            self.turn_away(&wanted, Refusal::ShuttingDown);
+            self.turn_away(wanted, Refusal::ShuttingDown);
         }
         self.send_gate(SupervisorToGate::Shutdown(grace), vec![]);
         if self.gate.running.is_none() {

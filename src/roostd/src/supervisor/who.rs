@@ -6,7 +6,7 @@
 //! not its own is not heard.
 
 use std::collections::{HashMap, HashSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use super::*;
 use crate::control::{answer, answer_all};
@@ -265,7 +265,10 @@ impl Supervisor {
             });
             rows.push(SessionRow {
                 session,
-                address: canonical(entry.endpoints.remote.ip()),
+                address: match entry.local {
+                    true => Ipv4Addr::UNSPECIFIED.into(),
+                    false => canonical(entry.endpoints.remote.ip()),
+                },
                 tls: Some(entry.tls.is_some()),
                 account: Some(entry.account.clone()),
                 connected: entry.since.elapsed(),

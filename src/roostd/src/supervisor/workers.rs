@@ -8,6 +8,7 @@ use std::collections::{HashSet, VecDeque};
 
 use super::child::{Event, Plan, Running};
 use super::foreign::Link;
+use super::local::Local;
 use super::*;
 use crate::backoff::Backoff;
 use crate::link::Inbound;
@@ -69,6 +70,7 @@ impl Room {
 pub(super) enum Wanted {
     Login(Box<Grant>, Offered),
     Link(Box<Link>),
+    Local(Box<Local>),
 }
 
 impl Wanted {
@@ -77,6 +79,7 @@ impl Wanted {
         match self {
             Self::Login(grant, _) => grant,
             Self::Link(link) => &link.owner,
+            Self::Local(local) => &local.grant,
         }
     }
 }
@@ -108,7 +111,7 @@ impl Worker {
     /// Who it runs for.
     fn note(&mut self, wanted: &Wanted) {
         match wanted {
-            Wanted::Login(..) => self.started_for = None,
+            Wanted::Login(..) | Wanted::Local(_) => self.started_for = None,
             Wanted::Link(link) if !self.takes_messages() && self.pending.is_empty() => {
                 self.started_for = link.asker().map(str::to_owned);
             }
@@ -198,7 +201,7 @@ impl Supervisor {
         if worker.pending.len() < MAX_PENDING {
             worker.pending.push_back(wanted);
         } else {
-            self.turn_away(&wanted, Refusal::Unavailable);
+            self.turn_away(wanted, Refusal::Unavailable);
         }
     }
 
@@ -228,7 +231,7 @@ impl Supervisor {
     pub(super) fn keep_for_later(&mut self, uid: UserId, wanted: Wanted) {
         match self.workers.get_mut(&uid) {
             Some(worker) if worker.pending.len() < MAX_PENDING => worker.pending.push_back(wanted),
-            _ => self.turn_away(&wanted, Refusal::Unavailable),
+            _ => self.turn_away(wanted, Refusal::Unavailable),
         }
     }
 
@@ -244,17 +247,18 @@ impl Supervisor {
                     taken.push(grant.session);
                     false
                 }
-                Wanted::Login(..) | Wanted::Link(_) => true,
+                Wanted::Login(..) | Wanted::Link(_) | Wanted::Local(_) => true,
             });
         }
         taken
     }
 
     /// There is no worker for it.
-    pub(super) fn turn_away(&mut self, wanted: &Wanted, reason: Refusal) {
+    pub(super) fn turn_away(&mut self, wanted: Wanted, reason: Refusal) {
         match wanted {
             Wanted::Login(grant, _) => self.refuse(grant.session, reason),
-            Wanted::Link(link) => self.drop_link(link),
+            Wanted::Link(link) => self.drop_link(&link),
+            Wanted::Local(local) => self.refuse_local(*local),
         }
     }
 
@@ -262,6 +266,7 @@ impl Supervisor {
         match wanted {
             Wanted::Login(grant, offered) => self.deliver_login(&grant, offered),
             Wanted::Link(link) => self.deliver_link(*link),
+            Wanted::Local(local) => self.deliver_local(*local),
         }
     }
 
@@ -363,7 +368,7 @@ impl Supervisor {
                 log::error!("no worker for uid {uid} can be started: {error}");
                 worker.state = State::Waiting(now + worker.backoff.after_death(now, now));
                 for wanted in pending {
-                    self.turn_away(&wanted, Refusal::Unavailable);
+                    self.turn_away(wanted, Refusal::Unavailable);
                 }
             }
         }

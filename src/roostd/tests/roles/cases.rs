@@ -3,14 +3,16 @@
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use roost_ipc::{BlockingChannel, ControlReply, ControlRequest, Maintenance, Target, Task};
+use roost_ipc::{
+    BlockingChannel, ControlReply, ControlRequest, Maintenance, NoSession, Target, Task,
+};
 use roost_os::UserId;
 
 use crate::host::{Client, Host, connect, free_address, until};
 
 type Case = (&'static str, fn(&mut Host));
 
-const CASES: [Case; 20] = [
+const CASES: [Case; 21] = [
     ("a login reaches its worker and is logged", login),
     (
         "a handover without a grant is refused",
@@ -29,6 +31,7 @@ const CASES: [Case; 20] = [
     ("local programs are heard for their own mail", control),
     ("sessions are shown by what their own workers say", who),
     ("a login that waits for a worker is ended", kick_waiting),
+    ("local programs get sessions of their own", local),
     ("a session opens links, which end with it", links),
     ("links have their limit and their end", link_limits),
     ("no worker speaks for others", forgery),
@@ -442,6 +445,51 @@ fn shares(host: &mut Host) {
         );
         assert_eq!(said(&mut bob, "shares"), "alice");
     }
+}
+
+fn open(host: &Host, name: &str) -> Result<Client, NoSession> {
+    let socket = roost_os::local::connect(&host.control()).unwrap();
+    let mut channel = BlockingChannel::<ControlRequest, ControlReply>::new(socket).unwrap();
+    let request = ControlRequest::Open(Some(name.into()));
+    channel.send(&request, &[]).unwrap();
+    match channel.recv().unwrap().unwrap() {
+        (ControlReply::Opened, mut descriptors) => Ok(Client::over(descriptors.remove(0))),
+        (ControlReply::NotOpened(reason), _) => Err(reason),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn local(host: &mut Host) {
+    host.reconfigure("\n[limits]\nmax_connections_per_user = 2\n");
+    let mut first = open(host, "alice").unwrap();
+    let greeting = first.line();
+    assert!(greeting.starts_with(" OK alice "), "no tag: {greeting}");
+    host.wait_log("Login: user=<alice>, method=PREAUTH, rip=127.0.0.1");
+    // Those of the account count together.
+    let mut second = host.login("alice");
+    let third = open(host, "alice").err();
+    assert_eq!(third, Some(NoSession::TooMany));
+    assert_eq!(open(host, "nobody").err(), Some(NoSession::NoSuchAccount));
+    assert_eq!(open(host, "foreign").err(), Some(NoSession::NotAllowed));
+    // With the gate it has nothing to do.
+    host.replace("roost-gate");
+    assert!(first.is_alive());
+    // With its worker it ends, and makes room.
+    second.say("quit");
+    first.say("die");
+    assert_eq!(first.line(), "");
+    host.wait_log("Disconnected: Worker died");
+    let mut again = until("room", || open(host, "alice").ok());
+    assert!(again.line().starts_with(" OK alice "));
+    drop(again);
+    // A question that auth does not answer has an end.
+    let waiting = std::thread::scope(|scope| {
+        let asking = scope.spawn(|| open(host, "silent").err());
+        std::thread::sleep(Duration::from_millis(50));
+        host.replace("roost-auth");
+        asking.join().unwrap()
+    });
+    assert_eq!(waiting, Some(NoSession::Unavailable));
 }
 
 fn stop(host: &mut Host) {

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -199,12 +200,24 @@ pub fn connect(address: SocketAddr, line: &str) -> Client {
 }
 
 pub struct Client {
+    // A local socket, too, reads and writes as one does.
     stream: BufReader<TcpStream>,
     /// The worker's pid.
     pub worker: u32,
 }
 
 impl Client {
+    /// The end of a connection that was made for us.
+    pub fn over(end: OwnedFd) -> Self {
+        roost_os::fdpass::set_nonblocking(&end, false).unwrap();
+        let stream = TcpStream::from(end);
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        Self {
+            stream: BufReader::new(stream),
+            worker: 0,
+        }
+    }
+
     pub fn say(&mut self, line: &str) {
         self.stream
             .get_mut()

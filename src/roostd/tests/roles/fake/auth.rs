@@ -3,10 +3,11 @@
 //! `silent` nothing is ever said.
 
 use roost_ipc::{
-    AuthMethod, AuthOutcome, AuthResult, AuthToGate, AuthToSupervisor, Channel, Found, GateToAuth,
-    Grant, Lookup, Owner, SupervisorToAuth,
+    AuthMethod, AuthOutcome, AuthResult, AuthToGate, AuthToSupervisor, Channel, Claim, ClaimResult,
+    Claimed, Found, GateToAuth, Grant, Lookup, NoSession, Owner, SupervisorToAuth,
 };
 use roost_os::identity::{Credentials, current_group, current_user};
+use roost_types::SessionId;
 
 type Gate = Channel<AuthToGate, GateToAuth>;
 
@@ -27,6 +28,12 @@ pub fn run() {
                             if let Some(found) = look_up(&lookup) {
                                 let found = AuthToSupervisor::Found(found);
                                 supervisor.send(&found, &[]).await.unwrap();
+                            }
+                        }
+                        Some((SupervisorToAuth::Claim(claim), _)) => {
+                            if let Some(claimed) = decide(claim) {
+                                let claimed = AuthToSupervisor::Claimed(claimed);
+                                supervisor.send(&claimed, &[]).await.unwrap();
                             }
                         }
                         Some((SupervisorToAuth::Shutdown, _)) | None => return,
@@ -57,7 +64,7 @@ async fn next(gate: &mut Option<Gate>) -> Option<GateToAuth> {
 async fn grant(
     supervisor: &mut Channel<AuthToSupervisor, SupervisorToAuth>,
     request: GateToAuth,
-) -> roost_types::SessionId {
+) -> SessionId {
     let GateToAuth::Start(start) = request else {
         panic!("unexpected {request:?}");
     };
@@ -91,6 +98,32 @@ fn credentials(account: &str) -> Credentials {
         gid: current_group(),
         groups: vec![],
     }
+}
+
+fn decide(claim: Claim) -> Option<Claimed> {
+    let account = claim.name?;
+    let result = match account.as_str() {
+        "silent" => return None,
+        "nobody" => ClaimResult::Refused {
+            reason: NoSession::NoSuchAccount,
+        },
+        _ => ClaimResult::Granted {
+            grant: Grant {
+                // The supervisor knows which it has asked for.
+                session: SessionId(claim.session.0 + 1000),
+                credentials: credentials(&account),
+                account,
+                home: "/".into(),
+                maildir: None,
+                quota: None,
+                method: "PREAUTH".into(),
+            },
+        },
+    };
+    Some(Claimed {
+        session: claim.session,
+        result,
+    })
 }
 
 fn look_up(lookup: &Lookup) -> Option<Found> {

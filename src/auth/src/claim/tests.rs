@@ -1,0 +1,94 @@
+use super::*;
+use crate::settings::tests::setup;
+use roost_ipc::{AuthBackend, AuthSetup};
+use roost_os::UserId;
+use roost_os::identity::{current_user, is_root};
+use roost_types::SessionId;
+use std::path::Path;
+
+const FILE: &str = "\
+ann:{PLAIN}x:UID:1::/srv/ann
+closed:{PLAIN}*:UID:1::/srv/closed::nologin
+denied:{PLAIN}x:UID:1::/srv/denied
+low:{PLAIN}x:0:0::/srv/low
+";
+
+fn served() -> UserId {
+    match is_root() {
+        true => UserId(4001),
+        false => current_user(),
+    }
+}
+
+fn settings(dir: &Path) -> Settings {
+    let path = dir.join("users");
+    std::fs::write(&path, FILE.replace("UID", &served().to_string())).unwrap();
+    let setup = AuthSetup {
+        deny_users: vec!["denied".into()],
+        ..setup(vec![AuthBackend::PasswdFile { path }])
+    };
+    Settings::new(setup, None).unwrap()
+}
+
+fn ask(
+    settings: &Settings,
+    uid: UserId,
+    name: Option<&str>,
+    any: bool,
+) -> Result<String, NoSession> {
+    let claim = Claim {
+        session: SessionId(7),
+        uid,
+        name: name.map(str::to_owned),
+        any,
+    };
+    let claimed = answer(settings, &claim);
+    assert_eq!(claimed.session, SessionId(7));
+    match claimed.result {
+        ClaimResult::Granted { grant } => {
+            assert_eq!(
+                (grant.session, grant.method.as_str()),
+                (SessionId(7), "PREAUTH")
+            );
+            Ok(grant.account)
+        }
+        ClaimResult::Refused { reason } => Err(reason),
+    }
+}
+
+#[test]
+fn users_get_their_own_by_the_rules_of_a_login() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = settings(dir.path());
+    let own = |name| ask(&settings, served(), Some(name), false);
+    assert_eq!(own("Ann"), Ok("ann".into()));
+    for name in ["closed", "denied", "low", "nobody-here", "a b"] {
+        assert_eq!(own(name), Err(NoSession::NotAllowed), "{name}");
+    }
+    let stranger = UserId(served().0 + 1);
+    let others = ask(&settings, stranger, Some("ann"), false);
+    assert_eq!(others, Err(NoSession::NotAllowed));
+}
+
+#[test]
+fn who_looks_after_the_server_gets_any_that_is_served() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = settings(dir.path());
+    let any = |name| ask(&settings, UserId(0), Some(name), true);
+    for name in ["ann", "closed", "denied"] {
+        assert_eq!(any(name), Ok(name.into()));
+    }
+    assert_eq!(any("low"), Err(NoSession::NotAllowed));
+    assert_eq!(any("nobody-here"), Err(NoSession::NoSuchAccount));
+}
+
+/// Nobody's uid, and root's, who is in no account file.
+#[test]
+fn without_a_name_it_is_the_account_of_the_uid() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = settings(dir.path());
+    for uid in [UserId(0), UserId(3_999_999_999)] {
+        let own = ask(&settings, uid, None, false);
+        assert_eq!(own, Err(NoSession::NoSuchAccount), "{uid}");
+    }
+}

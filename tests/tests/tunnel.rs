@@ -1,0 +1,269 @@
+//! `roostctl tunnel`: sessions of programs of this host, by themselves and
+//! below real clients.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
+
+use roost_tests::client::Client;
+use roost_tests::mail;
+use roost_tests::process::{Finish, eventually, executables, in_namespace};
+use roost_tests::roost::{PASSWORD, Roost, Setup};
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+const USAGE: i32 = 64;
+const NOUSER: i32 = 67;
+const UNAVAILABLE: i32 = 69;
+const TEMPFAIL: i32 = 75;
+const NOPERM: i32 = 77;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+struct Site {
+    dir: tempfile::TempDir,
+    roost: Roost,
+}
+
+impl Site {
+    fn new(setup: &Setup) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let roost = Roost::start(dir.path(), setup).unwrap();
+        let site = Self { dir, roost };
+        let who = || told(roostctl(site.dir.path(), None).arg("who"), "").0;
+        let hears = eventually(PATIENCE, || (who() == 0).then_some(()));
+        assert!(hears.is_some(), "{}", site.roost.log());
+        site
+    }
+
+    fn virtual_users() -> Self {
+        Self::new(&Setup {
+            users: vec!["u".into(), "v".into()],
+            ..Setup::default()
+        })
+    }
+
+    fn tunnel(&self, uid: Option<u32>, args: &[&str], input: &str) -> (i32, String) {
+        let mut command = roostctl(self.dir.path(), uid);
+        told(command.arg("tunnel").args(args), input)
+    }
+
+    /// The command line, for a client's configuration.
+    fn line(&self, user: &str) -> String {
+        let program = executables().join("roostctl");
+        let config = self.dir.path().join("roost.conf");
+        format!(
+            "{} -c {} -u {user} tunnel",
+            program.display(),
+            config.display()
+        )
+    }
+}
+
+fn roostctl(dir: &Path, uid: Option<u32>) -> Command {
+    let program = executables().join("roostctl");
+    let mut command = match uid {
+        None => Command::new(program),
+        Some(uid) => {
+            let mut command = Command::new("setpriv");
+            let uid = uid.to_string();
+            command.args(["--reuid", &uid, "--regid", &uid, "--clear-groups"]);
+            command.arg(program);
+            command
+        }
+    };
+    command.arg("-c").arg(dir.join("roost.conf"));
+    command
+}
+
+/// Exit code and output, for that input, which ends then.
+fn told(command: &mut Command, input: &str) -> (i32, String) {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(input.as_bytes()).unwrap();
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", "exec \"$@\" <\"$0\""])
+        .arg(file.path())
+        .arg(command.get_program())
+        .args(command.get_args());
+    let output = shell.finish().unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8(text).unwrap();
+    (output.status.code().unwrap_or(-1), text)
+}
+
+/// A tunnel that stays open.
+fn open(command: &mut Command) -> (Child, Client) {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    let client = Client::over(Box::new(output), Box::new(input), None).unwrap();
+    (child, client)
+}
+
+#[test]
+fn a_session_begins_logged_in_and_ends_with_its_input() {
+    let site = Site::virtual_users();
+    let mut other = Client::login(site.roost.addr(), "u", PASSWORD).unwrap();
+    assert!(other.append("INBOX", "", &mail::small(1)).unwrap().ok());
+    // Without LOGOUT: what was asked is answered still.
+    let (code, text) = site.tunnel(None, &["-u", "u"], "a STATUS INBOX (MESSAGES)\r\n");
+    assert_eq!(code, 0, "{text}");
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(
+        lines[0].starts_with("* PREAUTH [CAPABILITY IMAP4rev1 ")
+            && lines[0].ends_with("] Logged in"),
+        "{text}"
+    );
+    assert_eq!(lines[1], "* STATUS INBOX (MESSAGES 1)");
+    assert!(lines[2].starts_with("a OK"), "{text}");
+    assert!(site.roost.logged(
+        "imap-login: Login: user=<u>, method=PREAUTH, rip=127.0.0.1, lip=127.0.0.1, secured"
+    ));
+    assert!(site.roost.logged("imap(u)<"));
+    let (code, text) = site.tunnel(None, &["-u", "u"], "a LOGIN u x\r\nb LOGOUT\r\n");
+    assert_eq!(code, 0, "{text}");
+    assert!(
+        text.contains("\r\na BAD ") && text.contains("\r\n* BYE "),
+        "{text}"
+    );
+
+    // It is a session like others: changes reach it, it is seen and ended.
+    let mut command = roostctl(site.dir.path(), None);
+    let (mut child, mut client) = open(command.args(["-u", "u", "tunnel"]));
+    client.ok("SELECT INBOX").unwrap();
+    assert!(other.append("INBOX", "", &mail::small(2)).unwrap().ok());
+    let news = client.ok("NOOP").unwrap();
+    assert!(news.lines().any(|line| line == "* 2 EXISTS"), "{news:?}");
+    let (_, text) = told(roostctl(site.dir.path(), None).args(["who", "local"]), "");
+    assert!(
+        text.contains("  local    u  ") && text.contains("Selected INBOX"),
+        "{text}"
+    );
+    let id = text.lines().nth(1).unwrap().split(' ').next().unwrap();
+    let (code, text) = told(roostctl(site.dir.path(), None).args(["kick", id]), "");
+    assert_eq!(code, 0, "{text}");
+    assert!(client.response().unwrap().starts_with(b"* BYE"));
+    assert!(child.wait().unwrap().success(), "its input is still open");
+}
+
+#[test]
+fn what_cannot_be_had_is_said() {
+    let site = Site::new(&Setup {
+        users: vec!["u".into()],
+        settings: vec![("limits", "max_connections_per_user = 1".into())],
+        ..Setup::default()
+    });
+    let refused = |args: &[&str]| site.tunnel(None, args, "");
+    let (code, text) = refused(&["-u", "nobody-here"]);
+    assert_eq!(code, NOUSER, "{text}");
+    assert!(
+        text.contains("there is no account of nobody-here"),
+        "{text}"
+    );
+    assert_eq!(refused(&["--maildir", "/tmp"]).0, USAGE);
+    let only = Client::login(site.roost.addr(), "u", PASSWORD).unwrap();
+    let (code, text) = refused(&["-u", "u"]);
+    assert_eq!(code, TEMPFAIL, "{text}");
+    assert!(text.contains("too many connections of u"), "{text}");
+    drop(only);
+    let freed = eventually(PATIENCE, || (refused(&["-u", "u"]).0 == 0).then_some(()));
+    assert!(freed.is_some(), "{:?}", refused(&["-u", "u"]));
+    let dir = site.dir;
+    site.roost.stop();
+    let (code, text) = told(roostctl(dir.path(), None).args(["-u", "u", "tunnel"]), "");
+    assert_eq!(code, UNAVAILABLE, "{text}");
+    assert!(text.starts_with("roostctl: no server runs"), "{text}");
+}
+
+#[test]
+fn users_have_their_own_by_the_rules_of_a_login() {
+    if !in_namespace("roostctl tunnel of ordinary users") {
+        return;
+    }
+    let site = Site::new(&Setup {
+        pam: true,
+        settings: vec![("auth", "deny_users = bob".into())],
+        ..Setup::default()
+    });
+    let logout = "a GETQUOTAROOT INBOX\r\nb LOGOUT\r\n";
+    let (code, text) = site.tunnel(Some(4001), &[], logout);
+    assert_eq!(code, 0, "{text}");
+    assert!(
+        text.starts_with("* PREAUTH ") && text.contains("a OK"),
+        "{text}"
+    );
+    assert!(site.roost.logged("Login: user=<alice>, method=PREAUTH"));
+    assert_eq!(site.tunnel(Some(4001), &["-u", "alice"], logout).0, 0);
+    for (uid, args) in [
+        (Some(4001), &["-u", "bob"][..]),
+        (Some(4001), &["-u", "carol"]),
+        (Some(4001), &["-u", "nobody-here"]),
+        (Some(4002), &[]),
+        (None, &[]),
+    ] {
+        let (code, text) = site.tunnel(uid, args, logout);
+        assert_eq!(code, NOPERM, "{uid:?} {args:?}: {text}");
+        assert!(text.contains("the server allows no session of"), "{text}");
+    }
+    // Who looks after the server has everybody's, also where nobody logs in.
+    for (uid, user) in [(None, "bob"), (Some(4003), "alice"), (Some(4003), "bob")] {
+        let (code, text) = site.tunnel(uid, &["-u", user], logout);
+        assert_eq!(code, 0, "{uid:?} {user}: {text}");
+    }
+}
+
+#[test]
+fn mbsync_syncs_through_a_tunnel() {
+    let site = Site::virtual_users();
+    let mut client = Client::login(site.roost.addr(), "u", PASSWORD).unwrap();
+    for n in 1..=4 {
+        assert!(client.append("INBOX", "", &mail::small(n)).unwrap().ok());
+    }
+    let local = site.dir.path().join("local");
+    fs::create_dir_all(&local).unwrap();
+    let (config, local) = (site.dir.path().join("mbsyncrc"), local.display());
+    let text = format!(
+        "IMAPStore far\nTunnel \"{}\"\n\nMaildirStore near\nSubFolders Verbatim\nPath {local}/\n\
+         Inbox {local}/INBOX\n\nChannel all\nFar :far:\nNear :near:\nPatterns *\nCreate Both\n\
+         Expunge Both\nSyncState *\n",
+        site.line("u")
+    );
+    fs::write(&config, text).unwrap();
+    let mbsync = || {
+        let mut command = Command::new("mbsync");
+        command.env("HOME", site.dir.path());
+        let output = command.args(["-V", "-a", "-c"]).arg(&config).finish();
+        let output = output.unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        let text = String::from_utf8(text).unwrap();
+        assert!(output.status.success(), "{text}");
+        text
+    };
+    mbsync();
+    let inbox = site.dir.path().join("local/INBOX");
+    let count = |folder: &str| fs::read_dir(inbox.join(folder)).unwrap().count();
+    assert_eq!(count("cur") + count("new"), 4);
+    let said = mbsync();
+    assert!(!said.to_lowercase().contains("error"), "{said}");
+    assert!(site.roost.logged("user=<u>, method=PREAUTH"));
+}
+
+#[test]
+fn python_imaplib_speaks_through_a_tunnel() {
+    let site = Site::virtual_users();
+    let mut client = Client::login(site.roost.addr(), "u", PASSWORD).unwrap();
+    for n in 1..=4 {
+        assert!(client.append("INBOX", "", &mail::small(n)).unwrap().ok());
+    }
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients/tunnel.py");
+    let mut python = Command::new("python3");
+    let (code, text) = told(python.arg(script).arg(site.line("u")), "");
+    assert_eq!((code, text.as_str()), (0, "done\n"));
+}

@@ -18,6 +18,7 @@ const USAGE: i32 = 64;
 const NOINPUT: i32 = 66;
 const NOUSER: i32 = 67;
 const UNAVAILABLE: i32 = 69;
+const NOPERM: i32 = 77;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -247,6 +248,7 @@ fn users_see_and_end_their_own() {
     }
     let nobody = as_alice(&["kick", "4711"]);
     assert_eq!(nobody.0, NOUSER, "an account may be a number: {nobody:?}");
+    assert_eq!(as_alice(&["stats"]).0, NOPERM);
     assert_eq!(as_alice(&["kick", "alice"]), (OK, String::new()));
     assert!(alice.response().unwrap().starts_with(b"* BYE"));
     bob.ok("NOOP").unwrap();
@@ -259,12 +261,111 @@ fn users_see_and_end_their_own() {
     assert!(bob.response().unwrap().starts_with(b"* BYE"));
 }
 
+/// A number that `stats --json` has under that name.
+fn number(text: &str, name: &str) -> u64 {
+    let (_, rest) = text.split_once(&format!("\"{name}\": ")).expect(text);
+    let digits = rest.split(|c: char| !c.is_ascii_digit()).next().unwrap();
+    digits.parse().expect(text)
+}
+
+#[test]
+fn what_was_done_is_counted() {
+    let site = Site::with(&Setup {
+        users: vec!["u".into(), "v".into()],
+        settings: vec![
+            ("limits", "worker_idle = 100ms".into()),
+            ("limits", "max_connections_per_user = 2".into()),
+            ("auth", "failure_delay = 1ms".into()),
+        ],
+        ..Setup::default()
+    });
+    let stats = || {
+        let (code, text) = site.ctl(&["stats", "--json"]);
+        assert_eq!(code, OK, "{text}");
+        text
+    };
+    let first = stats();
+    assert_eq!(number(&first, "imapActive"), 0);
+    assert!(first.ends_with("\"commands\": []}\n"), "{first}");
+    assert!(Client::login(site.roost.addr(), "u", "wrong").is_err());
+    let mut u = site.login("u");
+    let _second = site.login("u");
+    assert!(Client::login(site.roost.addr(), "u", PASSWORD).is_err());
+    u.ok("SELECT INBOX").unwrap();
+    for _ in 0..10 {
+        u.ok("NOOP").unwrap();
+    }
+    let octets = 100_000;
+    let message = vec![b'x'; octets];
+    assert!(u.append("INBOX", "", &message).unwrap().ok());
+    u.ok("FETCH 1 BODY[]").unwrap();
+    let mut v = site.login("v");
+    v.raw(b"a APPEND INBOX {1000}\r\n").unwrap();
+    site.wait_for("v", "appending messages");
+    // The gate tells of a failed login when its connection ends.
+    let told = eventually(PATIENCE, || {
+        let text = stats();
+        (number(&text, "imapLoginFailures") == 1 && number(&text, "imapActive") == 3)
+            .then_some(text)
+    });
+    let told = told.unwrap_or_else(stats);
+    assert_eq!(number(&told, "imapJobs"), 1, "{told}");
+    assert_eq!(number(&told, "imapRejected"), 1, "{told}");
+    // The listener was tried once or more before the test began.
+    assert!(number(&told, "imapTotal") >= 5, "{told}");
+    for traffic in ["imapTrafficIn", "imapTrafficOut"] {
+        let counted = number(&told, traffic);
+        let most = 2 * octets as u64;
+        assert!((octets as u64..most).contains(&counted), "{told}");
+    }
+    assert!(
+        told.contains("{\"command\": \"NOOP\", \"count\": 10, "),
+        "{told}"
+    );
+    let (code, page) = site.ctl(&["stats", "--prometheus"]);
+    assert_eq!(code, OK);
+    assert!(page.contains("\nroost_connections_active 3\n"), "{page}");
+    let count = "\nroost_command_duration_seconds_count{command=\"NOOP\"} 10\n";
+    assert!(page.contains(count), "{page}");
+    let (code, people) = site.ctl(&["stats"]);
+    assert_eq!(code, OK);
+    assert!(
+        people.contains("imapActive                    3  "),
+        "{people}"
+    );
+    // What a worker that has ended had counted stays.
+    drop((u, v, _second));
+    let gone = eventually(PATIENCE, || {
+        site.roost.role_pids("worker").is_empty().then_some(())
+    });
+    assert!(gone.is_some());
+    let after = stats();
+    assert_eq!(number(&after, "imapActive"), 0, "{after}");
+    for name in [
+        "imapTotal",
+        "imapTrafficIn",
+        "imapTrafficOut",
+        "imapRejected",
+    ] {
+        assert!(
+            number(&after, name) >= number(&told, name),
+            "{name}: {after}"
+        );
+    }
+    assert!(
+        after.contains("{\"command\": \"NOOP\", \"count\": 10, "),
+        "{after}"
+    );
+    let (code, text) = site.ctl(&["stats", "--json", "--prometheus"]);
+    assert_eq!(code, USAGE, "{text}");
+}
+
 #[test]
 fn without_a_server_nobody_is_connected() {
     let site = Site::new();
     site.roost.stop();
     let dir = site.dir.path();
-    for args in [&["who"][..], &["kick", "u"]] {
+    for args in [&["who"][..], &["kick", "u"], &["stats"]] {
         let (code, text) = told(command(dir, None).args(args));
         assert_eq!(code, UNAVAILABLE, "{text}");
         assert!(text.starts_with("roostctl: no server runs"), "{text}");

@@ -66,6 +66,7 @@ pub async fn serve(accepted: Accepted, admitted: Admitted, shared: Arc<Shared>) 
     } else {
         connection.in_clear(stream).await
     };
+    connection.shared.tally.ends(&connection.history);
     match reason {
         Some(reason) => connection.history.log(&reason),
         None => connection.history.log_failures(),

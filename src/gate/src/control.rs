@@ -78,6 +78,11 @@ pub async fn follow(
             SupervisorToGate::SessionEnded(id) => shared.registry.session_ended(id),
             SupervisorToGate::Kick(id) => shared.registry.kick(id),
             SupervisorToGate::Who(request) => tell_strangers(request, &shared).await,
+            SupervisorToGate::Stats(request) => {
+                let strangers = shared.registry.before_login();
+                let stats = shared.tally.take(request, strangers);
+                shared.tell_supervisor(GateToSupervisor::Stats(stats)).await;
+            }
             SupervisorToGate::Shutdown(limit) => {
                 drop(listeners);
                 shut_down(&shared, limit).await;

@@ -228,6 +228,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Dialog<'a, S> {
             return Ok(());
         }
         let out = std::mem::take(&mut self.out);
+        self.cx.history.bytes_out += out.len() as u64;
         let written = timeout(WRITE_TIMEOUT, async {
             self.io.write_all(&out).await?;
             self.io.flush().await
@@ -254,6 +255,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Dialog<'a, S> {
                 Ok(Err(error)) => return Err(Exit::Ended(lost(&error))),
                 Ok(Ok(0)) => return Err(Exit::Ended(Reason::Closed)),
                 Ok(Ok(n)) => {
+                    self.cx.history.bytes_in += n as u64;
                     self.framer.push(buffer.get(..n).unwrap_or_default());
                     None
                 }

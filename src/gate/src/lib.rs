@@ -18,6 +18,7 @@ pub mod registry;
 pub mod relay;
 pub mod report;
 pub mod settings;
+pub mod tally;
 pub mod tidy;
 pub mod tls;
 
@@ -73,6 +74,7 @@ pub struct Shared {
     pub supervisor: mpsc::Sender<ToSupervisor>,
     pub farewells: Arc<Semaphore>,
     pub quiet: tidy::Quiet,
+    pub tally: tally::Tally,
     tls_memory: TlsMemory,
     auth_queue: Queue,
     auth_link: Mutex<Option<Link>>,
@@ -90,6 +92,7 @@ impl Shared {
             supervisor,
             farewells: Arc::new(Semaphore::new(FAREWELLS)),
             quiet: tidy::Quiet::default(),
+            tally: tally::Tally::default(),
             tls_memory,
             auth_queue: Arc::new(tokio::sync::Mutex::new(auth_queue)),
             auth_link: Mutex::new(None),

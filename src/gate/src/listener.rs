@@ -78,10 +78,12 @@ fn take(accepted: Accepted, shared: &Arc<Shared>) {
             if admitted.numbers_low {
                 ask_for_numbers(shared);
             }
+            shared.tally.accepts();
             tokio::spawn(connection::serve(accepted, admitted, Arc::clone(shared)));
         }
         Err(TooMany::Closing) => {}
         Err(why) => {
+            shared.tally.rejects();
             if why == TooMany::NoNumber && shared.registry.numbers_low() {
                 ask_for_numbers(shared);
             }

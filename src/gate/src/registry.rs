@@ -202,6 +202,12 @@ impl Registry {
         inner.entries.iter().filter(before).map(stranger).collect()
     }
 
+    pub fn before_login(&self) -> usize {
+        let inner = self.lock();
+        let before = |e: &&Entry| matches!(e.state, State::BeforeLogin(_));
+        inner.entries.values().filter(before).count()
+    }
+
     /// No connection is taken any more.
     pub fn close(&self) {
         self.lock().closing = true;
@@ -385,6 +391,7 @@ mod tests {
         let b = r.admit(address(2), &limits(9, 0)).unwrap();
         a.slot.hand_over();
         let strangers = r.strangers();
+        assert_eq!(r.before_login(), 1);
         let seen: Vec<_> = strangers.iter().map(|s| (s.session, s.address)).collect();
         assert_eq!(seen, [(b.slot.id(), address(2))]);
     }

@@ -77,6 +77,9 @@ pub struct History {
     /// Of the last attempt.
     pub user: Vec<u8>,
     pub method: &'static str,
+    /// Octets from the client and to it, what TLS adds left out.
+    pub bytes_in: u64,
+    pub bytes_out: u64,
 }
 
 impl History {
@@ -95,6 +98,8 @@ impl History {
             unfinished: false,
             user: Vec::new(),
             method: "",
+            bytes_in: 0,
+            bytes_out: 0,
         }
     }
 

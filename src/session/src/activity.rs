@@ -54,11 +54,17 @@ impl Activity {
         self.doing.store(value, Ordering::Relaxed);
     }
 
-    /// The command that has ended, if one was under way.
-    pub(crate) fn ends(&self) -> Option<CommandKind> {
-        let (kind, _) = parts(self.doing.load(Ordering::Relaxed))?;
+    /// The command that has ended, if one was under way, and how long it took.
+    pub(crate) fn ends(&self) -> Option<(CommandKind, Duration)> {
+        let (kind, began) = parts(self.doing.load(Ordering::Relaxed))?;
         self.doing.store(NONE, Ordering::Relaxed);
-        Some(kind)
+        Some((kind, self.since.elapsed().saturating_sub(began)))
+    }
+
+    /// A command is under way; IDLE is none, for nothing is done for it.
+    pub fn works(&self) -> bool {
+        let doing = parts(self.doing.load(Ordering::Relaxed));
+        doing.is_some_and(|(kind, _)| kind != CommandKind::Idle)
     }
 
     pub(crate) fn sees_all(&self) {
@@ -112,8 +118,10 @@ mod tests {
             let doing = activity.look();
             assert_eq!(doing.status, kind.doing());
             assert!(doing.running.is_some());
+            assert_eq!(activity.works(), kind != CommandKind::Idle);
+            assert_eq!(activity.ends().map(|(kind, _)| kind), Some(kind));
+            assert!(!activity.works());
         }
-        activity.ends();
         activity.selects(Some("Work/2024"));
         activity.sees_all();
         let wanted = Doing {

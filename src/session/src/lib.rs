@@ -45,6 +45,7 @@ mod rights;
 pub mod selected;
 pub mod session;
 pub mod settings;
+mod tally;
 mod told;
 pub mod view;
 
@@ -61,4 +62,5 @@ pub use names::Names;
 pub use selected::Selected;
 pub use session::{Alias, Asker, Counters, End, Identity, Progress, Session};
 pub use settings::{Settings, SharesHook};
+pub use tally::{Counted, Tally};
 pub use view::{View, ViewRow};

@@ -1,5 +1,6 @@
 //! What a site can choose about its sessions.
 
+use crate::tally::Tally;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -47,6 +48,8 @@ pub struct Settings {
     pub own_seen: bool,
     /// Hears who may see mailboxes of the account.
     pub shares: Option<SharesHook>,
+    /// Where what clients' sessions do is counted.
+    pub tally: Arc<Tally>,
 }
 
 /// To be told, whenever rights on a mailbox of an account may have changed:
@@ -102,6 +105,7 @@ impl Default for Settings {
             public: false,
             own_seen: false,
             shares: None,
+            tally: Arc::default(),
         }
     }
 }

@@ -9,6 +9,7 @@
 
 pub mod flag;
 pub mod id;
+pub mod latency;
 pub mod mailbox;
 pub mod net;
 pub mod object_id;
@@ -21,6 +22,7 @@ pub mod utf7;
 
 pub use flag::{Keyword, KeywordError, MAX_KEYWORD_LEN, SystemFlags};
 pub use id::{ModSeq, SeqNum, SessionId, Uid, UidValidity};
+pub use latency::{LATENCY_BOUNDS, LATENCY_CLASSES, latency_class};
 pub use mailbox::{MailboxName, NameError, SpecialUse};
 pub use net::{IpNet, IpNetError};
 pub use object_id::ObjectId;

@@ -12,7 +12,7 @@ use roost_ipc::{
     self as ipc, BlockingChannel, EndReason, ForeignResult, OpenForeign, SessionEnd,
     SessionRefusal, SharesWanted, SupervisorToWorker, WorkerSetup, WorkerToSupervisor,
 };
-use roost_session::{Activity, Ask, LinkError};
+use roost_session::{Activity, Ask, Counted, LinkError};
 use roost_store::Store;
 use roost_types::SessionId;
 use std::collections::HashMap;
@@ -130,7 +130,7 @@ pub async fn run(control: Control) -> Result<(), Error> {
         store,
         hints: Arc::clone(&hints),
         turns,
-        setup: Setup::new(&first, hints.hook()),
+        setup: Setup::new(&first, hints.hook(), Arc::default()),
         sender,
         reports,
         sessions: HashMap::new(),
@@ -211,7 +211,8 @@ impl Worker {
         match message {
             SupervisorToWorker::Setup(setup) => {
                 roost_ipc::log::set_level(setup.log_level);
-                self.setup = Setup::new(&setup, self.hints.hook());
+                let tally = Arc::clone(&self.setup.session.tally);
+                self.setup = Setup::new(&setup, self.hints.hook(), tally);
                 self.sender.send(&WorkerToSupervisor::Ready, &[]).await?;
             }
             SupervisorToWorker::Session(session) => {
@@ -221,6 +222,7 @@ impl Worker {
             }
             SupervisorToWorker::Kick(id) => self.end(id, EndReason::Kicked),
             SupervisorToWorker::Who(request) => self.tell_doings(request).await?,
+            SupervisorToWorker::Stats(request) => self.tell_stats(request).await?,
             SupervisorToWorker::Shutdown(within) => self.stop(within),
             SupervisorToWorker::Stop if self.maintaining > 0 => self.stop(PATIENCE),
             SupervisorToWorker::Stop => return Ok(self.sessions.is_empty()),
@@ -343,6 +345,27 @@ impl Worker {
         }
     }
 
+    async fn tell_stats(&mut self, request: u64) -> Result<(), Error> {
+        let counted = self.setup.session.tally.take();
+        if request == 0 && counted == Counted::default() {
+            return Ok(());
+        }
+        let jobs = self.activities.values().filter(|a| a.works()).count();
+        let commands = counted.commands.iter().map(|command| ipc::CommandStats {
+            command: command.kind as u8,
+            micros: command.micros,
+            classes: command.classes.to_vec(),
+        });
+        let stats = ipc::WorkerStats {
+            request,
+            jobs: jobs as u64,
+            bytes_in: counted.bytes_in,
+            bytes_out: counted.bytes_out,
+            commands: commands.collect(),
+        };
+        self.say(WorkerToSupervisor::Stats(stats)).await
+    }
+
     async fn ask(
         &mut self,
         session: SessionId,
@@ -404,6 +427,8 @@ impl Worker {
     async fn time_is_up(&mut self) -> Result<(), Error> {
         if self.stopping.is_none() && self.is_idle() && !self.idle_said {
             self.idle_said = true;
+            // It may be the end.
+            self.tell_stats(0).await?;
             self.sender.send(&WorkerToSupervisor::Idle, &[]).await?;
         }
         Ok(())

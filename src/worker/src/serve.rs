@@ -50,7 +50,10 @@ pub async fn prepare(
         Some(_) if !has_mail(&message.maildir).await => return Err(Refusal::NoMail),
         Some(_) => None,
     };
-    let stream = Stream::new(fd).map_err(|e| refuse(&e))?;
+    let mut stream = Stream::new(fd).map_err(|e| refuse(&e))?;
+    if message.asker.is_none() {
+        stream = stream.counted(Arc::clone(&setup.session.tally));
+    }
     let opened = open(store, setup, &message).await.map_err(|e| refuse(&e))?;
     let (account, known) = opened;
     let identity = Identity {

@@ -1,7 +1,7 @@
 //! The supervisor's settings in the words of store and session.
 
 use roost_ipc::{self as ipc, WorkerSetup};
-use roost_session::{Settings, SharesHook};
+use roost_session::{Settings, SharesHook, Tally};
 use roost_store::{AccountOptions, Encoding, Fsync, Options, QuotaOptions};
 use roost_types::MailboxName;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ pub struct Setup {
 }
 
 impl Setup {
-    pub fn new(setup: &WorkerSetup, shares: SharesHook) -> Self {
+    pub fn new(setup: &WorkerSetup, shares: SharesHook, tally: Arc<Tally>) -> Self {
         let session = Settings {
             separator: setup.mail.separator,
             prefix: setup.mail.prefix.clone(),
@@ -32,6 +32,7 @@ impl Setup {
             running_interval: Some(setup.limits.running_interval).filter(|i| !i.is_zero()),
             public: setup.mail.public,
             shares: Some(shares),
+            tally,
             certificate_dir: setup.mail.certificate_dir.clone(),
             ..Settings::default()
         };

@@ -2,8 +2,10 @@
 //! relay. Both are plain stream sockets here; COMPRESS lies on top of them.
 
 use crate::deflate::{Deflate, Inflate};
+use roost_session::Tally;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -25,6 +27,8 @@ pub struct Stream {
     pending: Vec<u8>,
     sent: usize,
     is_tcp: bool,
+    /// For statistics; none of a link.
+    tally: Option<Arc<Tally>>,
     /// As they are on the wire.
     pub bytes_in: u64,
     pub bytes_out: u64,
@@ -50,9 +54,23 @@ impl Stream {
             pending: Vec::new(),
             sent: 0,
             is_tcp: true,
+            tally: None,
             bytes_in: 0,
             bytes_out: 0,
         })
+    }
+
+    /// What comes and goes is counted there.
+    pub fn counted(mut self, tally: Arc<Tally>) -> Self {
+        self.tally = Some(tally);
+        self
+    }
+
+    fn received(&mut self, octets: usize) {
+        self.bytes_in += octets as u64;
+        if let Some(tally) = &self.tally {
+            tally.received(octets);
+        }
     }
 
     /// From now on both directions are compressed; `input` has been read
@@ -89,7 +107,7 @@ impl Stream {
             Err(e) if is_for_later(&e) => return Ok(None),
             Err(e) => return Err(e),
         };
-        self.bytes_in += n as u64;
+        self.received(n);
         let bytes = buffer.get(..n).unwrap_or_default();
         match &mut self.compression {
             Some(compression) if n > 0 => {
@@ -163,6 +181,9 @@ impl Stream {
                 Ok(n) => {
                     self.bytes_out += n as u64;
                     self.sent += n;
+                    if let Some(tally) = &self.tally {
+                        tally.sent(n);
+                    }
                 }
                 Err(e) if is_for_later(&e) => return Ok(false),
                 Err(e) => return Err(e),

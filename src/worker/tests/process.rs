@@ -459,11 +459,20 @@ fn a_worker_without_sessions_asks_to_end() {
     client.send("a LOGOUT\r\n");
     client.until("a OK");
     assert_eq!(supervisor.ended(), (SessionId(1), EndReason::Logout));
+    // What has not been told is, lest it be lost.
+    let WorkerToSupervisor::Stats(stats) = supervisor.next() else {
+        panic!("no statistics");
+    };
+    assert_eq!((stats.request, stats.jobs, stats.bytes_in), (0, 0, 10));
+    let counts = stats.commands.iter().map(|c| c.classes.iter().sum::<u64>());
+    assert_eq!(counts.collect::<Vec<_>>(), [1], "LOGOUT");
     assert_eq!(supervisor.next(), WorkerToSupervisor::Idle);
     // A session may come before the answer.
     let mut client = supervisor.client(2, "a LOGOUT\r\n");
     client.until("a OK");
     assert_eq!(supervisor.ended(), (SessionId(2), EndReason::Logout));
+    let next = supervisor.next();
+    assert!(matches!(next, WorkerToSupervisor::Stats(_)), "{next:?}");
     assert_eq!(supervisor.next(), WorkerToSupervisor::Idle);
     supervisor.send(&SupervisorToWorker::Stop, None);
     assert!(supervisor.exits());

@@ -132,6 +132,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Dialog<'_, S> {
                 read = self.io.read(&mut buffer), if reading => {
                     match read {
                         Ok(n @ 1..) => {
+                            self.cx.history.bytes_in += n as u64;
                             self.framer.push(buffer.get(..n).unwrap_or_default());
                             continue;
                         }

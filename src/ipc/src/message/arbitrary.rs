@@ -191,6 +191,13 @@ any_struct! {
     Strangers { (request, strangers, last) }
     Doing { (session, status, running, show_all) }
     Doings { (request, doings, last) }
+    CommandStats { (command, micros, classes) }
+    ServerStats {
+        (uptime, active, jobs, total, bytes_in, bytes_out, login_failures, rejected),
+        (commands)
+    }
+    GateStats { (request, strangers, accepted, rejected, login_failures, bytes_in, bytes_out) }
+    WorkerStats { (request, jobs, bytes_in, bytes_out, commands) }
 }
 
 /// Variants that hold one value or none, from constructors.
@@ -249,6 +256,7 @@ any_enum! {
         any_of().prop_map(Self::Kick),
         any_of().prop_map(Self::Shutdown),
         any_of().prop_map(Self::Who),
+        any_of().prop_map(Self::Stats),
     }
     GateToSupervisor {
         Just(Self::Ready),
@@ -257,6 +265,7 @@ any_enum! {
         Just(Self::MoreSessions),
         Just(Self::AuthLost),
         any_of().prop_map(Self::Strangers),
+        any_of().prop_map(Self::Stats),
     }
     GateToAuth {
         any_of().prop_map(Self::Start),
@@ -291,6 +300,7 @@ any_enum! {
         any_of().prop_map(Self::ForeignOpened),
         any_of().prop_map(Self::SharesFound),
         any_of().prop_map(Self::Who),
+        any_of().prop_map(Self::Stats),
     }
     ControlRequest {
         any_of().prop_map(Self::Maintain),
@@ -299,6 +309,7 @@ any_enum! {
         Just(Self::Who),
         any_of().prop_map(Self::Kick),
         any_of().prop_map(Self::Open),
+        Just(Self::Stats),
     }
     ControlReply {
         any_of().prop_map(Self::Finding),
@@ -315,6 +326,7 @@ any_enum! {
         any_of().prop_map(Self::Kicked),
         Just(Self::Opened),
         any_of().prop_map(Self::NotOpened),
+        any_of().prop_map(Self::Stats),
     }
     WorkerToSupervisor {
         Just(Self::Ready),
@@ -327,6 +339,7 @@ any_enum! {
         any_of().prop_map(Self::Shares),
         any_of().prop_map(Self::SharesWanted),
         any_of().prop_map(Self::Doings),
+        any_of().prop_map(Self::Stats),
     }
     LogRecord {
         (LogLevel::any(), <Option<SessionId>>::any(), any::<bool>(), "[a-z <>é]{0,20}")

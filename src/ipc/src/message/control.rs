@@ -170,6 +170,38 @@ wire_struct! {
     }
 }
 
+wire_struct! {
+    /// How often a command was carried out, and how long that took.
+    pub struct CommandStats {
+        /// Its place in the table of commands.
+        pub command: u8,
+        /// All of them together, in microseconds.
+        pub micros: u64,
+        /// How many are in each class of [`roost_types::latency_class`].
+        pub classes: Vec<u64>,
+    }
+}
+
+wire_struct! {
+    /// What the server does, and has done since it was started.
+    pub struct ServerStats {
+        pub uptime: Duration,
+        /// Connections now.
+        pub active: u64,
+        /// Commands under way, IDLE left out.
+        pub jobs: u64,
+        /// Connections taken so far.
+        pub total: u64,
+        /// Octets from clients, what TLS adds left out.
+        pub bytes_in: u64,
+        pub bytes_out: u64,
+        pub login_failures: u64,
+        /// Connections that were too many.
+        pub rejected: u64,
+        pub commands: Vec<CommandStats>,
+    }
+}
+
 wire_enum! {
     /// Whose connections.
     pub enum Target {
@@ -194,6 +226,8 @@ wire_messages! {
         /// Begin a session of this account; none: of who asks. Only
         /// administrators may name one whose uid is not their own.
         Open(Option<String>) = 6,
+        /// Tell the statistics; for administrators.
+        Stats = 20,
     }
 }
 
@@ -224,5 +258,6 @@ wire_messages! {
         /// a greeting.
         Opened = 14 [|_| 1],
         NotOpened(NoSession) = 15,
+        Stats(ServerStats) = 20,
     }
 }

@@ -143,6 +143,23 @@ wire_struct! {
     }
 }
 
+wire_struct! {
+    /// The answer to [`SupervisorToGate::Stats`]: what has happened since the
+    /// answer before.
+    pub struct GateStats {
+        pub request: u64,
+        /// Connections before login, now.
+        pub strangers: u64,
+        pub accepted: u64,
+        /// Connections that were too many.
+        pub rejected: u64,
+        pub login_failures: u64,
+        /// Before login, what TLS adds left out.
+        pub bytes_in: u64,
+        pub bytes_out: u64,
+    }
+}
+
 wire_messages! {
     pub enum SupervisorToGate {
         /// With one descriptor for each listener.
@@ -168,6 +185,8 @@ wire_messages! {
         Shutdown(Duration) = 7,
         /// Tell the connections before login, under this number.
         Who(u64) = 8,
+        /// Tell what was counted, under this number.
+        Stats(u64) = 20,
     }
 }
 
@@ -184,5 +203,6 @@ wire_messages! {
         /// The connection to auth is gone; a new one is wanted.
         AuthLost = 5,
         Strangers(Strangers) = 6,
+        Stats(GateStats) = 20,
     }
 }

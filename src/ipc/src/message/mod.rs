@@ -19,6 +19,7 @@
 //!
 //! roostctl ─ Who ─► supervisor ─ Who ─► gate, workers
 //! roostctl ◄─ Sessions, Done ─ supervisor ◄─ Strangers, Doings ─ gate, workers
+//! roostctl ─ Stats ► supervisor ─ Stats ► gate, workers, and back likewise
 //! ```
 
 mod auth;

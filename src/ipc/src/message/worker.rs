@@ -11,7 +11,7 @@ use std::time::Duration;
 use roost_types::{DirectoryEncoding, Fsync, LogLevel, QuotaLimits, SessionId, SpecialUse};
 
 use super::common::{Endpoints, TlsInfo};
-use super::control::Maintenance;
+use super::control::{CommandStats, Maintenance};
 use super::gate::Refusal;
 use crate::codec::Bytes;
 use crate::wire::{wire_choice, wire_messages, wire_struct};
@@ -286,6 +286,19 @@ wire_struct! {
     }
 }
 
+wire_struct! {
+    /// What sessions of clients have done since this was last told.
+    pub struct WorkerStats {
+        /// Of the question; 0 where nobody has asked.
+        pub request: u64,
+        /// Commands under way now.
+        pub jobs: u64,
+        pub bytes_in: u64,
+        pub bytes_out: u64,
+        pub commands: Vec<CommandStats>,
+    }
+}
+
 wire_messages! {
     pub enum SupervisorToWorker {
         Setup(WorkerSetup) = 0,
@@ -306,6 +319,8 @@ wire_messages! {
         SharesFound(SharesFound) = 7,
         /// Tell what the sessions are doing, under this number.
         Who(u64) = 8,
+        /// Tell what was counted, under this number.
+        Stats(u64) = 20,
     }
 }
 
@@ -325,5 +340,7 @@ wire_messages! {
         Shares(Shares) = 8,
         SharesWanted(SharesWanted) = 9,
         Doings(Doings) = 10,
+        /// When asked, and before `Idle`.
+        Stats(WorkerStats) = 20,
     }
 }

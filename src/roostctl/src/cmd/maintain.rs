@@ -152,12 +152,7 @@ fn served(
                 return Err(Failure::new(exit::TEMPFAIL, text));
             }
             ControlReply::Failed(why) => return Err(Failure::new(exit::IOERR, why)),
-            other @ (ControlReply::Sessions(_)
-            | ControlReply::Kicked(_)
-            | ControlReply::Opened
-            | ControlReply::NotOpened(_)) => {
-                return Err(server::unexpected(&other));
-            }
+            other => return Err(server::unexpected(&other)),
         }
     }
 }

@@ -11,6 +11,7 @@ mod property;
 mod quota;
 mod rebuild;
 mod reindex;
+mod stats;
 mod tunnel;
 mod who;
 
@@ -55,6 +56,12 @@ pub enum Command {
         /// it, or it is the ID
         filter: Option<String>,
     },
+    /// Shows what the server does and has done
+    Stats {
+        /// In Prometheus' text format
+        #[arg(long)]
+        prometheus: bool,
+    },
     /// Ends connections
     Kick {
         /// The account by its full name, or an ID as `who` shows it
@@ -89,6 +96,7 @@ impl Command {
             Self::Quota { action } => quota::run(common, action),
             Self::Tunnel => tunnel::run(common),
             Self::Who { filter } => who::run(common, filter.as_deref()),
+            Self::Stats { prometheus } => stats::run(common, *prometheus),
             Self::Kick { target } => kick::run(common, target),
             Self::Reindex { mailboxes } => reindex::run(common, mailboxes),
         }

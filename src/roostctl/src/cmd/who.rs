@@ -140,7 +140,7 @@ fn printable(text: &str) -> String {
 }
 
 /// `0.4s`, `12m05s`, `3h07m`, `2d04h`
-fn time(time: Duration) -> String {
+pub fn time(time: Duration) -> String {
     let seconds = time.as_secs();
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
     match (days, hours, minutes) {

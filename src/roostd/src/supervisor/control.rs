@@ -28,6 +28,7 @@ impl Supervisor {
             ControlRequest::Open(name) => {
                 self.on_open(asked.by, asked.admin, name, asked.connection);
             }
+            ControlRequest::Stats => self.on_stats(asked.by, asked.admin, asked.connection),
             ControlRequest::Share(said) if asked.by.is_root() => {
                 self.shares.set(&said.account, &said.identifiers);
                 answer(asked.connection, ControlReply::Done);

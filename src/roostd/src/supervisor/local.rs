@@ -164,6 +164,7 @@ impl Supervisor {
             asker: None,
         };
         self.registry.insert(id, entry);
+        self.totals.takes();
         let until = Instant::now() + PATIENCE;
         self.locals.opening.insert(id, (connection, ours, until));
         self.give_session(uid, session, theirs);

@@ -9,6 +9,7 @@ mod local;
 mod reload;
 mod services;
 mod sessions;
+mod stats;
 mod stop;
 mod who;
 mod workers;
@@ -39,6 +40,7 @@ use child::Retired;
 use foreign::Foreign;
 use local::Locals;
 use services::Service;
+use stats::Totals;
 use stop::Phase;
 use who::Inquiries;
 use workers::Worker;
@@ -77,6 +79,7 @@ pub struct Supervisor {
     shares: Shares,
     inquiries: Inquiries,
     locals: Locals,
+    totals: Totals,
     control: Option<ControlSocket>,
     /// Counts processes started.
     generation: u64,
@@ -168,6 +171,7 @@ impl Supervisor {
             shares,
             inquiries: Inquiries::default(),
             locals: Locals::default(),
+            totals: Totals::default(),
             control: None,
             generation: 0,
             next_session: 1,

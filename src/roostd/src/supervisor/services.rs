@@ -184,6 +184,7 @@ impl Supervisor {
             }
             GateToSupervisor::AuthLost => self.on_auth_lost(),
             GateToSupervisor::Strangers(strangers) => self.on_strangers(strangers),
+            GateToSupervisor::Stats(told) => self.on_gate_stats(&told),
         }
     }
 

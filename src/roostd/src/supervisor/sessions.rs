@@ -72,6 +72,7 @@ impl Supervisor {
     /// The gate's line about the connection says whose it was.
     pub(super) fn refuse_too_many(&mut self, grant: &Grant) {
         let limit = self.settings.max_connections_per_user;
+        self.totals.rejects();
         slog!(
             grant.session,
             LogLevel::Problems,

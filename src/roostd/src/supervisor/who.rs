@@ -8,6 +8,7 @@
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
 
+use super::stats::Moment;
 use super::*;
 use crate::control::{answer, answer_all};
 use roost_ipc::{
@@ -46,18 +47,21 @@ struct Inquiry {
     awaited: HashSet<Peer>,
     doings: HashMap<SessionId, Doing>,
     strangers: Vec<Stranger>,
+    moment: Moment,
     until: Instant,
 }
 
 #[derive(Clone, Copy)]
-enum Purpose {
+pub(super) enum Purpose {
     Show,
+    /// Tell the sums.
+    Stats,
     /// End this connection, which is not logged in, if the gate has it.
     Kick(SessionId),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-enum Peer {
+pub(super) enum Peer {
     Gate,
     Worker(UserId),
 }
@@ -129,7 +133,7 @@ impl Supervisor {
         }
     }
 
-    fn inquire(
+    pub(super) fn inquire(
         &mut self,
         by: UserId,
         connection: OwnedFd,
@@ -155,15 +159,26 @@ impl Supervisor {
             awaited,
             doings: HashMap::new(),
             strangers: Vec::new(),
+            moment: Moment::default(),
             until: Instant::now() + PATIENCE,
         };
         self.inquiries.open.insert(request, inquiry);
         for peer in peers {
             match peer {
-                Peer::Gate => self.send_gate(SupervisorToGate::Who(request), vec![]),
+                Peer::Gate => {
+                    let question = match purpose {
+                        Purpose::Stats => SupervisorToGate::Stats(request),
+                        Purpose::Show | Purpose::Kick(_) => SupervisorToGate::Who(request),
+                    };
+                    self.send_gate(question, vec![]);
+                }
                 Peer::Worker(uid) => {
+                    let question = match purpose {
+                        Purpose::Stats => SupervisorToWorker::Stats(request),
+                        Purpose::Show | Purpose::Kick(_) => SupervisorToWorker::Who(request),
+                    };
                     let worker = self.workers.get(&uid);
-                    if worker.is_some_and(|w| !w.send(SupervisorToWorker::Who(request))) {
+                    if worker.is_some_and(|w| !w.send(question)) {
                         self.lose_worker(uid, Some("it does not read its messages"));
                     }
                 }
@@ -203,6 +218,16 @@ impl Supervisor {
         }
     }
 
+    /// Somebody has told all that an inquiry wants of it.
+    pub(super) fn hear(&mut self, request: u64, from: Peer, what: impl FnOnce(&mut Moment)) {
+        if let Some(inquiry) = self.inquiries.open.get_mut(&request)
+            && inquiry.awaited.remove(&from)
+        {
+            what(&mut inquiry.moment);
+            self.conclude(request);
+        }
+    }
+
     pub(super) fn tick_inquiries(&mut self, now: Instant) {
         for inquiry in self.inquiries.open.values_mut() {
             if inquiry.until <= now {
@@ -227,6 +252,7 @@ impl Supervisor {
             return;
         };
         match inquiry.purpose {
+            Purpose::Stats => answer(inquiry.connection, self.stats_reply(&inquiry.moment)),
             Purpose::Show => {
                 let rows = self.rows(inquiry.only, inquiry.doings, inquiry.strangers);
                 let mut replies = in_messages(rows);
@@ -349,6 +375,7 @@ mod tests {
             awaited: HashSet::new(),
             doings: HashMap::new(),
             strangers: Vec::new(),
+            moment: Moment::default(),
             until: Instant::now(),
         };
         let mut inquiries = Inquiries::default();

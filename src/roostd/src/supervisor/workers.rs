@@ -423,6 +423,7 @@ impl Supervisor {
                 self.on_shares_wanted(uid, generation, wanted);
             }
             WorkerToSupervisor::Doings(doings) => self.on_doings(uid, doings),
+            WorkerToSupervisor::Stats(told) => self.on_worker_stats(uid, &told),
         }
     }
 

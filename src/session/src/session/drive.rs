@@ -37,7 +37,14 @@ impl Session {
         }
         let ended = self.activity.ends();
         let selected = matches!(self.state, State::Selected(_) | State::Foreign(_));
-        if ended.is_some_and(changes_selection) || self.activity.is_selected() != selected {
+        if let Some((kind, took)) = ended
+            && self.identity.asker.is_none()
+        {
+            self.settings.tally.ended(kind, took);
+        }
+        if ended.is_some_and(|(kind, _)| changes_selection(kind))
+            || self.activity.is_selected() != selected
+        {
             self.activity.selects(self.selected_name().as_deref());
         }
     }

@@ -89,6 +89,7 @@ impl Gate {
             SupervisorToGate::Sessions(_)
             | SupervisorToGate::SessionEnded(_)
             | SupervisorToGate::Who(_)
+            | SupervisorToGate::Stats(_)
             | SupervisorToGate::Kick(_) => {}
         }
         false

@@ -10,6 +10,7 @@
 pub mod account;
 pub mod attempt;
 pub mod claim;
+pub mod digest;
 pub mod directory;
 pub mod lookup;
 pub mod pam;

@@ -10,6 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
+use crate::digest::{self, Digest};
 use crate::prep;
 use crate::sasl::scram::Secrets;
 
@@ -21,6 +22,8 @@ pub enum Stored {
     Bcrypt(String),
     Argon2(String),
     Scram(Secrets),
+    /// SHA256, SHA512, and with a salt SSHA256, SSHA512.
+    Digest(Digest),
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -49,11 +52,17 @@ impl Stored {
             None => (label, None),
         };
         let data = decode(encoding, data, label)?;
-        Self::with_scheme(&scheme.to_ascii_uppercase(), data, label)
+        Self::with_scheme(
+            &scheme.to_ascii_uppercase(),
+            encoding.is_some(),
+            data,
+            label,
+        )
     }
 
     fn with_scheme(
         scheme: &str,
+        encoded: bool,
         data: Zeroizing<Vec<u8>>,
         label: &str,
     ) -> Result<Self, SchemeError> {
@@ -62,6 +71,11 @@ impl Stored {
                 return Err(SchemeError::Empty);
             }
             return Ok(Self::Plain(data));
+        }
+        if let Some(shape) = digest::Shape::of(scheme) {
+            return Digest::parse(shape, encoded, &data)
+                .map(Self::Digest)
+                .ok_or(SchemeError::Damaged("SHA"));
         }
         let text = std::str::from_utf8(&data).map_err(|_| SchemeError::Damaged("password"))?;
         match scheme {
@@ -153,6 +167,7 @@ impl Stored {
                 .verify_password(password, hash.as_str())
                 .is_ok(),
             Self::Scram(secrets) => secrets.matches(password),
+            Self::Digest(digest) => digest.matches(password),
         }
     }
 
@@ -182,7 +197,7 @@ fn decode(
         .ok_or(SchemeError::Damaged("encoded"))
 }
 
-fn unhex(text: &str) -> Option<Vec<u8>> {
+pub(crate) fn unhex(text: &str) -> Option<Vec<u8>> {
     let digits: Vec<u8> = text
         .chars()
         .map(|c| c.to_digit(16).and_then(|d| u8::try_from(d).ok()))

@@ -3,7 +3,7 @@ use super::*;
 const SHA512: &str = "$6$saltstring$AIsRs/Ee56G/tC8MEHhvReZTfx8u3rXXMl6eYrjCG9ibix19DxoMBLogdTET5Ukw9Sf7eZTITsuk0Ry5qulYz.";
 
 /// Made by `openssl passwd`, crypt(3) and `doveadm pw`, all of "secret".
-const HASHES: [&str; 16] = [
+const HASHES: [&str; 23] = [
     SHA512,
     "$5$saltstring$C3o4O1TC6aRHF4FI.QSZMXtHbaj2gSXr4sUc/3NcUi.",
     "{SHA512-CRYPT}$6$QxTdn8uiezdj3CbL$0tcYoMgLgMHSk5qsH1ugII/rLvI7ST0ZbFFaLaBIKVNc6v.sB9hnhMRBdbO5PqTQgQoX/ykgE9S6cFVR4rt1f1",
@@ -20,6 +20,13 @@ const HASHES: [&str; 16] = [
     "{CLEARTEXT}secret",
     "{PLAIN.B64}c2VjcmV0",
     "{PLAIN.HEX}736563726574",
+    "{SHA256}K7gNU3sdo+OL0wNhqoVWhr3g6s1xYv72ol/pe/Unols=",
+    "{SSHA256}clwphKG7aT029KsnZ84OJdQKS5IhWvgJzGVK1j19C3KnLehI",
+    "{SHA512}vSsar3708Jvp9Szi2NWZZ02Bqp1qRCFpbcTZPdBhnWgs5WtNZKnvCXdhztmeD2cmW192CF5bDufKRpayrW/isg==",
+    "{SSHA512}egepWRhs37G/Mfohvlc183JfDUE2adnOyTNBLsU0R1e1xU4chYMsQAcrAHR/9woJ+sf7vR0WMboyE5ZP8bk6VgxykUg=",
+    "{SHA256.HEX}2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b",
+    "{SSHA512.HEX}cac4ad54a6a3ffad92502e1e6f6fa64ea5decee0100039be12db2688b120e25a65e10ad5b092d303019ece5478396bb6d679d76fd5ac30e3f5a87ddbf41ba2adc3897f6f",
+    "{sha256}2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b",
 ];
 
 #[test]
@@ -69,6 +76,9 @@ fn what_cannot_match_is_an_error_at_reading() {
         "{PLAIN.HEX}7",
         "{PLAIN.HEX}zz",
         "{PLAIN.B64}*",
+        "{SSHA256}K7gNU3sdo+OL0wNhqoVWhr3g6s1xYv72ol/pe/Unols=",
+        "{SHA512}K7gNU3sdo+OL0wNhqoVWhr3g6s1xYv72ol/pe/Unols=",
+        "{SHA256}*",
     ] {
         assert!(
             matches!(damaged(broken), Some(SchemeError::Damaged(_))),

@@ -3,8 +3,9 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 use roost_tests::dovecot;
-use roost_tests::process::{Finish, executables};
+use roost_tests::process::{Finish, executables, in_namespace};
 use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
 use std::process::Command;
 
@@ -84,6 +85,47 @@ fn a_proposal_from_doveconf() {
     assert_eq!(import("junk", "other.conf").0, DATAERR);
     assert_eq!(import("nowhere", "other.conf").0, NOINPUT);
     assert!(!at("other.conf").exists());
+}
+
+/// What the owner may not write is found before it is too late.
+#[test]
+fn a_mailbox_that_its_owner_may_not_write() {
+    if !in_namespace("another's folder in a Maildir") {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let maildir = dir.path().join("Maildir");
+    for folder in ["", ".Work"] {
+        for sub in ["cur", "new", "tmp"] {
+            fs::create_dir_all(maildir.join(folder).join(sub)).unwrap();
+        }
+    }
+    for path in ["", "cur", "new", "tmp", ".Work", ".Work/new", ".Work/tmp"] {
+        chown(maildir.join(path), Some(4001), Some(4001)).unwrap();
+    }
+    let check = || {
+        told(
+            roostctl()
+                .args(["import", "check", "--maildir"])
+                .arg(&maildir),
+        )
+    };
+    let (code, out, err) = check();
+    assert_eq!(code, DATAERR, "{out}{err}");
+    let problem = format!(
+        "alice: Work: PROBLEM: alice may not write {}/.Work/cur",
+        maildir.display()
+    );
+    assert!(out.lines().any(|line| line == problem), "{out}");
+    chown(maildir.join(".Work/cur"), Some(4001), Some(4001)).unwrap();
+    let (code, out, err) = check();
+    assert_eq!((code, err.as_str()), (OK, ""), "{out}");
+    assert_eq!(
+        fs::read_dir(&maildir).unwrap().count(),
+        4,
+        "nothing is made"
+    );
 }
 
 /// The files of Debian's package, as they come.

@@ -11,8 +11,10 @@ mod entry;
 mod lines;
 mod name;
 mod quota;
+mod scheme;
 
 pub use entry::{Entry, Id, LineError};
 pub use lines::Lines;
 pub use name::{Domains, LoginName, MAX_NAME_LEN, NameError};
 pub use quota::limits as quota_limits;
+pub use scheme::{SCHEMES, knows_scheme, scheme_of};

@@ -40,6 +40,19 @@ fn hashes_of_other_programs_are_understood() {
 }
 
 #[test]
+fn every_scheme_that_is_named_is_checked() {
+    for scheme in roost_accounts::SCHEMES {
+        let parsed = Stored::parse(&format!("{{{scheme}}}$6$x"));
+        let unknown = Some(SchemeError::Unsupported(scheme.to_owned()));
+        assert_ne!(parsed.err(), unknown, "{scheme}");
+    }
+    for hash in HASHES {
+        let scheme = roost_accounts::scheme_of(hash);
+        assert!(scheme.is_none_or(roost_accounts::knows_scheme), "{hash}");
+    }
+}
+
+#[test]
 fn passwords_count_as_typed_and_as_prepared() {
     // crypt(3) over the bytes of "m²", which SASLprep makes "m2".
     let typed = "$6$roundsalt$jZXVB4jR4aBl3QLPvf8w5QvMEnFtREOSqtlqpZezRRfcZjZCOr94pnkJ5ldQHv.uEkKf4xT2pQ1vz4AAP1GGZ1";

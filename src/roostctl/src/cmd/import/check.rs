@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use nix::errno::Errno;
+use nix::unistd::{AccessFlags, access};
 use roost_store::Survey;
 use roost_store::migrate::{Origin, Surveyed, survey};
 use roost_types::QuotaLimits;
@@ -39,6 +41,9 @@ fn one(common: &Common, from: Option<&Path>) -> Result<u8, Failure> {
     account.become_owner()?;
     let encoding = maintain::encoding(config.mail.directory_encoding);
     let mut survey = survey::survey(&account.maildir, encoding).map_err(maintain::failed)?;
+    for mailbox in &mut survey.mailboxes {
+        look_for_permission(mailbox, &account);
+    }
     look_for_keywords(&mut survey, &account, from)?;
     let mut table = Table::new(common.json, COLUMNS);
     let mut fine = true;
@@ -50,6 +55,18 @@ fn one(common: &Common, from: Option<&Path>) -> Result<u8, Failure> {
     whole(&mut table, &account.name, &survey);
     table.end();
     Ok(if fine { exit::OK } else { exit::DATAERR })
+}
+
+/// Whether its owner, as whom Roost works, may write where mail changes.
+fn look_for_permission(mailbox: &mut Surveyed, account: &Account) {
+    let directory = super::keywords::directory(account, mailbox);
+    for sub in ["", "cur", "new", "tmp"] {
+        let path = directory.join(sub);
+        if let Err(Errno::EACCES | Errno::EROFS) = access(&path, AccessFlags::W_OK) {
+            let text = format!("{} may not write {}", account.name, path.display());
+            mailbox.problems.push(text);
+        }
+    }
 }
 
 /// Those beyond 26 are in Dovecot's index; what the sidecar lacks of them is to

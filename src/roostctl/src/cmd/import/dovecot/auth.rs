@@ -1,10 +1,12 @@
 //! Who gets in: passdb and userdb.
 
+use std::path::Path;
+
 use roost_config::Section;
 
 use super::super::doveconf::Block;
 use super::super::proposal::{Fate, Proposal};
-use super::known;
+use super::{known, users};
 
 /// What a passdb or userdb block says, in either version's words.
 struct Database<'a> {
@@ -135,12 +137,16 @@ fn passwd_file(proposal: &mut Proposal, db: &Database<'_>, file: &mut Option<Str
         return false;
     }
     if let Some(first) = file {
+        if first == path {
+            return true;
+        }
         let text = format!("{path}: {first} alone is read: append this one to it");
         proposal.note(setting, Fate::Blocks, &text);
         return false;
     }
     *file = Some(path.to_owned());
     proposal.keep(setting, Section::Auth, "passwd_file", path);
+    users::look(proposal, Path::new(path));
     let scheme = db
         .block
         .either("default_pass_scheme", "passdb_default_password_scheme");

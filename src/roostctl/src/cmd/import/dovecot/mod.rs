@@ -10,6 +10,7 @@ mod mail;
 mod names;
 mod site;
 mod tables;
+mod users;
 
 use super::doveconf::Block;
 use super::proposal::Proposal;

@@ -251,6 +251,35 @@ fn what_cannot_be_served_is_told() {
 }
 
 #[test]
+fn lines_of_the_passwd_file_that_are_refused_are_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let users = dir.path().join("users");
+    let lines = "# accounts\nann:{SSHA512.hex}00:1:1::/h\nbob:{MD5-CRYPT}$1$x:1:1::/h\n\
+                 eve:{PLAIN}p:1:1::/h::nopassword=y\njoe::1:1::/h\n\
+                 kim:{PLAIN}p:1:1::/h::userdb_mail=maildir:~/M:LAYOUT=fs\n";
+    std::fs::write(&users, lines).unwrap();
+    let users = users.display();
+    let text = format!("passdb {{\n driver = passwd-file\n args = {users}\n}}");
+    let proposal = propose(&text, "test").unwrap();
+    let told = proposal
+        .notes
+        .iter()
+        .filter(|n| n.setting.contains(" line "));
+    let told: Vec<&str> = told
+        .map(|n| n.text.split(": who").next().unwrap())
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "unsupported password scheme MD5-CRYPT",
+            "unsupported field nopassword",
+            "no password",
+            "unsupported option LAYOUT of the mail location",
+        ]
+    );
+}
+
+#[test]
 fn dovecots_variables_are_roosts() {
     for (from, to) in [
         ("%{home}/Maildir/", "%h/Maildir"),

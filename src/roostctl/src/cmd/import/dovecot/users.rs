@@ -1,0 +1,64 @@
+//! The lines of a passwd-file: which of them Roost refuses.
+
+use std::fs::File;
+use std::io::{self, BufReader, ErrorKind};
+use std::path::Path;
+
+use roost_accounts::{Entry, LineError, Lines, knows_scheme, scheme_of};
+
+use super::super::proposal::{Fate, Proposal};
+
+/// Lines told one by one.
+const MAX_TOLD: usize = 20;
+
+pub fn look(proposal: &mut Proposal, path: &Path) {
+    let setting = path.display().to_string();
+    match refused(path) {
+        Ok(lines) => {
+            for (number, error) in lines.iter().take(MAX_TOLD) {
+                let text = format!("{error}: who stands there does not get in");
+                proposal.note(&format!("{setting} line {number}"), Fate::Blocks, &text);
+            }
+            if lines.len() > MAX_TOLD {
+                let text = format!("{} more lines are refused", lines.len() - MAX_TOLD);
+                proposal.note(&setting, Fate::Blocks, &text);
+            }
+        }
+        // The configuration may be of another host.
+        Err(e) if e.kind() == ErrorKind::NotFound => {
+            proposal.note(
+                &setting,
+                Fate::Kept,
+                "not here: its lines were not looked at",
+            );
+        }
+        Err(e) => proposal.note(&setting, Fate::Blocks, &e.to_string()),
+    }
+}
+
+fn refused(path: &Path) -> io::Result<Vec<(usize, LineError)>> {
+    let mut lines = Lines::new(BufReader::new(File::open(path)?));
+    let mut refused = Vec::new();
+    while let Some((number, line)) = lines.next()? {
+        let parsed = match line {
+            Some(line) => Entry::parse(line, true, password).map(drop),
+            None => Err(LineError::TooLong),
+        };
+        if let Err(error) = parsed {
+            refused.push((number, error));
+        }
+    }
+    Ok(refused)
+}
+
+/// As far as it can be told without the authenticator.
+fn password(field: &str) -> Result<(), String> {
+    match scheme_of(field) {
+        _ if field.is_empty() => Err("no password".to_owned()),
+        Some(scheme) if !knows_scheme(scheme) => {
+            let scheme: String = scheme.chars().take(40).collect();
+            Err(format!("unsupported password scheme {scheme}"))
+        }
+        _ => Ok(()),
+    }
+}

@@ -10,8 +10,6 @@ use roost_ipc::{Channel, Message, Receiver, Sender};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
-use crate::logger::Log;
-
 /// Messages that may wait for one child. One that is this far behind has
 /// stopped reading.
 const QUEUE: usize = 1024;
@@ -98,13 +96,23 @@ where
 }
 
 /// Takes a child's log records until it closes its socket. One that sends
-/// anything else is not heard any more.
-pub fn collect_log(socket: OwnedFd, pid: u32, log: Log) -> io::Result<()> {
+/// anything else is not heard any more. Lines without a tag, which log filters
+/// act upon, are only taken from those who may write them: a worker has the uid
+/// of a user, who could make it say that somebody else's logins fail.
+pub fn collect_log(
+    socket: OwnedFd,
+    pid: u32,
+    writes_whole: bool,
+    put: impl Fn(u32, &LogRecord) + Send + 'static,
+) -> io::Result<()> {
     let mut receiver = Receiver::<LogRecord>::new(socket)?;
     tokio::spawn(async move {
         loop {
             match receiver.recv().await {
-                Ok(Some((record, _))) => log.put(pid, &record),
+                Ok(Some((mut record, _))) => {
+                    record.whole &= writes_whole;
+                    put(pid, &record);
+                }
                 Ok(None) => return,
                 Err(error) => {
                     log::error!("process {pid} sends no log records any more: {error}");
@@ -122,7 +130,7 @@ pub fn collect_log(socket: OwnedFd, pid: u32, log: Log) -> io::Result<()> {
 mod tests {
     use super::*;
     use roost_ipc::{SupervisorToWorker, WorkerToSupervisor};
-    use roost_types::SessionId;
+    use roost_types::{LogLevel, SessionId};
 
     type Events = mpsc::Receiver<Inbound<WorkerToSupervisor>>;
 
@@ -173,6 +181,24 @@ mod tests {
             assert!(sent < 100_000);
         }
         assert!(sent >= QUEUE);
+    }
+
+    #[tokio::test]
+    async fn workers_write_no_lines_without_a_tag() {
+        for may in [true, false] {
+            let (ours, theirs) = roost_os::fdpass::seqpacket_pair().unwrap();
+            let (heard, mut inbox) = mpsc::unbounded_channel();
+            let put = move |_, record: &LogRecord| {
+                let _ = heard.send(record.clone());
+            };
+            collect_log(ours, 1, may, put).unwrap();
+            let text = format_args!("imap-login: Disconnected (auth failed)");
+            let mut record = LogRecord::new(LogLevel::Major, None, text);
+            record.whole = true;
+            let mut child = Sender::<LogRecord>::new(theirs).unwrap();
+            child.send(&record, &[]).await.unwrap();
+            assert_eq!(inbox.recv().await.unwrap().whole, may);
+        }
     }
 
     #[tokio::test]

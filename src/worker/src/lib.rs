@@ -78,6 +78,9 @@ fn run() -> Result<(), Error> {
     let control = roost_os::spawn::inherited(CONTROL).map_err(Error::Sockets)?;
     let log = roost_os::spawn::inherited(LOG).map_err(Error::Sockets)?;
     roost_ipc::log::init_child_logger(log, LogLevel::LowLevel)?;
+    // Whose mail it is must not make it speak for others, nor read what they
+    // ask it for.
+    roost_os::identity::set_undumpable()?;
     // Modes of mail files follow their folder; anything else is the owner's.
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
     let control = BlockingChannel::<WorkerToSupervisor, SupervisorToWorker>::new(control)?;

@@ -84,7 +84,11 @@ impl<Tx: Message + Send + Sync + 'static> Running<Tx> {
             spawn = spawn.credentials(credentials);
         }
         let child = spawn.spawn()?;
-        collect_log(records, pid(&child), plan.log.clone())?;
+        let log = plan.log.clone();
+        let writes_whole = plan.role != Role::Worker;
+        collect_log(records, pid(&child), writes_whole, move |pid, record| {
+            log.put(pid, record);
+        })?;
         log::debug!("{} started, pid {}", plan.role.executable(), child.pid());
         Ok(Self {
             link,

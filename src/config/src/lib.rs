@@ -19,6 +19,7 @@ mod place;
 mod quota;
 mod resolve;
 mod sample;
+mod shown;
 mod syntax;
 mod value;
 
@@ -26,3 +27,4 @@ pub use error::ConfigError;
 pub use keys::{KEYS, Key, Kind, Section};
 pub use maildir::{MaildirError, MaildirTemplate};
 pub use model::*;
+pub use shown::Setting;

@@ -9,6 +9,7 @@ use roost_types::{DirectoryEncoding, Fsync, IpNet, LogLevel, LogStyle, SpecialUs
 
 use crate::error::ConfigError;
 use crate::maildir::MaildirTemplate;
+use crate::shown::{self, Setting};
 use crate::{resolve, sample};
 
 /// The whole configuration.
@@ -53,6 +54,11 @@ impl Config {
     /// The configuration of an empty file.
     pub fn builtin() -> Self {
         resolve::defaults()
+    }
+
+    /// Every key with what it is set to by a file without errors, and where.
+    pub fn settings(contents: &[u8]) -> Vec<Setting> {
+        shown::settings(contents)
     }
 
     /// A file that lists every key with its default and what it does.

@@ -189,6 +189,11 @@ fn find(section: Section, name: &str) -> Option<&'static Key> {
     KEYS.iter().find(|k| k.section == section && k.name == name)
 }
 
+/// Whether a heading means that section, which has no name.
+pub(crate) fn is_section(heading: &str, wanted: Section) -> bool {
+    section(heading).is_ok_and(|place| place == (wanted, String::new()))
+}
+
 /// Which section a heading means.
 fn section(heading: &str) -> Result<Place, String> {
     let (word, name) = match heading.split_once(char::is_whitespace) {

@@ -42,9 +42,19 @@ pub fn config(common: &Common) -> Result<Config, Failure> {
     })
 }
 
-/// The account that the arguments name, or else the caller's own.
+/// The account that the arguments name, or else the caller's own; it has mail.
 pub fn chosen(common: &Common, config: &Config) -> Result<Account, Failure> {
-    let account = match (&common.maildir, &common.user) {
+    let account = named(common, config)?;
+    if !account.has_mail() {
+        let text = format!("{} is no Maildir", account.maildir.display());
+        return Err(Failure::new(exit::NOINPUT, text));
+    }
+    Ok(account)
+}
+
+/// The same, whether it has mail or not.
+pub fn named(common: &Common, config: &Config) -> Result<Account, Failure> {
+    Ok(match (&common.maildir, &common.user) {
         (Some(_), Some(_)) => {
             let text = "--user and --maildir name an account each";
             return Err(Failure::new(exit::USAGE, text));
@@ -52,12 +62,13 @@ pub fn chosen(common: &Common, config: &Config) -> Result<Account, Failure> {
         (Some(maildir), None) => of_maildir(maildir, config)?,
         (None, Some(user)) => placed(find::by_name(user, config)?, config)?,
         (None, None) => placed(find::by_name(&own_name()?, config)?, config)?,
-    };
-    if !account.maildir.join("cur").is_dir() {
-        let text = format!("{} is no Maildir", account.maildir.display());
-        return Err(Failure::new(exit::NOINPUT, text));
-    }
-    Ok(account)
+    })
+}
+
+/// Whether an account of that name has a Maildir.
+pub fn has_mail(name: &str, config: &Config) -> bool {
+    let account = find::by_name(name, config).and_then(|found| placed(found, config));
+    account.is_ok_and(|account| account.has_mail())
 }
 
 fn own_name() -> Result<String, Failure> {
@@ -123,6 +134,10 @@ fn placed(found: Found, config: &Config) -> Result<Account, Failure> {
 }
 
 impl Account {
+    pub fn has_mail(&self) -> bool {
+        self.maildir.join("cur").is_dir()
+    }
+
     /// Takes on the owner's identity, which root alone can: whatever is made
     /// from now on is the owner's.
     pub fn become_owner(&self) -> Result<(), Failure> {

@@ -13,6 +13,8 @@ pub const NOUSER: u8 = 67;
 pub const UNAVAILABLE: u8 = 69;
 /// An error of the operating system.
 pub const OSERR: u8 = 71;
+/// There is no room for it, or there is one of that name.
+pub const CANTCREAT: u8 = 73;
 /// Reading or writing failed.
 pub const IOERR: u8 = 74;
 /// Another process is at work there: try again later.

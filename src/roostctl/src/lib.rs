@@ -12,6 +12,7 @@ mod args;
 mod cmd;
 mod doveadm;
 mod exit;
+mod imap;
 #[cfg(test)]
 mod manual;
 mod server;

@@ -121,7 +121,7 @@ fn heading(path: &str, command: &Command) -> String {
         let text = match argument.get_long() {
             Some(long) if general.contains(&format!("--{long}")) || long == "help" => continue,
             Some("version") => continue,
-            Some(long) if argument.is_required_set() => format!(" Fl -{long} Ar {own}"),
+            Some(long) if argument.is_required_set() => format!(" Fl -{long} Ar {own}{dots}"),
             Some(long) if argument.get_action().takes_values() => {
                 format!(" Op Fl -{long} Ar {own}{dots}")
             }

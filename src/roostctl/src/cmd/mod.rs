@@ -2,10 +2,12 @@
 
 mod acl;
 mod check;
+mod config;
 mod each;
 mod export;
 mod import;
 mod kick;
+mod mail;
 mod maintain;
 mod property;
 mod quota;
@@ -13,6 +15,7 @@ mod rebuild;
 mod reindex;
 mod stats;
 mod tunnel;
+mod user;
 mod who;
 
 use clap::Subcommand;
@@ -48,6 +51,26 @@ pub enum Command {
         #[arg(value_name = "MAILBOX")]
         mailboxes: Vec<String>,
     },
+    /// Shows and changes mailboxes
+    #[command(subcommand)]
+    Mailbox(mail::Mailbox),
+    /// Finds messages
+    Search(mail::Search),
+    /// Prints what messages are, or one as it is
+    Fetch(mail::Fetch),
+    /// Changes the flags of messages
+    #[command(subcommand)]
+    Flags(mail::Flags),
+    /// Moves messages to another mailbox
+    Move(mail::Move),
+    /// Deletes messages, those that are found and no others
+    Expunge(mail::Expunge),
+    /// Shows what is known of accounts
+    #[command(subcommand)]
+    User(user::User),
+    /// Shows and checks the configuration
+    #[command(subcommand)]
+    Config(config::Config),
     /// Speaks IMAP on standard input and output, logged in already
     Tunnel,
     /// Shows who is connected and what they do
@@ -94,6 +117,14 @@ impl Command {
             Self::Export(export) => export::run(common, export),
             Self::Import(import) => import::run(common, import),
             Self::Quota { action } => quota::run(common, action),
+            Self::Mailbox(command) => mail::mailbox(common, command),
+            Self::Search(args) => mail::search(common, args),
+            Self::Fetch(args) => mail::fetch(common, args),
+            Self::Flags(command) => mail::flags(common, command),
+            Self::Move(args) => mail::move_to(common, args),
+            Self::Expunge(args) => mail::expunge(common, args),
+            Self::User(command) => user::run(common, command),
+            Self::Config(command) => config::run(common, command),
             Self::Tunnel => tunnel::run(common),
             Self::Who { filter } => who::run(common, filter.as_deref()),
             Self::Stats { prometheus } => stats::run(common, *prometheus),

@@ -134,7 +134,7 @@ fn texts(row: &SessionRow) -> [String; 6] {
 }
 
 /// Names are clients' to choose, and terminals are easily led astray.
-fn printable(text: &str) -> String {
+pub fn printable(text: &str) -> String {
     let plain = |c: char| if c.is_control() { '?' } else { c };
     text.chars().map(plain).collect()
 }

@@ -1,0 +1,156 @@
+//! `roostctl config`.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use clap::Subcommand;
+use roost_config::Config as Settings;
+
+use super::who::printable;
+use crate::args::{Common, DEFAULT_CONFIG};
+use crate::table::{Cell, Table};
+use crate::{Failure, account, exit};
+
+#[derive(Subcommand, Debug)]
+pub enum Config {
+    /// Shows what is set, and where
+    Show {
+        /// Only what the file sets
+        #[arg(long)]
+        set: bool,
+        /// Only keys of this section, or of this name
+        #[arg(value_name = "SECTION|KEY")]
+        names: Vec<String>,
+    },
+    /// Looks for errors, as roostd -t does
+    Check,
+    /// Prints a file with every key and its default
+    Defaults,
+}
+
+const SHOW: &[&str] = &["section", "key", "value", "file", "line"];
+const CHECK: &[&str] = &["file", "line", "problem"];
+
+pub fn run(common: &Common, command: &Config) -> Result<u8, Failure> {
+    match command {
+        Config::Show { set, names } => show(common, *set, names),
+        Config::Check => check(common),
+        Config::Defaults => {
+            let mut out = std::io::stdout().lock();
+            let done = out.write_all(Settings::sample().as_bytes());
+            done.map_err(|e| Failure::new(exit::IOERR, e))?;
+            Ok(exit::OK)
+        }
+    }
+}
+
+fn file(common: &Common) -> PathBuf {
+    let path = common.config.clone();
+    path.unwrap_or_else(|| DEFAULT_CONFIG.into())
+}
+
+fn show(common: &Common, only_set: bool, names: &[String]) -> Result<u8, Failure> {
+    // What is wrong with it is told first.
+    account::config(common)?;
+    let path = file(common);
+    let contents = match std::fs::read(&path) {
+        Ok(contents) => contents,
+        // Without a file the defaults hold, as account::config says.
+        Err(_) if common.config.is_none() => Vec::new(),
+        Err(e) => {
+            let text = format!("{}: {e}", path.display());
+            return Err(Failure::new(exit::NOINPUT, text));
+        }
+    };
+    let mut table = Table::new(common.json, SHOW);
+    let mut section = None;
+    for setting in Settings::settings(&contents) {
+        let word = setting.section.split(' ').next().unwrap_or_default();
+        let named = [word, setting.section.as_str(), setting.key.as_str()];
+        let meant = names.is_empty() || names.iter().any(|n| named.contains(&n.as_str()));
+        if !meant || only_set && setting.line.is_none() {
+            continue;
+        }
+        if !common.json && section.as_ref() != Some(&setting.section) {
+            let gap = if section.is_some() { "\n" } else { "" };
+            table.heading(&format!("{gap}[{}]", printable(&setting.section)));
+            section = Some(setting.section.clone());
+        }
+        let place = match setting.line {
+            Some(line) => format!("    # {}:{line}", path.display()),
+            None => String::new(),
+        };
+        let line = format!("{} = {}{place}", setting.key, setting.value);
+        let cells = [
+            Cell::Text(setting.section),
+            Cell::Text(setting.key),
+            Cell::Text(setting.value),
+            match setting.line {
+                Some(_) => Cell::Text(path.display().to_string()),
+                None => Cell::None,
+            },
+            setting.line.map_or(Cell::None, |n| Cell::Number(n as u64)),
+        ];
+        table.row(printable(&line).trim_end(), &cells);
+    }
+    table.end();
+    Ok(exit::OK)
+}
+
+fn check(common: &Common) -> Result<u8, Failure> {
+    let path = file(common);
+    let mut table = Table::new(common.json, CHECK);
+    let mut code = exit::OK;
+    match Settings::load(&path) {
+        Err(errors) => {
+            code = exit::CONFIG;
+            for error in errors {
+                let cells = [
+                    Cell::Text(error.file.display().to_string()),
+                    error.line.map_or(Cell::None, |n| Cell::Number(n as u64)),
+                    Cell::Text(error.message.clone()),
+                ];
+                table.row(&printable(&error.to_string()), &cells);
+            }
+        }
+        // Certificates and what else is outside the file.
+        Ok(_) => {
+            for problem in beyond(&path)? {
+                code = exit::CONFIG;
+                let cells = [Cell::None, Cell::None, Cell::Text(problem.clone())];
+                table.row(&printable(&problem), &cells);
+            }
+        }
+    }
+    table.end();
+    Ok(code)
+}
+
+/// What roostd has to say of a file that is well in itself.
+fn beyond(path: &Path) -> Result<Vec<String>, Failure> {
+    let mut command = Command::new(roostd());
+    command.arg("-t").arg("-c").arg(path).stdin(Stdio::null());
+    let failed = |e| Failure::new(exit::UNAVAILABLE, format!("roostd cannot be asked: {e}"));
+    let output = command.output().map_err(failed)?;
+    if output.status.success() {
+        return Ok(Vec::new());
+    }
+    let text = String::from_utf8_lossy(&output.stderr);
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    if lines.is_empty() {
+        lines.push(format!("roostd -t: {}", output.status));
+    }
+    Ok(lines)
+}
+
+/// Beside this program, or where the package has it, or else in the path.
+fn roostd() -> PathBuf {
+    let own = std::env::current_exe().unwrap_or_default();
+    let beside = own.with_file_name("roostd");
+    let sbin = own.parent().and_then(Path::parent);
+    let sbin = sbin.map(|prefix| prefix.join("sbin/roostd"));
+    let there = std::iter::once(beside).chain(sbin);
+    let mut there = there.filter(|path| path.exists());
+    there.next().unwrap_or_else(|| "roostd".into())
+}

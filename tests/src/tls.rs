@@ -14,6 +14,11 @@ use std::sync::Arc;
 pub type TlsStream = StreamOwned<ClientConnection, TcpStream>;
 
 pub fn connect(addr: SocketAddr) -> io::Result<TlsStream> {
+    over(TcpStream::connect_timeout(&addr, PATIENCE)?, addr)
+}
+
+/// TLS on a connection that is there already.
+pub fn over(socket: TcpStream, addr: SocketAddr) -> io::Result<TlsStream> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
@@ -23,7 +28,6 @@ pub fn connect(addr: SocketAddr) -> io::Result<TlsStream> {
         .with_no_client_auth();
     let name = ServerName::IpAddress(addr.ip().into());
     let connection = ClientConnection::new(Arc::new(config), name).map_err(io::Error::other)?;
-    let socket = TcpStream::connect_timeout(&addr, PATIENCE)?;
     socket.set_nodelay(true)?;
     socket.set_read_timeout(Some(PATIENCE))?;
     Ok(StreamOwned::new(connection, socket))

@@ -380,3 +380,123 @@ fn pam_decides_and_unknown_users_look_like_wrong_passwords() {
     assert!(alice.ok("SELECT INBOX").is_ok());
     assert!(roost.logged("user=<alice>"), "{}", roost.log());
 }
+
+#[test]
+fn pam_says_why_an_account_does_not_get_in() {
+    if !in_namespace("PAM") {
+        return;
+    }
+    // Accounts of this namespace alone: the password has expired, or must be
+    // changed; the account is past its day; the password will expire soon; a
+    // module hangs.
+    let hash = Command::new("openssl")
+        .args(["passwd", "-6", "right"])
+        .output()
+        .unwrap();
+    let hash = String::from_utf8(hash.stdout).unwrap().trim().to_owned();
+    let days = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap()
+        .as_secs()
+        / 86_400;
+    let add = |file: &str, line: String| {
+        let mut open = fs::OpenOptions::new().append(true).open(file).unwrap();
+        std::io::Write::write_all(&mut open, line.as_bytes()).unwrap();
+    };
+    let accounts = [
+        ("pam-old", format!("{}:0:1:7:::", days - 400)),
+        ("pam-new", "0:0:99999:7:::".to_owned()),
+        ("pam-gone", format!("{days}:0:99999:7::1:")),
+        ("pam-soon", format!("{}:0:10:7:::", days - 8)),
+        ("pam-hang", format!("{days}:0:99999:7:::")),
+    ];
+    for (at, (name, shadow)) in accounts.iter().enumerate() {
+        let uid = 4501 + at;
+        add(
+            "/etc/passwd",
+            format!("{name}:x:{uid}:{uid}::/home/{name}:/bin/sh\n"),
+        );
+        add("/etc/group", format!("{name}:x:{uid}:\n"));
+        add("/etc/shadow", format!("{name}:{hash}:{shadow}\n"));
+    }
+    let dir = folder();
+    let homes = dir.path().join("session");
+    let script = |name: &str, text: &str| {
+        let path = dir.path().join(name);
+        fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        path.display().to_string()
+    };
+    let hang = script("hang", "[ \"$PAM_USER\" != pam-hang ] || exec sleep 60");
+    let home = script(
+        "home",
+        &format!(
+            "[ $PAM_TYPE != open_session ] || {{ mkdir -p /home/$PAM_USER; \
+             chown $PAM_USER /home/$PAM_USER; echo $PAM_USER >>{}; }}",
+            homes.display()
+        ),
+    );
+    fs::write(
+        "/etc/pam.d/roost-why",
+        format!(
+            "auth required pam_exec.so quiet {hang}\n@include common-auth\n\
+             @include common-account\nsession required pam_exec.so quiet {home}\n"
+        ),
+    )
+    .unwrap();
+    let setup = Setup {
+        pam: true,
+        settings: vec![
+            ("auth", "pam_service = roost-why".into()),
+            ("auth", "pam_timeout = 3s".into()),
+            ("auth", "pam_session = yes".into()),
+        ],
+        ..Setup::default()
+    };
+    let roost = Roost::start(dir.path(), &setup).unwrap();
+    // It hangs while all others are answered.
+    let mut hanging = Client::connect(roost.addr()).unwrap();
+    let hung = hanging.send(b"LOGIN pam-hang right").unwrap();
+    for (user, password, answer, logged) in [
+        (
+            "pam-old",
+            "right",
+            "NO [EXPIRED]",
+            "<pam-old> from 127.0.0.1 failed: PAM: password expired",
+        ),
+        (
+            "pam-new",
+            "right",
+            "NO [EXPIRED]",
+            "<pam-new> from 127.0.0.1 failed: PAM: password expired",
+        ),
+        (
+            "pam-gone",
+            "right",
+            "NO [CONTACTADMIN]",
+            "failed: account denied: PAM: not allowed; Your account has expired",
+        ),
+        (
+            "pam-old",
+            "wrong",
+            "NO [AUTHENTICATIONFAILED]",
+            "<pam-old> from 127.0.0.1 failed: PAM: ",
+        ),
+        ("pam-soon", "right", "OK", "Login: user=<pam-soon>"),
+    ] {
+        let mut client = Client::connect(roost.addr()).unwrap();
+        let told = client.command(&format!("LOGIN {user} {password}")).unwrap();
+        assert!(told.tagged.starts_with(answer), "{user}: {}", told.tagged);
+        assert!(roost.logged(logged), "{user}: {}", roost.log());
+    }
+    assert_eq!(fs::read_to_string(&homes).unwrap(), "pam-soon\n");
+    let told = hanging.wait(&hung).unwrap().tagged;
+    assert!(told.starts_with("NO [UNAVAILABLE]"), "{told}");
+    assert!(roost.logged("<pam-hang> from 127.0.0.1 failed: no answer from PAM within 3s"));
+    // None of the denied passes for a failure of the host.
+    assert!(
+        roost.log().contains("(auth failed, 1 attempts"),
+        "{}",
+        roost.log()
+    );
+}

@@ -42,6 +42,8 @@ pub struct Shared {
 pub enum Out {
     Challenge(AuthChallenge),
     Failed(SessionId, AuthFailure),
+    /// The account is this user's on this other host.
+    Elsewhere(SessionId, String, String),
     Granted(Grant),
 }
 
@@ -60,6 +62,12 @@ pub struct Attempt {
 enum End {
     /// The client has given up: no outcome is sent.
     Cancelled,
+    /// The account is on another host, where its password counts.
+    Elsewhere {
+        raw: String,
+        user: String,
+        host: String,
+    },
     /// Not a login attempt at all.
     Malformed(SaslError),
     /// To be answered at once.
@@ -91,6 +99,10 @@ impl Attempt {
         let message = match outcome {
             Ok(grant) => Out::Granted(grant),
             Err(End::Cancelled) => return,
+            Err(End::Elsewhere { raw, user, host }) => {
+                self.log_referral(&raw, &user, &host);
+                Out::Elsewhere(self.session, user, host)
+            }
             Err(end) => Out::Failed(self.session, self.fail(end).await),
         };
         // Nobody is left to hear it only when this process ends.
@@ -100,7 +112,8 @@ impl Attempt {
     /// Logs a failure, waits as long as it is to wait.
     async fn fail(&self, end: End) -> AuthFailure {
         match end {
-            End::Cancelled => AuthFailure::Malformed,
+            // Answered otherwise.
+            End::Cancelled | End::Elsewhere { .. } => AuthFailure::Malformed,
             End::Malformed(error) => {
                 self.log("", &error.to_string());
                 AuthFailure::Malformed
@@ -120,7 +133,9 @@ impl Attempt {
                     ticket.release();
                     Duration::ZERO
                 } else {
-                    ticket.failure(self.settings.failure_delay)
+                    ticket
+                        .failure(self.settings.failure_delay)
+                        .max(refusal.delay)
                 };
                 tokio::time::sleep_until(self.answer_time(since, delay).into()).await;
                 refusal.failure
@@ -146,6 +161,30 @@ impl Attempt {
             LogLevel::Failures,
             "{method} login of <{user}> from {remote} failed: {reason}"
         );
+    }
+
+    fn log_referral(&self, raw: &str, user: &str, host: &str) {
+        let method = self.start.method.name();
+        let raw = escape(raw);
+        slog!(
+            self.session,
+            LogLevel::Problems,
+            "{method} login of <{raw}> is referred to <{user}@{host}>"
+        );
+    }
+
+    /// An end for who has moved. Whoever may fail no more hears nothing of it.
+    async fn stays(&self, raw: &str) -> Result<(), End> {
+        let local = self.start.endpoints.local.ip();
+        let Some((user, host)) = self.settings.elsewhere(raw, local) else {
+            return Ok(());
+        };
+        self.begin(raw).await?.release();
+        Err(End::Elsewhere {
+            raw: raw.to_owned(),
+            user: user.to_owned(),
+            host: host.to_owned(),
+        })
     }
 
     /// The exchange up to a proof.
@@ -213,6 +252,7 @@ impl Attempt {
             password,
             authzid,
         } = credentials;
+        self.stays(&user).await?;
         let ticket = self.begin(&user).await?;
         let secret = Secret::from(password.as_slice());
         let endpoints = &self.start.endpoints;
@@ -332,7 +372,7 @@ impl Attempt {
 /// Nobody may act as somebody else.
 fn other_identity() -> Refusal {
     let reason = "authorization identity differs from the authenticated one";
-    Refusal::new(AuthFailure::NotAllowed, reason)
+    Refusal::new(AuthFailure::OtherIdentity, reason)
 }
 
 /// The next multiple of `step` from `time` up; `time` itself for no step.

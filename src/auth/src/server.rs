@@ -237,7 +237,9 @@ impl Server {
     async fn attempt_says(&mut self, message: Out) {
         let known = match &message {
             Out::Challenge(challenge) => self.attempts.contains_key(&challenge.session),
-            Out::Failed(session, _) => self.attempts.remove(session).is_some(),
+            Out::Failed(session, _) | Out::Elsewhere(session, ..) => {
+                self.attempts.remove(session).is_some()
+            }
             Out::Granted(grant) => self.attempts.remove(&grant.session).is_some(),
         };
         if known {
@@ -279,6 +281,10 @@ async fn write_all(
             Write::Attempt(Out::Challenge(challenge)) => AuthToGate::Continue(challenge),
             Write::Attempt(Out::Failed(session, reason)) => {
                 let result = AuthResult::Failed { reason };
+                AuthToGate::Outcome(AuthOutcome { session, result })
+            }
+            Write::Attempt(Out::Elsewhere(session, user, host)) => {
+                let result = AuthResult::Elsewhere { user, host };
                 AuthToGate::Outcome(AuthOutcome { session, result })
             }
             Write::Attempt(Out::Granted(grant)) => {

@@ -1,11 +1,12 @@
 //! What the supervisor's setup means here.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use roost_ipc::{AuthBackend, AuthSetup};
+use roost_ipc::{AuthBackend, AuthSetup, Route};
 
 use crate::pam::Pam;
 use crate::passwd::PasswdFile;
@@ -23,6 +24,7 @@ pub struct Settings {
     pub backends: Vec<Backend>,
     pub domains: Vec<(IpAddr, String)>,
     pub default_domain: Option<String>,
+    pub router: HashMap<String, Route>,
     pub lowercase_names: bool,
     pub minimum_uid: u32,
     pub allow_users: Vec<String>,
@@ -48,9 +50,9 @@ impl Settings {
     /// start and at a reload somebody looks.
     pub fn new(setup: AuthSetup, before: Option<&Self>) -> Result<Self, SettingsError> {
         let mut backends = Vec::new();
-        for backend in setup.backends {
+        for backend in setup.backends.clone() {
             backends.push(match backend {
-                AuthBackend::Pam { service } => pam(service, setup.pam_timeout)?,
+                AuthBackend::Pam { service } => pam(service, &setup)?,
                 AuthBackend::PasswdFile { path } => file(&path, setup.lowercase_names, before)?,
             });
         }
@@ -61,6 +63,7 @@ impl Settings {
             backends,
             domains: setup.domains,
             default_domain: setup.default_domain,
+            router: setup.router.into_iter().collect(),
             lowercase_names: setup.lowercase_names,
             minimum_uid: setup.minimum_uid,
             allow_users: setup.allow_users,
@@ -71,9 +74,30 @@ impl Settings {
         })
     }
 
-    /// The login name in its one spelling, for a client that connected to
-    /// `local`.
+    /// The account that a login name means, for a client that connected to
+    /// `local`: in its one spelling, and where the router has sent it.
     pub fn login_name(&self, raw: &str, local: IpAddr) -> Result<LoginName, NameError> {
+        let name = self.spelled(raw, local)?;
+        match self.route(&name) {
+            // One step: what it leads to is sent nowhere else.
+            Some(Route::Account { name }) => self.spelled(name, local),
+            Some(Route::Elsewhere { .. }) | None => Ok(name),
+        }
+    }
+
+    /// User and host, if the account is on another one.
+    pub fn elsewhere(&self, raw: &str, local: IpAddr) -> Option<(&str, &str)> {
+        match self.route(&self.spelled(raw, local).ok()?)? {
+            Route::Elsewhere { user, host } => Some((user, host)),
+            Route::Account { .. } => None,
+        }
+    }
+
+    fn route(&self, name: &LoginName) -> Option<&Route> {
+        name.keys().find_map(|key| self.router.get(&key))
+    }
+
+    fn spelled(&self, raw: &str, local: IpAddr) -> Result<LoginName, NameError> {
         let local = local.to_canonical();
         let of_address = self
             .domains
@@ -100,11 +124,12 @@ impl Settings {
     }
 }
 
-fn pam(service: String, timeout: Duration) -> Result<Backend, SettingsError> {
+fn pam(service: String, setup: &AuthSetup) -> Result<Backend, SettingsError> {
     if service.is_empty() || service.contains('/') || service.starts_with('.') {
         return Err(SettingsError::Service(service));
     }
-    Ok(Backend::Pam(Pam::new(service, timeout)))
+    let pam = Pam::new(service, setup.pam_timeout).session(setup.pam_session);
+    Ok(Backend::Pam(pam))
 }
 
 fn file(path: &Path, lowercase: bool, before: Option<&Settings>) -> Result<Backend, SettingsError> {
@@ -133,8 +158,10 @@ pub mod tests {
             log_level: roost_ipc::LogLevel::Problems,
             backends,
             pam_timeout: Duration::from_secs(5),
+            pam_session: false,
             domains: vec![("192.0.2.1".parse().unwrap(), "one.example".into())],
             default_domain: None,
+            router: Vec::new(),
             lowercase_names: true,
             minimum_uid: 0,
             allow_users: Vec::new(),
@@ -164,6 +191,35 @@ pub mod tests {
         assert_eq!(full("192.0.2.1"), "alice@one.example");
         assert_eq!(full("::ffff:192.0.2.1"), "alice@one.example");
         assert_eq!(full("192.0.2.2"), "alice");
+    }
+
+    #[test]
+    fn names_are_routed_as_given_and_with_their_domain() {
+        let mut setup = setup(vec![AuthBackend::Pam {
+            service: "roost".into(),
+        }]);
+        let account = |name: &str| Route::Account { name: name.into() };
+        setup.router = vec![
+            ("old".into(), account("new")),
+            ("old@two.example".into(), account("other@two.example")),
+            (
+                "gone@one.example".into(),
+                Route::Elsewhere {
+                    user: "gone".into(),
+                    host: "far.example".into(),
+                },
+            ),
+        ];
+        let s = Settings::new(setup, None).unwrap();
+        let (one, none) = ("192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap());
+        let full = |raw, local| s.login_name(raw, local).unwrap().full();
+        assert_eq!(full("OLD", none), "new");
+        assert_eq!(full("old", one), "new@one.example");
+        assert_eq!(full("old%two.example", one), "other@two.example");
+        assert_eq!(full("old@three.example", one), "old@three.example");
+        assert_eq!(s.elsewhere("Gone", one), Some(("gone", "far.example")));
+        assert_eq!(s.elsewhere("gone", none), None);
+        assert_eq!(s.elsewhere("old", one), None);
     }
 
     #[test]

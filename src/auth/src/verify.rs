@@ -7,6 +7,7 @@
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use roost_ipc::{AuthFailure, Secret};
 use tokio::sync::Semaphore;
@@ -22,6 +23,9 @@ use roost_accounts::LoginName;
 
 /// Hashes computed at once. Argon2 takes tens of megabytes for each.
 const MAX_HASHES: usize = 8;
+
+/// The longest wait that PAM modules can ask for.
+const MAX_DELAY: Duration = Duration::from_secs(30);
 
 /// What all attempts share for checking.
 pub struct Verifier {
@@ -41,6 +45,8 @@ pub enum Identity {
 pub struct Refusal {
     pub failure: AuthFailure,
     pub reason: String,
+    /// The least time before it is answered, as PAM modules want it.
+    pub delay: Duration,
 }
 
 impl Refusal {
@@ -48,6 +54,7 @@ impl Refusal {
         Self {
             failure,
             reason: reason.into(),
+            delay: Duration::ZERO,
         }
     }
 
@@ -185,6 +192,7 @@ pub fn usable(entry: &Entry, remote: IpAddr) -> Result<(), Refusal> {
 }
 
 fn join(mut first: Refusal, second: &Refusal) -> Refusal {
+    first.delay = first.delay.max(second.delay);
     first.reason = format!("{}, {}", first.reason, second.reason);
     first
 }
@@ -250,14 +258,17 @@ async fn ask_pam(pam: &Pam, name: &LoginName, password: &Secret, remote: IpAddr)
         Err(error) => return Answer::Refused(Refusal::fault(error.to_string())),
     };
     let reason = format!("PAM: {}", roost_ipc::log::escape(&reply.reason));
+    let delay = reply.delay.min(MAX_DELAY);
+    let delayed = |refusal| Refusal { delay, ..refusal };
     match reply.verdict {
         Verdict::Accepted(user) => Answer::Proved(Identity::Unix(user)),
-        Verdict::Refused => Answer::Refused(Refusal::wrong(reason)),
+        Verdict::Refused => Answer::Refused(delayed(Refusal::wrong(reason))),
         Verdict::Denied => {
             let reason = format!("account denied: {reason}");
-            Answer::Final(Refusal::new(AuthFailure::NotAllowed, reason))
+            let refusal = Refusal::new(AuthFailure::NotAllowed, reason);
+            Answer::Final(delayed(refusal))
         }
-        Verdict::Expired => Answer::Final(Refusal::new(AuthFailure::Expired, reason)),
+        Verdict::Expired => Answer::Final(delayed(Refusal::new(AuthFailure::Expired, reason))),
         Verdict::Broken => Answer::Refused(Refusal::fault(reason)),
     }
 }

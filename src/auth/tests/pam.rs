@@ -8,6 +8,7 @@ use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use roost_auth::pam::{Pam, PamError, Verdict};
@@ -121,4 +122,88 @@ async fn a_crash_hurts_its_own_attempt_only() {
     );
     assert!(matches!(crashed, Err(PamError::Died(_))), "{crashed:?}");
     assert_eq!(fine.unwrap().verdict, Verdict::Accepted("alice".into()));
+}
+
+/// The module of `told.c`; `None` where there is no compiler.
+fn told(dir: &Path) -> Option<String> {
+    let module = dir.join("told.so");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/told.c");
+    let made = Command::new("cc")
+        .args(["-std=c99", "-D_GNU_SOURCE", "-shared", "-fPIC", "-o"])
+        .args([module.as_os_str(), source.as_ref()])
+        .status();
+    match made {
+        Ok(status) => {
+            assert!(status.success());
+            Some(module.display().to_string())
+        }
+        Err(_) => {
+            eprintln!("left out: no cc");
+            None
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_modules_say_in_each_phase() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(module) = told(dir.path()) else {
+        return;
+    };
+    // The codes of <security/_pam_types.h>.
+    for (arguments, expected) in [
+        ("", Verdict::Accepted("alice".into())),
+        // PAM_AUTH_ERR, PAM_USER_UNKNOWN, PAM_MAXTRIES
+        ("auth=7", Verdict::Refused),
+        ("auth=10", Verdict::Refused),
+        ("auth=11", Verdict::Refused),
+        // PAM_NEW_AUTHTOK_REQD, PAM_AUTHTOK_EXPIRED
+        ("account=12", Verdict::Expired),
+        ("account=27", Verdict::Expired),
+        // Nobody who has not proved himself hears of it.
+        ("auth=27", Verdict::Refused),
+        // PAM_ACCT_EXPIRED, PAM_PERM_DENIED, PAM_AUTH_ERR
+        ("account=13", Verdict::Denied),
+        ("account=6", Verdict::Denied),
+        ("account=7", Verdict::Denied),
+        // PAM_AUTHINFO_UNAVAIL, PAM_SERVICE_ERR, PAM_SESSION_ERR
+        ("auth=9", Verdict::Broken),
+        ("account=9", Verdict::Broken),
+        ("account=3", Verdict::Broken),
+        ("setcred=3", Verdict::Broken),
+        ("open_session=14", Verdict::Broken),
+        // The session was there; nobody misses its end.
+        ("close_session=14", Verdict::Accepted("alice".into())),
+    ] {
+        let stack = format!(
+            "auth required {module} {arguments}\naccount required {module} {arguments}\n\
+             session required {module} {arguments}\n"
+        );
+        let pam = pam(dir.path(), &stack, LONG).session(true);
+        let reply = pam.ask("alice", b"secret", LOCAL).await.unwrap();
+        assert_eq!(reply.verdict, expected, "{arguments}: {}", reply.reason);
+    }
+}
+
+#[tokio::test]
+async fn crashes_and_hangs_of_any_phase_end_the_attempt() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(module) = told(dir.path()) else {
+        return;
+    };
+    for phase in ["auth", "account", "open_session", "close_session"] {
+        let stack = |how: &str| {
+            format!(
+                "auth required {module} {phase}={how}\naccount required {module} {phase}={how}\n\
+                 session required {module} {phase}={how}\n"
+            )
+        };
+        let crashing = pam(dir.path(), &stack("segv"), LONG).session(true);
+        let error = crashing.ask("alice", b"x", LOCAL).await.unwrap_err();
+        assert!(matches!(error, PamError::Died(_)), "{phase}: {error}");
+        let limit = Duration::from_millis(500);
+        let hanging = pam(dir.path(), &stack("hang"), limit).session(true);
+        let error = hanging.ask("alice", b"x", LOCAL).await.unwrap_err();
+        assert!(matches!(error, PamError::Timeout(_)), "{phase}: {error}");
+    }
 }

@@ -15,12 +15,14 @@ pub enum Section {
     Smime,
     /// Its keys are addresses.
     Domains,
+    /// Its keys are login names.
+    Router,
     /// `[user NAME]`, once for each account.
     User,
 }
 
 impl Section {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Server,
         Self::Listen,
         Self::Tls,
@@ -31,6 +33,7 @@ impl Section {
         Self::Quota,
         Self::Smime,
         Self::Domains,
+        Self::Router,
         Self::User,
     ];
 
@@ -46,6 +49,7 @@ impl Section {
             Self::Quota => "quota",
             Self::Smime => "smime",
             Self::Domains => "domains",
+            Self::Router => "router",
             Self::User => "user",
         }
     }
@@ -71,6 +75,9 @@ impl Section {
             Self::Smime => "Certificates for COPY, MOVE and APPEND with ENCRYPTED.",
             Self::Domains => {
                 "The domain of login names without one, by the server's address that the client connected to."
+            }
+            Self::Router => {
+                "Login names that stand for another account, or have moved to a host that is no domain of this server."
             }
             Self::User => "What differs for one account.",
         }
@@ -178,7 +185,8 @@ pub(crate) const FACILITIES: &[&str] = &[
 
 use Section::{Auth, Limits, Listen, Mail, Quota, Server, Smime, Tls, TlsName, User};
 
-/// Every key; `[domains]` has addresses for keys and so none here.
+/// Every key; `[domains]` and `[router]` have addresses and names for keys, and
+/// so none here.
 #[rustfmt::skip]
 pub const KEYS: &[Key] = &[
     key(Server, "hostname", Kind::Domain, "",
@@ -194,7 +202,7 @@ pub const KEYS: &[Key] = &[
     key(Server, "log_level", Kind::Choice(&["failures", "major", "problems", "low-level", "all-info"]), "problems",
         "How much is logged: failures, major, problems, low-level or all-info."),
     key(Server, "log_style", Kind::Choice(&["roost", "dovecot", "courier"]), "roost",
-        "Whose lines about logins are written: roost, dovecot or courier, for log filters that are there."),
+        "Whose lines about logins are written, for log filters: roost, dovecot or courier."),
     key(Server, "log_target", Kind::Choice(&["syslog", "stderr"]), "syslog",
         "Where the log goes: syslog or stderr."),
     key(Server, "syslog_facility", Kind::Choice(FACILITIES), "mail",
@@ -216,6 +224,8 @@ pub const KEYS: &[Key] = &[
         "Clear text, with STARTTLS."),
     key(Listen, "imaps", Kind::Addresses, "0.0.0.0:993, [::]:993",
         "TLS from the first byte."),
+    key(Listen, "proxy_protocol_from", Kind::Networks, "",
+        "Proxies (haproxy's send-proxy): the header before their connections says whose these are."),
 
     key(Tls, "certificate", Kind::OptionalPath, "",
         "The certificate with its chain. Empty: a self-signed one is made in state_dir."),
@@ -251,8 +261,10 @@ pub const KEYS: &[Key] = &[
         "Only members of these Unix groups get in. Empty: all."),
     key(Auth, "pam_timeout", duration(1, 3600), "30s",
         "How long PAM may take to answer."),
+    key(Auth, "pam_session", Kind::Bool, "no",
+        "Whether a PAM session is opened and closed again at each login, as for pam_mkhomedir."),
     key(Auth, "failure_delay", duration(0, 60), "2s",
-        "How long a failed login waits for its answer; grows with each further one."),
+        "How long a failed login waits for its answer; grows with each. PAM modules can have more."),
     key(Auth, "max_failures_per_minute", integer(1, 100_000), "10",
         "Failed logins of one account, or from one address, before more are refused."),
     key(Auth, "lowercase_names", Kind::Bool, "yes",

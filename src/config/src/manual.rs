@@ -35,9 +35,17 @@ fn all_sections() -> String {
         writeln!(out, ".Ss [{}{name}]\\&", section.word()).unwrap();
         put_text(&mut out, section.doc());
         let keys: Vec<_> = KEYS.iter().filter(|k| k.section == section).collect();
-        if keys.is_empty() {
-            out.push_str("Each line is\n.Ar address\n=\n.Ar domain .\n");
-            continue;
+        match section {
+            Section::Domains => {
+                out.push_str("Each line is\n.Ar address\n=\n.Ar domain .\n");
+                continue;
+            }
+            Section::Router => {
+                out.push_str("Each line is\n.Ar name\n=\n.Ar account\nor\n.Ar name\n=\n");
+                out.push_str(".Ar user Ns @ Ns Ar host .\n");
+                continue;
+            }
+            _ => {}
         }
         out.push_str(".Bl -tag -width 4n\n");
         for key in keys {

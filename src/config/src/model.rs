@@ -26,6 +26,9 @@ pub struct Config {
     /// The domain of names without one, by the local address of the
     /// connection.
     pub domains: BTreeMap<IpAddr, String>,
+    /// By login name, as [`LoginName::full`](roost_accounts::LoginName::full)
+    /// has it where no domain is added.
+    pub router: BTreeMap<String, Route>,
     /// By account name.
     pub users: BTreeMap<String, UserOverrides>,
 }
@@ -112,6 +115,17 @@ pub struct Listen {
     pub imap: Vec<SocketAddr>,
     /// TLS from the first byte.
     pub imaps: Vec<SocketAddr>,
+    /// Who begins connections with a PROXY header.
+    pub proxy_protocol_from: Vec<IpNet>,
+}
+
+/// Where `[router]` sends a login name.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Route {
+    /// To this account, which is sent nowhere else.
+    Account(String),
+    /// To another host.
+    Elsewhere { user: String, host: String },
 }
 
 /// `[tls]` and `[tls NAME]`
@@ -155,6 +169,8 @@ pub struct Auth {
     /// Empty: everybody.
     pub allow_groups: Vec<String>,
     pub pam_timeout: Duration,
+    /// Whether a PAM session is opened and closed at each login.
+    pub pam_session: bool,
     pub failure_delay: Duration,
     pub max_failures_per_minute: u32,
     pub lowercase_names: bool,

@@ -1,5 +1,6 @@
 //! From keys and values to the [`Config`], with every error on the way.
 
+mod router;
 mod sections;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -50,6 +51,7 @@ struct Values {
     named: BTreeMap<Place, usize>,
     known: BTreeMap<(Place, &'static str), Located>,
     domains: Vec<Entry>,
+    router: Vec<Entry>,
     errors: Vec<(usize, String)>,
 }
 
@@ -82,6 +84,10 @@ impl Values {
     fn entry(&mut self, place: Place, entry: Entry) {
         if place.0 == Section::Domains {
             self.domains.push(entry);
+            return;
+        }
+        if place.0 == Section::Router {
+            self.router.push(entry);
             return;
         }
         let Entry {
@@ -170,16 +176,19 @@ impl Values {
     }
 
     fn config(&mut self) -> Config {
+        let (server, auth, domains) = (self.server(), self.auth(), self.domains());
+        let router = self.router(&server, &auth, &domains);
         Config {
-            server: self.server(),
+            server,
             listen: self.listen(),
             tls: self.tls(),
-            auth: self.auth(),
+            auth,
             mail: self.mail(),
             limits: self.limits(),
             quota: self.quota(),
             smime: self.smime(),
-            domains: self.domains(),
+            domains,
+            router,
             users: self.users(),
         }
     }

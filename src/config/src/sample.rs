@@ -26,6 +26,9 @@ fn put_section(out: &mut String, section: Section) -> std::fmt::Result {
         Section::Domains => {
             out.push_str("[domains]\n#192.0.2.1 = example.org\n#2001:db8::1 = example.org\n");
         }
+        Section::Router => {
+            out.push_str("[router]\n#old.name = account\n#moved.name = name@other.example\n");
+        }
         Section::TlsName => {
             out.push_str("#[tls mail.example.org]\n");
             for key in keys {

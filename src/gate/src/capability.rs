@@ -40,6 +40,7 @@ pub fn capabilities(settings: &Settings, link: Link) -> Vec<String> {
         "LITERAL+",
         "ENABLE",
         "ID",
+        "LOGIN-REFERRALS",
     ];
     let mut names: Vec<String> = fixed.into_iter().map(str::to_owned).collect();
     if !link.tls && settings.tls.is_some() {
@@ -70,7 +71,7 @@ mod tests {
     fn clear_links_of_strangers_offer_no_password() {
         assert_eq!(
             names(false, false),
-            "IMAP4rev1 IMAP4rev2 SASL-IR LITERAL+ ENABLE ID STARTTLS LOGINDISABLED \
+            "IMAP4rev1 IMAP4rev2 SASL-IR LITERAL+ ENABLE ID LOGIN-REFERRALS STARTTLS LOGINDISABLED \
              AUTH=SCRAM-SHA-256"
         );
     }
@@ -79,7 +80,7 @@ mod tests {
     fn tls_offers_everything_but_itself() {
         assert_eq!(
             names(true, false),
-            "IMAP4rev1 IMAP4rev2 SASL-IR LITERAL+ ENABLE ID \
+            "IMAP4rev1 IMAP4rev2 SASL-IR LITERAL+ ENABLE ID LOGIN-REFERRALS \
              AUTH=PLAIN AUTH=LOGIN AUTH=SCRAM-SHA-256 AUTH=SCRAM-SHA-256-PLUS"
         );
     }
@@ -88,7 +89,7 @@ mod tests {
     fn trusted_networks_may_use_passwords() {
         assert_eq!(
             names(false, true),
-            "IMAP4rev1 IMAP4rev2 SASL-IR LITERAL+ ENABLE ID STARTTLS \
+            "IMAP4rev1 IMAP4rev2 SASL-IR LITERAL+ ENABLE ID LOGIN-REFERRALS STARTTLS \
              AUTH=PLAIN AUTH=LOGIN AUTH=SCRAM-SHA-256"
         );
     }

@@ -1,7 +1,6 @@
 //! One connection from accept to its handover or end.
 
 use std::io;
-use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::sync::Arc;
@@ -34,7 +33,8 @@ const FAREWELL_TIMEOUT: Duration = Duration::from_secs(5);
 /// A connection that was accepted.
 pub struct Accepted {
     pub stream: TcpStream,
-    pub remote: SocketAddr,
+    /// As a proxy says where there is one.
+    pub endpoints: Endpoints,
     /// TLS from the first octet.
     pub tls: bool,
 }
@@ -43,17 +43,13 @@ pub struct Accepted {
 pub async fn serve(accepted: Accepted, admitted: Admitted, shared: Arc<Shared>) {
     let Accepted {
         stream,
-        remote,
+        endpoints,
         tls,
     } = accepted;
-    let Ok(local) = stream.local_addr() else {
-        return;
-    };
     // Answers are small and whole; failing that they are late.
     let _ = stream.set_nodelay(true);
     let settings = shared.settings.load_full();
-    let endpoints = Endpoints { remote, local };
-    let trusted = settings.is_trusted(remote.ip());
+    let trusted = settings.is_trusted(endpoints.remote.ip());
     let mut connection = Connection {
         history: History::new(settings.log_style, admitted.slot.id(), endpoints, trusted),
         slot: admitted.slot,

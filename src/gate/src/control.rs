@@ -64,32 +64,45 @@ pub async fn follow(
                 let answer = reload(&setup, fds, &mut listeners, &shared);
                 shared.tell_supervisor(answer).await;
             }
-            SupervisorToGate::AuthPeer => {
-                if let Some(fd) = fds.into_iter().next() {
-                    auth_link::connect(fd, &shared)?;
-                }
-            }
-            SupervisorToGate::Sessions(block) => shared.registry.add_numbers(block),
-            SupervisorToGate::HandoverDone(id) => shared.registry.tell(id, Event::HandedOver),
-            SupervisorToGate::HandoverFailed(failure) => {
-                let event = Event::Refused(failure.reason);
-                shared.registry.tell(failure.session, event);
-            }
-            SupervisorToGate::SessionEnded(id) => shared.registry.session_ended(id),
-            SupervisorToGate::Kick(id) => shared.registry.kick(id),
-            SupervisorToGate::Who(request) => tell_strangers(request, &shared).await,
-            SupervisorToGate::Stats(request) => {
-                let strangers = shared.registry.before_login();
-                let stats = shared.tally.take(request, strangers);
-                shared.tell_supervisor(GateToSupervisor::Stats(stats)).await;
-            }
             SupervisorToGate::Shutdown(limit) => {
                 drop(listeners);
-                shut_down(&shared, limit).await;
-                return Ok(());
+                return shut_down(&shared, limit, orders).await;
             }
+            order => obey(order, fds, &shared).await?,
         }
     }
+}
+
+/// What is an order before the end and during it.
+async fn obey(
+    order: SupervisorToGate,
+    fds: Vec<OwnedFd>,
+    shared: &Arc<Shared>,
+) -> Result<(), Error> {
+    match order {
+        SupervisorToGate::AuthPeer => {
+            if let Some(fd) = fds.into_iter().next() {
+                auth_link::connect(fd, shared)?;
+            }
+        }
+        SupervisorToGate::Sessions(block) => shared.registry.add_numbers(block),
+        SupervisorToGate::HandoverDone(id) => shared.registry.tell(id, Event::HandedOver),
+        SupervisorToGate::HandoverFailed(failure) => {
+            let event = Event::Refused(failure.reason);
+            shared.registry.tell(failure.session, event);
+        }
+        SupervisorToGate::SessionEnded(id) => shared.registry.session_ended(id),
+        SupervisorToGate::Kick(id) => shared.registry.kick(id),
+        SupervisorToGate::Who(request) => tell_strangers(request, shared).await,
+        SupervisorToGate::Stats(request) => {
+            let strangers = shared.registry.before_login();
+            let stats = shared.tally.take(request, strangers);
+            shared.tell_supervisor(GateToSupervisor::Stats(stats)).await;
+        }
+        // Not any more.
+        SupervisorToGate::Setup(_) | SupervisorToGate::Shutdown(_) => {}
+    }
+    Ok(())
 }
 
 async fn tell_strangers(request: u64, shared: &Shared) {
@@ -134,7 +147,12 @@ fn reload(
 }
 
 /// Says BYE before login; relays end with their workers, or with the limit.
-async fn shut_down(shared: &Shared, limit: Duration) {
+/// Logins on their way to a worker hear meanwhile what has become of them.
+async fn shut_down(
+    shared: &Arc<Shared>,
+    limit: Duration,
+    mut orders: Receiver<SupervisorToGate>,
+) -> Result<(), Error> {
     shared.registry.close();
     shared.registry.tell_all(|| Event::Shutdown);
     let all_gone = async {
@@ -142,6 +160,17 @@ async fn shut_down(shared: &Shared, limit: Duration) {
             tokio::time::sleep(LOOK).await;
         }
     };
+    let obeying = async {
+        while let Some((order, fds)) = orders.recv().await? {
+            obey(order, fds, shared).await?;
+        }
+        Ok(())
+    };
     // What is left then is cut off by the end of the process.
-    let _ = tokio::time::timeout(limit, all_gone).await;
+    let limit = tokio::time::sleep(limit);
+    tokio::select! {
+        () = all_gone => Ok(()),
+        () = limit => Ok(()),
+        obeyed = obeying => obeyed,
+    }
 }

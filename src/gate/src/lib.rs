@@ -14,6 +14,7 @@ pub mod connection;
 pub mod control;
 pub mod dialog;
 pub mod listener;
+pub mod proxy;
 pub mod registry;
 pub mod relay;
 pub mod report;
@@ -44,6 +45,8 @@ use tls::TlsMemory;
 const QUEUE: usize = 256;
 /// Connections sent away at once with a word; more are just closed.
 const FAREWELLS: usize = 64;
+/// Connections of proxies whose header has not come yet.
+const HEADERS: usize = 1024;
 
 /// The inherited descriptors.
 const CONTROL: u8 = 3;
@@ -73,6 +76,7 @@ pub struct Shared {
     pub auth: mpsc::Sender<GateToAuth>,
     pub supervisor: mpsc::Sender<ToSupervisor>,
     pub farewells: Arc<Semaphore>,
+    pub headers: Arc<Semaphore>,
     pub quiet: tidy::Quiet,
     pub tally: tally::Tally,
     tls_memory: TlsMemory,
@@ -91,6 +95,7 @@ impl Shared {
             auth,
             supervisor,
             farewells: Arc::new(Semaphore::new(FAREWELLS)),
+            headers: Arc::new(Semaphore::new(HEADERS)),
             quiet: tidy::Quiet::default(),
             tally: tally::Tally::default(),
             tls_memory,

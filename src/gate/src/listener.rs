@@ -6,14 +6,18 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use roost_ipc::{GateToSupervisor, Listener};
+use roost_ipc::{Endpoints, GateToSupervisor, Listener};
 use tokio::net::TcpListener;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::Shared;
 use crate::connection::{self, Accepted};
 use crate::control::ToSupervisor;
+use crate::proxy::{self, Fault, Header};
 use crate::registry::TooMany;
+use crate::settings::Settings;
 
 /// Before accepting again when the host has no descriptors or memory left.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -44,14 +48,18 @@ impl Listeners {
 async fn accept_all(socket: TcpListener, tls: bool, shared: Arc<Shared>) {
     loop {
         match socket.accept().await {
-            Ok((stream, remote)) => take(
-                Accepted {
-                    stream,
-                    remote,
-                    tls,
-                },
-                &shared,
-            ),
+            Ok((stream, remote)) => {
+                // It is gone already if that fails.
+                if let Ok(local) = stream.local_addr() {
+                    let endpoints = Endpoints { remote, local };
+                    let accepted = Accepted {
+                        stream,
+                        endpoints,
+                        tls,
+                    };
+                    take_from(accepted, &shared);
+                }
+            }
             // The client's trouble, not ours.
             Err(error) if is_of_client(&error) => {}
             Err(error) => {
@@ -69,10 +77,43 @@ fn is_of_client(error: &io::Error) -> bool {
     )
 }
 
+/// Finds out whose connection it is, and takes it.
+fn take_from(accepted: Accepted, shared: &Arc<Shared>) {
+    let peer = accepted.endpoints.remote.ip().to_canonical();
+    if !shared.settings.load().is_proxy(peer) {
+        return take(accepted, shared);
+    }
+    match Arc::clone(&shared.headers).try_acquire_owned() {
+        Ok(permit) => {
+            tokio::spawn(take_from_proxy(accepted, Arc::clone(shared), permit));
+        }
+        Err(_) => log::info!("connection from proxy {peer} refused: too many without a header"),
+    }
+}
+
+async fn take_from_proxy(
+    mut accepted: Accepted,
+    shared: Arc<Shared>,
+    permit: OwnedSemaphorePermit,
+) {
+    let peer = accepted.endpoints.remote.ip().to_canonical();
+    let read = timeout(proxy::TIMEOUT, proxy::read(&mut accepted.stream)).await;
+    drop(permit);
+    match read {
+        Ok(Ok(Header::Of(endpoints))) => accepted.endpoints = endpoints,
+        Ok(Ok(Header::Own)) => {}
+        // Checks of health often connect and go.
+        Ok(Err(Fault::Io(error))) => return log::debug!("connection from proxy {peer}: {error}"),
+        Ok(Err(fault)) => return log::info!("connection from proxy {peer} refused: {fault}"),
+        Err(_) => return log::info!("connection from proxy {peer} refused: no header in time"),
+    }
+    take(accepted, &shared);
+}
+
 /// Starts a task for the connection, or sends it away.
 fn take(accepted: Accepted, shared: &Arc<Shared>) {
     let settings = shared.settings.load_full();
-    let address = accepted.remote.ip().to_canonical();
+    let address = accepted.endpoints.remote.ip().to_canonical();
     match shared.registry.admit(address, &settings.limits) {
         Ok(admitted) => {
             if admitted.numbers_low {
@@ -87,11 +128,27 @@ fn take(accepted: Accepted, shared: &Arc<Shared>) {
             if why == TooMany::NoNumber && shared.registry.numbers_low() {
                 ask_for_numbers(shared);
             }
-            log::info!("connection from {address} refused: {why:?}");
+            log::info!(
+                "connection from {address} refused: {}",
+                told(why, &settings)
+            );
             if let Ok(permit) = Arc::clone(&shared.farewells).try_acquire_owned() {
                 tokio::spawn(connection::turn_away(accepted, settings, permit));
             }
         }
+    }
+}
+
+/// The limit by its name in the configuration.
+fn told(why: TooMany, settings: &Settings) -> String {
+    let limits = &settings.limits;
+    match why {
+        TooMany::All => format!("max_connections = {}", limits.max_connections),
+        TooMany::FromAddress => {
+            format!("max_connections_per_ip = {}", limits.max_connections_per_ip)
+        }
+        TooMany::NoNumber => "no session number is left".to_owned(),
+        TooMany::Closing => "the server is being stopped".to_owned(),
     }
 }
 

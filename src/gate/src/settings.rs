@@ -16,6 +16,7 @@ pub struct Settings {
     pub tls: Option<Tls>,
     pub cleartext_always: bool,
     pub trusted_networks: Vec<IpNet>,
+    pub proxies: Vec<IpNet>,
     pub mechanisms: Vec<Mechanism>,
     pub limits: GateLimits,
 }
@@ -33,6 +34,7 @@ impl Settings {
             tls,
             cleartext_always: setup.cleartext_always,
             trusted_networks: setup.trusted_networks.clone(),
+            proxies: setup.proxies.clone(),
             mechanisms: setup.mechanisms.clone(),
             limits: setup.limits.clone(),
         })
@@ -40,6 +42,11 @@ impl Settings {
 
     pub fn is_trusted(&self, address: IpAddr) -> bool {
         self.trusted_networks.iter().any(|n| n.contains(address))
+    }
+
+    /// Whether connections from there begin with a PROXY header.
+    pub fn is_proxy(&self, address: IpAddr) -> bool {
+        self.proxies.iter().any(|n| n.contains(address))
     }
 
     /// Handshakes get no more time than a login.

@@ -28,6 +28,7 @@ pub fn setup(certificates: Vec<Certificate>) -> GateSetup {
         }),
         cleartext_always: false,
         trusted_networks: vec!["127.0.0.0/8".parse().unwrap()],
+        proxies: Vec::new(),
         mechanisms: Mechanism::ALL.to_vec(),
         limits: GateLimits {
             max_connections: 10,

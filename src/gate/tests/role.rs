@@ -75,6 +75,7 @@ fn setup() -> GateSetup {
         }),
         cleartext_always: false,
         trusted_networks: vec!["127.0.0.0/8".parse().unwrap()],
+        proxies: Vec::new(),
         mechanisms: Mechanism::ALL.to_vec(),
         limits: GateLimits {
             max_connections: 100,
@@ -193,6 +194,13 @@ impl Gate {
 
     async fn clear(&self) -> TcpStream {
         TcpStream::connect(self.address(false)).await.unwrap()
+    }
+
+    /// To the clear or the TLS listener (1), as bare TCP.
+    async fn raw(&self, listener: usize) -> TcpStream {
+        TcpStream::connect(self.address(listener == 1))
+            .await
+            .unwrap()
     }
 
     fn connector(&self) -> TlsConnector {
@@ -415,6 +423,50 @@ async fn connections_beyond_the_limit_hear_so() {
 }
 
 #[tokio::test]
+async fn a_proxy_says_whose_connection_it_is() {
+    let mut gate = Gate::with(|s| {
+        s.proxies = vec!["127.0.0.0/8".parse().unwrap()];
+        s.trusted_networks.clear();
+        s.limits.max_connections_per_ip = 1;
+    })
+    .await;
+    let header = |client: &str| format!("PROXY TCP4 {client} 192.0.2.1 4711 993\r\n");
+    // Not one octet behind the header is taken from the handshake.
+    let mut tcp = gate.raw(1).await;
+    send(&mut tcp, &header("203.0.113.9")).await;
+    let mut client = gate.wrap(tcp).await;
+    assert!(line(&mut client).await.starts_with("* OK"));
+    send(&mut client, "a LOGIN alice secret\r\n").await;
+    let start = gate.attempt().await;
+    assert_eq!(start.endpoints.remote, "203.0.113.9:4711".parse().unwrap());
+    assert_eq!(start.endpoints.local, "192.0.2.1:993".parse().unwrap());
+    // Limits are those of the address that was named.
+    let mut same = gate.raw(0).await;
+    send(&mut same, &header("203.0.113.9")).await;
+    assert!(rest(&mut same).await.starts_with("* BYE [UNAVAILABLE]"));
+    let mut other = gate.raw(0).await;
+    send(&mut other, &header("203.0.113.10")).await;
+    assert!(line(&mut other).await.contains("LOGINDISABLED"));
+    // Without a header there is no service.
+    let mut without = gate.raw(0).await;
+    send(&mut without, "a LOGIN alice secret\r\n").await;
+    assert_eq!(rest(&mut without).await, "");
+    gate.logged("refused: no PROXY header").await;
+}
+
+#[tokio::test]
+async fn a_header_from_elsewhere_is_a_bad_command() {
+    let mut gate = Gate::with(|s| s.proxies = vec!["192.0.2.0/24".parse().unwrap()]).await;
+    let mut client = gate.clear().await;
+    line(&mut client).await;
+    let forged = "PROXY TCP4 203.0.113.9 192.0.2.1 4711 143\r\na LOGIN alice secret\r\n";
+    send(&mut client, forged).await;
+    assert!(line(&mut client).await.starts_with("PROXY BAD"));
+    let start = gate.attempt().await;
+    assert!(start.endpoints.remote.ip().is_loopback());
+}
+
+#[tokio::test]
 async fn a_reload_changes_certificates_and_keeps_connections() {
     let mut gate = Gate::start().await;
     let mut old = gate.tls().await;
@@ -496,6 +548,28 @@ async fn shutdown_says_bye_and_waits_for_relays() {
     );
     let status = tokio::task::spawn_blocking(move || child.wait().unwrap());
     assert!(timeout(LONG, status).await.unwrap().unwrap().success());
+}
+
+#[tokio::test]
+async fn a_login_on_its_way_hears_its_end_during_the_shutdown() {
+    let mut gate = Gate::start().await;
+    let mut client = gate.clear().await;
+    line(&mut client).await;
+    send(&mut client, "a LOGIN alice secret\r\n").await;
+    let (handover, _worker) = gate.grant().await;
+    gate.tell(SupervisorToGate::Shutdown(Duration::from_secs(3600)))
+        .await;
+    let reason = Refusal::ShuttingDown;
+    let failure = HandoverFailure {
+        session: handover.session,
+        reason,
+    };
+    gate.tell(SupervisorToGate::HandoverFailed(failure)).await;
+    let words = rest(&mut client).await;
+    assert!(
+        words.starts_with("a NO [UNAVAILABLE] Server shutting down"),
+        "{words}"
+    );
 }
 
 #[tokio::test]

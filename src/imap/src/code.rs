@@ -73,6 +73,8 @@ pub enum ResponseCode {
     PrivacyRequired,
     ReadOnly,
     ReadWrite,
+    /// The URL of another server (RFC 2221 §5), printable ASCII.
+    Referral(String),
     ServerBug,
     TooBig,
     TryCreate,
@@ -169,6 +171,10 @@ impl ResponseCode {
                 out.extend_from_slice(&id.text());
                 out.push(b')');
             }
+            Self::Referral(url) => {
+                out.push(b' ');
+                out.extend_from_slice(url.as_bytes());
+            }
             Self::UidNext(uid) => write::space_number(out, uid.get()),
             Self::UidValidity(validity) => write::space_number(out, validity.get()),
             Self::Unseen(seq) => write::space_number(out, seq.get()),
@@ -216,6 +222,7 @@ impl ResponseCode {
             Self::PrivacyRequired => "PRIVACYREQUIRED",
             Self::ReadOnly => "READ-ONLY",
             Self::ReadWrite => "READ-WRITE",
+            Self::Referral(_) => "REFERRAL",
             Self::ServerBug => "SERVERBUG",
             Self::TooBig => "TOOBIG",
             Self::TryCreate => "TRYCREATE",

@@ -6,10 +6,11 @@
 //! libpam is malloc-ed as its contract demands; those not handed over are
 //! wiped before they are freed.
 
-use std::cell::RefCell;
-use std::ffi::{CStr, c_int, c_void};
+use std::cell::{Cell, RefCell};
+use std::ffi::{CStr, c_int, c_uint, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
+use std::time::Duration;
 
 use pam::ffi;
 use zeroize::Zeroizing;
@@ -40,6 +41,8 @@ pub(crate) struct Answers {
     user: Zeroizing<Vec<u8>>,
     password: Zeroizing<Vec<u8>>,
     messages: RefCell<Vec<Message>>,
+    /// The wait after a failure that modules have asked for, in microseconds.
+    delay: Cell<c_uint>,
 }
 
 impl Answers {
@@ -48,7 +51,12 @@ impl Answers {
             user: with_nul(user.as_bytes()),
             password: with_nul(password),
             messages: RefCell::new(Vec::new()),
+            delay: Cell::new(0),
         }
+    }
+
+    pub(crate) fn delay(&self) -> Duration {
+        Duration::from_micros(self.delay.get().into())
     }
 
     pub(crate) fn into_messages(self) -> Vec<Message> {
@@ -150,6 +158,18 @@ impl Drop for Responses {
         }
         // SAFETY: calloc-ed by `new`, freed once.
         unsafe { libc::free(self.first.cast()) };
+    }
+}
+
+/// Keeps what libpam would wait after a failure: the caller waits itself,
+/// without a process that does nothing else.
+pub(crate) unsafe extern "C" fn note_delay(status: c_int, usec: c_uint, appdata: *mut c_void) {
+    // SAFETY: libpam hands on the `appdata_ptr` of the conversation
+    // (pam_fail_delay(3)), which is the `Answers` that outlives the handle.
+    let answers = unsafe { appdata.cast::<Answers>().as_ref() };
+    // It is told of successes too.
+    if let Some(answers) = answers.filter(|_| status != ffi::PAM_SUCCESS) {
+        answers.delay.set(answers.delay.get().max(usec));
     }
 }
 

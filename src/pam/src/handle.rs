@@ -9,7 +9,7 @@ use std::ptr;
 use pam::ffi;
 
 use crate::code::Error;
-use crate::converse::{Answers, converse};
+use crate::converse::{Answers, converse, note_delay};
 
 /// The items Roost sets.
 #[derive(Clone, Copy)]
@@ -92,9 +92,10 @@ impl<'a> Handle<'a> {
         self.checked(code)
     }
 
-    /// The caller delays failures itself, without a process waiting for it.
-    pub(crate) fn no_fail_delay(&mut self) -> Result<(), Error> {
-        let function = no_delay as unsafe extern "C" fn(c_int, c_uint, *mut c_void);
+    /// Failures are not delayed here; [`Answers::delay`] tells what modules
+    /// want.
+    pub(crate) fn note_fail_delay(&mut self) -> Result<(), Error> {
+        let function = note_delay as unsafe extern "C" fn(c_int, c_uint, *mut c_void);
         // SAFETY: PAM_FAIL_DELAY takes a function pointer of this type
         // (pam_fail_delay(3)); a static function is valid for ever.
         let code =
@@ -111,6 +112,28 @@ impl<'a> Handle<'a> {
     pub(crate) fn account(&mut self) -> Result<(), Error> {
         // SAFETY: the handle is live.
         let code = unsafe { ffi::pam_acct_mgmt(self.raw, ffi::PAM_DISALLOW_NULL_AUTHTOK) };
+        self.checked(code)
+    }
+
+    /// Opens a session and closes it again, with credentials around it.
+    pub(crate) fn session(&mut self) -> Result<(), Error> {
+        self.credentials(ffi::PAM_ESTABLISH_CRED as c_int)?;
+        // SAFETY: the handle is live.
+        let code = unsafe { ffi::pam_open_session(self.raw, 0) };
+        let opened = self.checked(code);
+        if opened.is_ok() {
+            // SAFETY: the handle is live. What a module leaves behind when it
+            // fails here is nothing that the login could mend.
+            let code = unsafe { ffi::pam_close_session(self.raw, 0) };
+            let _ = self.checked(code);
+        }
+        let _ = self.credentials(ffi::PAM_DELETE_CRED as c_int);
+        opened
+    }
+
+    fn credentials(&mut self, what: c_int) -> Result<(), Error> {
+        // SAFETY: the handle is live.
+        let code = unsafe { ffi::pam_setcred(self.raw, what) };
         self.checked(code)
     }
 
@@ -157,5 +180,3 @@ impl Drop for Handle<'_> {
         unsafe { ffi::pam_end(self.raw, self.last) };
     }
 }
-
-unsafe extern "C" fn no_delay(_status: c_int, _usec: c_uint, _appdata: *mut c_void) {}

@@ -1,5 +1,6 @@
 //! One conversation with libpam: who is asking, is the password right, may
-//! the account be used now (`pam_authenticate`, `pam_acct_mgmt`).
+//! the account be used now (`pam_authenticate`, `pam_acct_mgmt`), and a session
+//! around nothing where modules want one.
 //!
 //! libpam and its modules are C code of unknown quality that runs in the
 //! caller's process, may block for long and may crash; callers therefore run
@@ -13,6 +14,7 @@ mod handle;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use zeroize::Zeroizing;
 
@@ -39,6 +41,8 @@ pub struct Conversation {
     pub tty: String,
     /// Another folder than `/etc/pam.d`.
     pub confdir: Option<PathBuf>,
+    /// A session is opened and closed again, for modules that prepare homes.
+    pub session: bool,
 }
 
 /// A password that was right, for an account that may be used.
@@ -56,6 +60,8 @@ pub struct Failure {
     /// The password was right; what failed is the account phase.
     pub authenticated: bool,
     pub messages: Vec<Message>,
+    /// How long modules would have the answer wait (pam_fail_delay(3)).
+    pub delay: Duration,
 }
 
 impl Conversation {
@@ -67,11 +73,13 @@ impl Conversation {
                 error,
                 authenticated: false,
                 messages: Vec::new(),
+                delay: Duration::ZERO,
             });
         }
         let answers = Answers::new(&self.user, &self.password);
         let mut authenticated = false;
         let result = self.run(&answers, &mut authenticated);
+        let delay = answers.delay();
         let messages = answers.into_messages();
         match result {
             Ok(user) => Ok(Authenticated { user, messages }),
@@ -79,19 +87,23 @@ impl Conversation {
                 error,
                 authenticated,
                 messages,
+                delay,
             }),
         }
     }
 
     fn run(&self, answers: &Answers, authenticated: &mut bool) -> Result<String, Error> {
         let mut pam = Handle::start(&self.service, &self.user, self.confdir.as_deref(), answers)?;
-        pam.no_fail_delay()?;
+        pam.note_fail_delay()?;
         pam.set(Item::RemoteHost, &self.rhost.to_canonical().to_string())?;
         pam.set(Item::Tty, &self.tty)?;
         pam.set(Item::RemoteUser, &self.user)?;
         pam.authenticate()?;
         *authenticated = true;
         pam.account()?;
+        if self.session {
+            pam.session()?;
+        }
         pam.user()
     }
 

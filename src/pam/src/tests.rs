@@ -4,7 +4,7 @@ use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::*;
 
@@ -25,6 +25,7 @@ fn conversation(dir: &Path, stack: &str) -> Conversation {
         rhost: LOCAL,
         tty: "roost".to_owned(),
         confdir: Some(dir.to_owned()),
+        session: false,
     }
 }
 
@@ -112,4 +113,60 @@ fn senseless_requests_never_reach_a_module() {
     assert_eq!(refused(|c| c.password.resize(512, b'x')), Error::AuthFailed);
     assert_eq!(refused(|c| c.user.clear()), Error::UserUnknown);
     assert_eq!(refused(|c| c.service = "../x".into()), Error::Service);
+}
+
+#[test]
+fn delays_are_told_and_not_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let stack = "auth optional pam_faildelay.so delay=7000000\nauth required pam_deny.so\n\
+                 account required pam_permit.so\n";
+    let started = Instant::now();
+    let failure = conversation(dir.path(), stack).authenticate().unwrap_err();
+    assert!(started.elapsed() < Duration::from_secs(3));
+    // libpam spreads them by a quarter or a half.
+    let told = failure.delay.as_secs_f64();
+    assert!((3.0..=11.0).contains(&told), "{told}");
+    let late = "auth optional pam_faildelay.so delay=7000000\nauth required pam_permit.so\n\
+                account required pam_deny.so\n";
+    let failure = conversation(dir.path(), late).authenticate().unwrap_err();
+    assert_eq!(
+        (failure.authenticated, failure.delay),
+        (true, Duration::ZERO)
+    );
+    let none = "auth required pam_deny.so\naccount required pam_permit.so\n";
+    let failure = conversation(dir.path(), none).authenticate().unwrap_err();
+    assert_eq!(failure.delay, Duration::ZERO);
+}
+
+#[test]
+fn a_session_is_opened_and_closed_where_it_is_wanted() {
+    let dir = tempfile::tempdir().unwrap();
+    let seen = dir.path().join("seen");
+    let script = dir.path().join("session");
+    let text = format!(
+        "#!/bin/sh\necho $PAM_TYPE $PAM_USER >> {}\n",
+        seen.display()
+    );
+    fs::write(&script, text).unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    let stack = format!(
+        "auth required pam_permit.so\naccount required pam_permit.so\n\
+         session required pam_exec.so {}\n",
+        script.display()
+    );
+    let mut c = conversation(dir.path(), &stack);
+    c.authenticate().unwrap();
+    assert!(!seen.exists());
+    c.session = true;
+    c.authenticate().unwrap();
+    let text = fs::read_to_string(&seen).unwrap();
+    assert_eq!(text, "open_session alice\nclose_session alice\n");
+    let stack = stack.replace(&script.display().to_string(), "/no/such/program");
+    let mut c = conversation(dir.path(), &stack);
+    c.session = true;
+    let failure = c.authenticate().unwrap_err();
+    assert!(
+        failure.authenticated && !failure.error.is_verdict(),
+        "{failure:?}"
+    );
 }

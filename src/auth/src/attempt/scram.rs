@@ -24,6 +24,7 @@ impl Attempt {
         let bindings = self.bindings();
         let first = ClientFirst::parse(message.expose(), plus, &bindings).map_err(broken)?;
         let user = first.user.clone();
+        self.stays(&user).await?;
         let (secrets, entry) = self.scram_secrets(&user).await?;
         let mapped_identity = first.authzid.is_some();
         let nonce = scram::server_nonce().map_err(End::Malformed)?;

@@ -175,7 +175,7 @@ async fn broken_responses_are_no_failed_logins() {
 async fn nobody_acts_as_somebody_else() {
     let world = World::new();
     let plain = world.sasl(Mechanism::Plain, Some(b"user\0alice\0secret"));
-    assert_eq!(plain.outcome().await, Err(AuthFailure::NotAllowed));
+    assert_eq!(plain.outcome().await, Err(AuthFailure::OtherIdentity));
     let plain = world.sasl(Mechanism::Plain, Some(b"user\0alice\0wrong"));
     assert_eq!(plain.outcome().await, Err(AuthFailure::Credentials));
     let plain = world.sasl(Mechanism::Plain, Some(b"alice\0alice\0secret"));
@@ -371,4 +371,38 @@ fn answer_times_are_multiples() {
     assert_eq!(rounded(ms(401), ms(400)), ms(800));
     assert_eq!(rounded(ms(0), ms(400)), ms(400));
     assert_eq!(rounded(ms(7), Duration::ZERO), ms(7));
+}
+
+fn moved(setup: &mut AuthSetup) {
+    let route = roost_ipc::Route::Elsewhere {
+        user: "new".into(),
+        host: "other.example".into(),
+    };
+    setup.router = vec![("moved".into(), route)];
+}
+
+async fn referred(mut client: Client) {
+    match client.from_attempt.recv().await {
+        Some(Out::Elsewhere(_, user, host)) => {
+            assert_eq!((user.as_str(), host.as_str()), ("new", "other.example"));
+        }
+        other => panic!("no referral but {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn who_has_moved_is_referred_whatever_the_password() {
+    let world = World::with(moved);
+    let since = Instant::now();
+    for _ in 0..3 {
+        let method = AuthMethod::Login {
+            user: Secret::from(&b"Moved"[..]),
+            password: Secret::from(&b"x"[..]),
+        };
+        referred(world.start(method, None)).await;
+        referred(world.sasl(Mechanism::Plain, Some(b"\0moved\0x"))).await;
+        referred(world.sasl(Mechanism::ScramSha256, Some(b"n,,n=moved,r=abc"))).await;
+    }
+    assert!(since.elapsed() < 9 * DELAY, "nothing has failed");
+    assert!(world.login("alice", "secret").await.is_ok());
 }

@@ -53,15 +53,18 @@ fn converse(request: Request) -> Reply {
         password: request.password,
         rhost: request.rhost,
         confdir: request.confdir,
+        session: request.session,
     };
     match conversation.authenticate() {
         Ok(Authenticated { user, messages }) => Reply {
             verdict: Verdict::Accepted(user),
             reason: reason("", &messages),
+            delay: Duration::ZERO,
         },
         Err(failure) => Reply {
             verdict: verdict(&failure),
-            reason: reason(&failure.error.to_string(), &failure.messages),
+            reason: reason(&told(&failure), &failure.messages),
+            delay: failure.delay,
         },
     }
 }
@@ -73,6 +76,14 @@ fn verdict(failure: &Failure) -> Verdict {
         Error::PasswordExpired if failure.authenticated => Verdict::Expired,
         _ if failure.authenticated => Verdict::Denied,
         _ => Verdict::Refused,
+    }
+}
+
+/// Behind a right password, `PAM_AUTH_ERR` is what stacks make of any denial.
+fn told(failure: &Failure) -> String {
+    match failure.error {
+        Error::AuthFailed if failure.authenticated => "not allowed".to_owned(),
+        ref error => error.to_string(),
     }
 }
 

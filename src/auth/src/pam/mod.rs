@@ -34,6 +34,7 @@ const MAX_CHILDREN: usize = 30;
 pub struct Pam {
     service: String,
     timeout: Duration,
+    session: bool,
     confdir: Option<PathBuf>,
     executable: PathBuf,
     slots: Arc<Semaphore>,
@@ -55,11 +56,18 @@ impl Pam {
         Self {
             service: service.into(),
             timeout,
+            session: false,
             confdir: None,
             // Also right when the file was replaced by an upgrade.
             executable: PathBuf::from("/proc/self/exe"),
             slots: Arc::new(Semaphore::new(MAX_CHILDREN)),
         }
+    }
+
+    /// Whether a session is opened and closed again behind a login.
+    pub fn session(mut self, wanted: bool) -> Self {
+        self.session = wanted;
+        self
     }
 
     /// Service files from another folder than `/etc/pam.d`.
@@ -84,6 +92,7 @@ impl Pam {
             rhost,
             confdir: self.confdir.clone(),
             timeout: self.timeout,
+            session: self.session,
         };
         let late = |_| PamError::Timeout(self.timeout);
         tokio::time::timeout(self.timeout, self.converse(&request))

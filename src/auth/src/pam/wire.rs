@@ -21,6 +21,8 @@ pub struct Request {
     pub confdir: Option<PathBuf>,
     /// When the child gives up by itself, should its parent be gone.
     pub timeout: Duration,
+    /// A session is opened and closed again.
+    pub session: bool,
 }
 
 /// What PAM says.
@@ -43,6 +45,8 @@ pub struct Reply {
     pub verdict: Verdict,
     /// For the log: why, and what the modules said.
     pub reason: String,
+    /// How long the modules would have a failure wait for its answer.
+    pub delay: Duration,
 }
 
 impl Request {
@@ -56,6 +60,7 @@ impl Request {
         put(&mut out, confdir.as_os_str().as_bytes());
         let millis = u64::try_from(self.timeout.as_millis()).unwrap_or(u64::MAX);
         put(&mut out, &millis.to_le_bytes());
+        put(&mut out, &[u8::from(self.session)]);
         out
     }
 
@@ -67,7 +72,8 @@ impl Request {
             password: Zeroizing::new(take(&mut input)?.to_vec()),
             rhost: text(&mut input)?.parse().ok()?,
             confdir: path(take(&mut input)?),
-            timeout: Duration::from_millis(u64::from_le_bytes(take(&mut input)?.try_into().ok()?)),
+            timeout: millis(&mut input)?,
+            session: take(&mut input)? == [1],
         };
         input.is_empty().then_some(request)
     }
@@ -86,6 +92,8 @@ impl Reply {
         put(&mut out, tag);
         put(&mut out, user.as_bytes());
         put(&mut out, self.reason.as_bytes());
+        let millis = u64::try_from(self.delay.as_millis()).unwrap_or(u64::MAX);
+        put(&mut out, &millis.to_le_bytes());
         out
     }
 
@@ -101,8 +109,12 @@ impl Reply {
             b"B" => Verdict::Broken,
             _ => return None,
         };
-        let reason = text(&mut input)?;
-        input.is_empty().then_some(Self { verdict, reason })
+        let reply = Self {
+            verdict,
+            reason: text(&mut input)?,
+            delay: millis(&mut input)?,
+        };
+        input.is_empty().then_some(reply)
     }
 }
 
@@ -125,6 +137,11 @@ fn text(input: &mut &[u8]) -> Option<String> {
     String::from_utf8(take(input)?.to_vec()).ok()
 }
 
+fn millis(input: &mut &[u8]) -> Option<Duration> {
+    let number = u64::from_le_bytes(take(input)?.try_into().ok()?);
+    Some(Duration::from_millis(number))
+}
+
 fn path(field: &[u8]) -> Option<PathBuf> {
     let name = std::ffi::OsString::from_vec(field.to_vec());
     (!field.is_empty()).then(|| PathBuf::from(name))
@@ -143,11 +160,13 @@ mod tests {
             rhost: "2001:db8::1".parse().unwrap(),
             confdir: Some("/x".into()),
             timeout: Duration::from_millis(1500),
+            session: true,
         };
         let bytes = request.encode();
         let back = Request::decode(&bytes).unwrap();
         assert_eq!(*back.password, [1, 255, 0]);
         assert_eq!((back.rhost, back.timeout), (request.rhost, request.timeout));
+        assert!(back.session);
         assert_eq!(back.confdir, request.confdir);
         for cut in 0..bytes.len() {
             assert!(Request::decode(&bytes[..cut]).is_none());
@@ -160,6 +179,7 @@ mod tests {
             let reply = Reply {
                 verdict,
                 reason: "x".into(),
+                delay: Duration::from_millis(1234),
             };
             assert_eq!(Reply::decode(&reply.encode()), Some(reply));
         }

@@ -57,7 +57,11 @@ impl Values {
         if imap.is_empty() && imaps.is_empty() {
             self.error(s, "imap", "neither this nor `imaps` has an address");
         }
-        Listen { imap, imaps }
+        Listen {
+            imap,
+            imaps,
+            proxy_protocol_from: self.read(s, "proxy_protocol_from", value::networks),
+        }
     }
 
     pub(super) fn tls(&mut self) -> Tls {
@@ -137,6 +141,7 @@ impl Values {
             deny_users: self.read(s, "deny_users", value::words),
             allow_groups: self.read(s, "allow_groups", value::words),
             pam_timeout: self.read(s, "pam_timeout", value::duration),
+            pam_session: self.read(s, "pam_session", value::boolean),
             failure_delay: self.read(s, "failure_delay", value::duration),
             max_failures_per_minute: self.read(s, "max_failures_per_minute", value::integer),
             lowercase_names: self.read(s, "lowercase_names", value::boolean),

@@ -1,7 +1,7 @@
 //! Whole files, good and bad.
 
 use super::*;
-use crate::model::UserOverrides;
+use crate::model::{Route, UserOverrides};
 use roost_types::SpecialUse;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -250,6 +250,38 @@ fn one_name_in_two_spellings_is_set_twice() {
     assert_eq!(one_error("[domains]\n::1 = a\n0::1 = b\n").0, 3);
     assert_eq!(one_error("[domains]\nlocalhost = a\n").0, 2);
     assert_eq!(one_error("[domains]\n::1 =\n").0, 2);
+}
+
+#[test]
+fn names_are_routed_to_their_end() {
+    let config = parse(
+        "[server]\ndefault_domain = example.org\n[domains]\n::1 = two.example\n\
+         [router]\nOld.Name = new\nolder%example.org = old.name@EXAMPLE.org\n\
+         gone = Gone.User@other.example\nlong.gone = gone\nvia = joe@two.example\n",
+    )
+    .unwrap();
+    let route = |name: &str| config.router[name].clone();
+    let new = Route::Account("new".into());
+    assert_eq!(route("old.name"), new);
+    assert_eq!(route("older@example.org"), new);
+    let elsewhere = Route::Elsewhere {
+        user: "gone.user".into(),
+        host: "other.example".into(),
+    };
+    assert_eq!(route("gone"), elsewhere);
+    assert_eq!(route("long.gone"), elsewhere);
+    assert_eq!(route("via"), Route::Account("joe@two.example".into()));
+}
+
+#[test]
+fn routes_that_lead_nowhere_are_errors() {
+    assert_eq!(one_error("[router]\na = A\n").0, 2);
+    assert_eq!(one_error("[router]\na = b\na%x = c\nA = d\n").0, 4);
+    assert_eq!(one_error("[router]\na = b c\n").0, 2);
+    assert_eq!(one_error("[router]\na/b = c\n").0, 2);
+    assert_eq!(one_error("[router]\na =\n").0, 2);
+    let round = "[server]\ndefault_domain = x\n[router]\na = b@x\nb = c\nc = a\n";
+    assert_eq!(parse(round).unwrap_err().len(), 3);
 }
 
 #[test]

@@ -98,6 +98,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Dialog<'_, S> {
                 let leftover = self.framer.take_rest();
                 return Err(Exit::Granted { tag, leftover });
             }
+            // Its password was not looked at, so that nothing has failed.
+            AuthResult::Elsewhere { user, host } => {
+                self.refer(&tag, &user, &host);
+                return Ok(());
+            }
             AuthResult::Failed { reason } => reason,
         };
         self.failed(&tag, reason);
@@ -108,6 +113,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Dialog<'_, S> {
             AuthFailure::Malformed => self.count_bad().await,
             AuthFailure::Credentials
             | AuthFailure::NotAllowed
+            | AuthFailure::OtherIdentity
             | AuthFailure::Expired
             | AuthFailure::TooMany => {
                 self.cx.history.failed();

@@ -43,6 +43,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Dialog<'_, S> {
         write::tagged(&mut self.out, tag, Status::No, Some(&code), text);
     }
 
+    /// The account is on another host (RFC 2221 §4.1).
+    pub(super) fn refer(&mut self, tag: &Tag, user: &str, host: &str) {
+        let code = ResponseCode::Referral(imap_url(user, host));
+        let text = "account has been moved to a remote system";
+        write::tagged(&mut self.out, tag, Status::No, Some(&code), text);
+    }
+
     /// The words for each failure; one and the same for an unknown account
     /// and a wrong password.
     pub(super) fn failed(&mut self, tag: &Tag, failure: AuthFailure) {
@@ -52,15 +59,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Dialog<'_, S> {
                 Some(ResponseCode::AuthenticationFailed),
                 "Authentication failed.",
             ),
+            // The code for what only the administrator can mend (RFC 5530 §3).
             AuthFailure::NotAllowed => (
                 Status::No,
-                Some(ResponseCode::AuthorizationFailed),
+                Some(ResponseCode::ContactAdmin),
                 "This account may not use IMAP",
+            ),
+            AuthFailure::OtherIdentity => (
+                Status::No,
+                Some(ResponseCode::AuthorizationFailed),
+                "You may not act as somebody else",
             ),
             AuthFailure::Expired => (
                 Status::No,
                 Some(ResponseCode::Expired),
-                "The password has expired",
+                "The password has expired and must be changed",
             ),
             AuthFailure::Unavailable => (
                 Status::No,
@@ -75,5 +88,36 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Dialog<'_, S> {
             AuthFailure::Malformed => (Status::Bad, None, "Invalid SASL response"),
         };
         write::tagged(&mut self.out, tag, status, code.as_ref(), text);
+    }
+}
+
+/// `AUTH=*`, so that no client falls back to an anonymous login (RFC 2221 §3).
+fn imap_url(user: &str, host: &str) -> String {
+    let mut url = String::from("imap://");
+    for b in user.bytes() {
+        // What stands for itself in a user name (RFC 5092 §11, achar).
+        if b.is_ascii_alphanumeric() || b"-._~+".contains(&b) {
+            url.push(char::from(b));
+        } else {
+            url.push_str(&format!("%{b:02X}"));
+        }
+    }
+    url + ";AUTH=*@" + host + "/"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_of_accounts() {
+        assert_eq!(
+            imap_url("John", "host.example"),
+            "imap://John;AUTH=*@host.example/"
+        );
+        assert_eq!(
+            imap_url("a;b@c é", "h"),
+            "imap://a%3Bb%40c%20%C3%A9;AUTH=*@h/"
+        );
     }
 }

@@ -9,8 +9,8 @@ use roost_types::SessionId;
 use tokio::io::{DuplexStream, duplex};
 use tokio::task::JoinHandle;
 
-const CLEAR: &str = "IMAP4rev1 IMAP4rev2 SASL-IR LITERAL+ ENABLE ID STARTTLS LOGINDISABLED \
-                     AUTH=SCRAM-SHA-256";
+const CLEAR: &str = "IMAP4rev1 IMAP4rev2 SASL-IR LITERAL+ ENABLE ID LOGIN-REFERRALS STARTTLS \
+                     LOGINDISABLED AUTH=SCRAM-SHA-256";
 
 struct Client {
     io: DuplexStream,
@@ -195,6 +195,27 @@ async fn unknown_and_broken_commands_count_too() {
 }
 
 #[tokio::test]
+async fn who_has_moved_is_referred_and_has_not_failed() {
+    let mut c = Client::new(On::Tls).greeted().await;
+    for tag in ["a", "b"] {
+        c.send(format!("{tag} LOGIN moved secret\r\n")).await;
+        assert_eq!(user_of(&c.start().await), b"moved");
+        let result = AuthResult::Elsewhere {
+            user: "new.name".into(),
+            host: "other.example".into(),
+        };
+        c.tell(Event::Outcome(result)).await;
+        c.expect(&format!(
+            "{tag} NO [REFERRAL imap://new.name;AUTH=*@other.example/] account has been moved"
+        ))
+        .await;
+    }
+    c.send("c LOGOUT\r\n").await;
+    c.expect("* BYE").await;
+    assert_eq!(c.exit().await.1.failures, 0);
+}
+
+#[tokio::test]
 async fn login_is_granted_with_what_came_behind_it() {
     let mut c = Client::new(On::Tls).greeted().await;
     c.send("a NOOP\r\nb LOGIN {5}\r\n").await;
@@ -235,7 +256,8 @@ async fn the_words_of_failure() {
             AuthFailure::Credentials,
             "a NO [AUTHENTICATIONFAILED] Authentication failed.",
         ),
-        (AuthFailure::NotAllowed, "a NO [AUTHORIZATIONFAILED]"),
+        (AuthFailure::NotAllowed, "a NO [CONTACTADMIN]"),
+        (AuthFailure::OtherIdentity, "a NO [AUTHORIZATIONFAILED]"),
         (AuthFailure::Expired, "a NO [EXPIRED]"),
         (AuthFailure::Unavailable, "a NO [UNAVAILABLE]"),
         (AuthFailure::TooMany, "a NO [LIMIT]"),

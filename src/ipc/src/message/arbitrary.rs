@@ -133,7 +133,7 @@ any_struct! {
     GateLimits { (max_connections, max_connections_per_ip, login_timeout, max_bad_commands) }
     GateSetup {
         (log_level, log_style, confinement, greeting_host, greeting_version, listeners, tls),
-        (cleartext_always, trusted_networks, mechanisms, limits, sessions)
+        (cleartext_always, trusted_networks, proxies, mechanisms, limits, sessions)
     }
     Handover { (session, tag, leftover, endpoints, tls) }
     HandoverFailure { (session, reason) }
@@ -147,7 +147,7 @@ any_struct! {
     Quota { (limits, max_mailboxes, count_trash, alert_percent) }
     Grant { (session, account, credentials, home, maildir, quota, method) }
     AuthSetup {
-        (log_level, backends, pam_timeout, domains, default_domain, lowercase_names),
+        (log_level, backends, pam_timeout, pam_session, domains, default_domain, router, lowercase_names),
         (minimum_uid, allow_users, deny_users, allow_groups, failure_delay),
         (max_failures_per_minute)
     }
@@ -219,6 +219,11 @@ any_enum! {
     AuthResult {
         Just(Self::Granted {}),
         AuthFailure::any().prop_map(|reason| Self::Failed { reason }),
+        <(String, String)>::any().prop_map(|(user, host)| Self::Elsewhere { user, host }),
+    }
+    Route {
+        String::any().prop_map(|name| Self::Account { name }),
+        <(String, String)>::any().prop_map(|(user, host)| Self::Elsewhere { user, host }),
     }
     Owner {
         <(String, Credentials)>::any().prop_flat_map(|(account, credentials)| {

@@ -99,7 +99,7 @@ wire_choice! {
     pub enum AuthFailure {
         /// Unknown account or wrong password (`[AUTHENTICATIONFAILED]`).
         Credentials = 1,
-        /// Known, but may not use IMAP (`[AUTHORIZATIONFAILED]`).
+        /// Known, but may not use IMAP (`[CONTACTADMIN]`).
         NotAllowed = 2,
         /// The password has expired (`[EXPIRED]`).
         Expired = 3,
@@ -109,6 +109,8 @@ wire_choice! {
         TooMany = 5,
         /// The client's response is malformed (`BAD`).
         Malformed = 6,
+        /// Known, but not who it wants to act as (`[AUTHORIZATIONFAILED]`).
+        OtherIdentity = 7,
     }
 }
 
@@ -125,6 +127,9 @@ wire_enum! {
         Granted = 1 {},
         /// Any delay has passed before this is sent.
         Failed = 2 { reason: AuthFailure },
+        /// The account is on another host (RFC 2221); its password was not
+        /// looked at.
+        Elsewhere = 3 { user: String, host: String },
     }
 }
 
@@ -160,6 +165,16 @@ wire_enum! {
     }
 }
 
+wire_enum! {
+    /// What a login name stands for.
+    pub enum Route {
+        /// This account of the server.
+        Account = 1 { name: String },
+        /// One of another server.
+        Elsewhere = 2 { user: String, host: String },
+    }
+}
+
 wire_struct! {
     /// All that auth is told of the configuration.
     pub struct AuthSetup {
@@ -168,10 +183,14 @@ wire_struct! {
         pub backends: Vec<AuthBackend>,
         /// A PAM conversation that takes longer is ended.
         pub pam_timeout: Duration,
+        /// A PAM session is opened and closed again at each login.
+        pub pam_session: bool,
         /// Appended to names without one, by the local address of the
         /// connection; else the default.
         pub domains: Vec<(IpAddr, String)>,
         pub default_domain: Option<String>,
+        /// By login name, as given or with the domain that was added.
+        pub router: Vec<(String, Route)>,
         /// ASCII letters of login names are made small.
         pub lowercase_names: bool,
         pub minimum_uid: u32,

@@ -78,6 +78,8 @@ wire_struct! {
         pub cleartext_always: bool,
         /// Clear-text login without TLS from here.
         pub trusted_networks: Vec<IpNet>,
+        /// Connections from here begin with a PROXY header.
+        pub proxies: Vec<IpNet>,
         /// What AUTHENTICATE offers.
         pub mechanisms: Vec<Mechanism>,
         pub limits: GateLimits,

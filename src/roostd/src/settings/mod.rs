@@ -9,7 +9,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use roost_config::{
-    Backend, CertificatePair, Cleartext, Config, LogTarget, MaildirError, TlsVersion,
+    Backend, CertificatePair, Cleartext, Config, LogTarget, MaildirError, Route, TlsVersion,
 };
 use roost_ipc as ipc;
 use roost_types::{LogLevel, UnixTime};
@@ -62,6 +62,7 @@ impl Settings {
                 tls: Some(tls),
                 cleartext_always: config.auth.cleartext == Cleartext::Always,
                 trusted_networks: config.auth.trusted_networks.clone(),
+                proxies: config.listen.proxy_protocol_from.clone(),
                 mechanisms: mechanisms(&config),
                 limits: ipc::GateLimits {
                     max_connections: limits.max_connections,
@@ -241,12 +242,18 @@ fn auth(config: &Config) -> ipc::AuthSetup {
         log_level: config.server.log_level,
         backends: backends.collect(),
         pam_timeout: auth.pam_timeout,
+        pam_session: auth.pam_session,
         domains: config
             .domains
             .iter()
             .map(|(address, domain)| (*address, domain.clone()))
             .collect(),
         default_domain: config.server.default_domain.clone(),
+        router: config
+            .router
+            .iter()
+            .map(|(name, route)| (name.clone(), told_route(route)))
+            .collect(),
         lowercase_names: auth.lowercase_names,
         minimum_uid: auth.minimum_uid,
         allow_users: auth.allow_users.clone(),
@@ -254,6 +261,13 @@ fn auth(config: &Config) -> ipc::AuthSetup {
         allow_groups: auth.allow_groups.clone(),
         failure_delay: auth.failure_delay,
         max_failures_per_minute: auth.max_failures_per_minute,
+    }
+}
+
+fn told_route(route: &Route) -> ipc::Route {
+    match route.clone() {
+        Route::Account(name) => ipc::Route::Account { name },
+        Route::Elsewhere { user, host } => ipc::Route::Elsewhere { user, host },
     }
 }
 

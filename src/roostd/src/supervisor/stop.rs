@@ -65,6 +65,8 @@ impl Supervisor {
             kill_at: now + grace + MARGIN,
             code,
         };
+        // Nobody comes in any more while others are sent out.
+        self.send_gate(SupervisorToGate::Shutdown(grace), vec![]);
         let mut waiting = Vec::new();
         for worker in self.workers.values_mut() {
             waiting.extend(worker.take_pending());
@@ -74,7 +76,6 @@ impl Supervisor {
         for wanted in waiting {
             self.turn_away(wanted, Refusal::ShuttingDown);
         }
-        self.send_gate(SupervisorToGate::Shutdown(grace), vec![]);
         if self.gate.running.is_none() {
             self.end_auth();
         }

@@ -291,3 +291,21 @@ fn connections_over_the_limit_are_sent_away_and_none_means_none() {
     assert!(closed.is_some());
     first.ok("NOOP").unwrap();
 }
+
+#[test]
+fn a_master_logs_in_as_another_account() {
+    let masters = tempfile::NamedTempFile::new().unwrap();
+    fs::write(masters.path(), "root:{PLAIN}key\n").unwrap();
+    let setting = format!("master_passwd_file = {}", masters.path().display());
+    let (_dir, roost) = start(&["u"], &[("auth", &setting)]);
+    let mut client = Client::login(roost.addr(), "u*root", "key").unwrap();
+    client.ok("SELECT INBOX").unwrap();
+    assert!(roost.logged("<u*root> from 127.0.0.1 is a master and logs in as <u>"));
+    assert!(roost.logged("Login: user=<u>, method=LOGIN"));
+    let mut client = Client::connect(roost.addr()).unwrap();
+    let answer = client
+        .command(&format!("LOGIN \"u*root\" {PASSWORD}"))
+        .unwrap();
+    assert!(answer.tagged.starts_with("NO [AUTHENTICATIONFAILED]"));
+    assert!(roost.logged("login of <u*root> from 127.0.0.1 failed: master: password mismatch"));
+}

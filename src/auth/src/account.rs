@@ -28,6 +28,10 @@ pub struct Account {
 
 #[derive(Debug, thiserror::Error)]
 pub enum AccountError {
+    #[error("no such account")]
+    Unknown,
+    #[error("nologin")]
+    NoLogin,
     #[error("no Unix account {0}")]
     NoUnixAccount(String),
     #[error("no Unix group {0}")]

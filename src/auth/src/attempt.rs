@@ -20,6 +20,7 @@ use tokio::sync::mpsc;
 use zeroize::Zeroizing;
 
 use crate::account::{Account, AccountError};
+use crate::lookup;
 use crate::penalty::{Penalties, Ticket};
 use crate::sasl::login::{self, Login};
 use crate::sasl::{Credentials, SaslError, plain};
@@ -163,6 +164,16 @@ impl Attempt {
         );
     }
 
+    fn log_master(&self, user: &str, account: &str) {
+        let remote = self.start.endpoints.remote.ip().to_canonical();
+        let user = escape(user);
+        slog!(
+            self.session,
+            LogLevel::Major,
+            "<{user}> from {remote} is a master and logs in as <{account}>"
+        );
+    }
+
     fn log_referral(&self, raw: &str, user: &str, host: &str) {
         let method = self.start.method.name();
         let raw = escape(raw);
@@ -252,24 +263,31 @@ impl Attempt {
             password,
             authzid,
         } = credentials;
-        self.stays(&user).await?;
-        let ticket = self.begin(&user).await?;
+        let other = match self.settings.masters {
+            Some(_) => as_other(&user, authzid.as_deref()),
+            None => None,
+        };
+        let (prover, account) = other.unwrap_or((&user, &user));
+        self.stays(account).await?;
+        let ticket = self.begin(prover).await?;
         let secret = Secret::from(password.as_slice());
         let endpoints = &self.start.endpoints;
         let (local, remote) = (endpoints.local.ip(), endpoints.remote.ip());
-        let checked = match self.settings.login_name(&user, local) {
-            Ok(name) => {
-                let verifier = &self.shared.verifier;
-                verifier
-                    .password(&self.settings, &name, &secret, remote)
-                    .await
+        let (settings, verifier) = (&self.settings, &self.shared.verifier);
+        let checked = match (settings.login_name(prover, local), other) {
+            (Ok(name), None) => {
+                let proved = verifier.password(settings, &name, &secret, remote).await;
+                proved.and_then(|identity| match authzid {
+                    None => Ok(identity),
+                    Some(_) => Err(other_identity()),
+                })
             }
-            Err(error) => Err(Refusal::new(AuthFailure::Credentials, error.to_string())),
+            (Ok(master), Some((_, account))) => {
+                let proved = verifier.master(settings, &master, &secret, remote).await;
+                proved.map(|()| Identity::Other(account.to_owned()))
+            }
+            (Err(error), _) => Err(Refusal::new(AuthFailure::Credentials, error.to_string())),
         };
-        let checked = checked.and_then(|identity| match authzid {
-            None => Ok(identity),
-            Some(_) => Err(other_identity()),
-        });
         match checked {
             Ok(identity) => Ok(Proof {
                 user,
@@ -315,12 +333,24 @@ impl Attempt {
         let settings = Arc::clone(&self.settings);
         let endpoints = &self.start.endpoints;
         let name = settings.login_name(&user, endpoints.local.ip()).ok();
+        let local = endpoints.local.ip();
+        let by_master = matches!(identity, Identity::Other(_));
         let looked_up = tokio::task::spawn_blocking(move || {
             let account = match identity {
                 Identity::Unix(user) => Account::of_unix(&user)?,
                 Identity::Entry(entry) => {
                     let unix = name.as_ref().and_then(|n| n.unix_account());
                     Account::of_entry(&entry, unix)?
+                }
+                Identity::Other(raw) => {
+                    let name = settings.login_name(&raw, local);
+                    let name = name.map_err(|_| AccountError::Unknown)?;
+                    let found = lookup::known(&settings, &name)?;
+                    let found = found.ok_or(AccountError::Unknown)?;
+                    if found.no_login {
+                        return Err(AccountError::NoLogin);
+                    }
+                    found.account?
                 }
             };
             account.check(&settings)?;
@@ -329,6 +359,9 @@ impl Attempt {
         let refusal = match looked_up.await {
             Ok(Ok(account)) => {
                 ticket.success();
+                if by_master {
+                    self.log_master(&user, &account.name);
+                }
                 return Ok(account.into_grant(self.session, self.start.method.name()));
             }
             Ok(Err(error)) if error.is_fault() => {
@@ -366,6 +399,17 @@ impl Attempt {
         });
         self.out.send(message).await.map_err(|_| End::Cancelled)?;
         self.responses.recv().await.ok_or(End::Cancelled)
+    }
+}
+
+/// The master and the account that a master would log in as: `account*master`,
+/// or another authorization identity.
+fn as_other<'a>(user: &'a str, authzid: Option<&'a str>) -> Option<(&'a str, &'a str)> {
+    match authzid {
+        Some(account) => Some((user, account)),
+        None => user
+            .rsplit_once('*')
+            .map(|(account, master)| (master, account)),
     }
 }
 

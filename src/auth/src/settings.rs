@@ -22,6 +22,8 @@ pub enum Backend {
 pub struct Settings {
     /// Asked in this order; never empty.
     pub backends: Vec<Backend>,
+    /// Those who may log in as any account.
+    pub masters: Option<Arc<PasswdFile>>,
     pub domains: Vec<(IpAddr, String)>,
     pub default_domain: Option<String>,
     pub router: HashMap<String, Route>,
@@ -53,14 +55,25 @@ impl Settings {
         for backend in setup.backends.clone() {
             backends.push(match backend {
                 AuthBackend::Pam { service } => pam(service, &setup)?,
-                AuthBackend::PasswdFile { path } => file(&path, setup.lowercase_names, before)?,
+                AuthBackend::PasswdFile { path } => {
+                    let known = before.into_iter().flat_map(Self::files);
+                    Backend::File(file(&path, setup.lowercase_names, known)?)
+                }
             });
         }
         if backends.is_empty() {
             return Err(SettingsError::NoBackend);
         }
+        let masters = match &setup.master_file {
+            Some(path) => {
+                let known = before.into_iter().filter_map(|b| b.masters.as_ref());
+                Some(file(path, setup.lowercase_names, known)?)
+            }
+            None => None,
+        };
         Ok(Self {
             backends,
+            masters,
             domains: setup.domains,
             default_domain: setup.default_domain,
             router: setup.router.into_iter().collect(),
@@ -132,16 +145,15 @@ fn pam(service: String, setup: &AuthSetup) -> Result<Backend, SettingsError> {
     Ok(Backend::Pam(pam))
 }
 
-fn file(path: &Path, lowercase: bool, before: Option<&Settings>) -> Result<Backend, SettingsError> {
-    let known = before.and_then(|settings| {
-        settings
-            .files()
-            .find(|file| file.path() == path && file.lowercase() == lowercase)
-            .map(Arc::clone)
-    });
-    let file = known.unwrap_or_else(|| Arc::new(PasswdFile::new(path, lowercase)));
+fn file<'a>(
+    path: &Path,
+    lowercase: bool,
+    mut known: impl Iterator<Item = &'a Arc<PasswdFile>>,
+) -> Result<Arc<PasswdFile>, SettingsError> {
+    let known = known.find(|file| file.path() == path && file.lowercase() == lowercase);
+    let file = known.map_or_else(|| Arc::new(PasswdFile::new(path, lowercase)), Arc::clone);
     match file.current() {
-        Ok(_) => Ok(Backend::File(file)),
+        Ok(_) => Ok(file),
         Err(error) => Err(SettingsError::PasswdFile {
             path: path.display().to_string(),
             error,
@@ -157,6 +169,7 @@ pub mod tests {
         AuthSetup {
             log_level: roost_ipc::LogLevel::Problems,
             backends,
+            master_file: None,
             pam_timeout: Duration::from_secs(5),
             pam_session: false,
             domains: vec![("192.0.2.1".parse().unwrap(), "one.example".into())],

@@ -38,6 +38,8 @@ pub struct Verifier {
 pub enum Identity {
     Unix(String),
     Entry(Arc<Entry>),
+    /// The account of this login name, as which a master logs in.
+    Other(String),
 }
 
 /// Why not, for the client and for the log.
@@ -114,6 +116,27 @@ impl Verifier {
             };
         }
         Err(worst.unwrap_or_else(|| Refusal::fault("no backend")))
+    }
+
+    /// Checks the password of somebody who may log in as any account.
+    pub async fn master(
+        &self,
+        settings: &Settings,
+        name: &LoginName,
+        password: &Secret,
+        remote: IpAddr,
+    ) -> Result<(), Refusal> {
+        let answer = match &settings.masters {
+            Some(file) => self.ask_file(file, name, password, remote).await,
+            None => Answer::Refused(Refusal::wrong("there are none")),
+        };
+        match answer {
+            Answer::Proved(_) => Ok(()),
+            Answer::Refused(refusal) | Answer::Final(refusal) => {
+                let reason = format!("master: {}", refusal.reason);
+                Err(Refusal { reason, ..refusal })
+            }
+        }
     }
 
     async fn ask_file(

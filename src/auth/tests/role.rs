@@ -37,6 +37,7 @@ fn setup(users: &Path) -> AuthSetup {
         backends: vec![AuthBackend::PasswdFile { path: users.into() }],
         pam_timeout: Duration::from_secs(5),
         pam_session: false,
+        master_file: None,
         domains: Vec::new(),
         default_domain: None,
         router: Vec::new(),

@@ -247,6 +247,8 @@ pub const KEYS: &[Key] = &[
         "The PAM service, a file in /etc/pam.d."),
     key(Auth, "passwd_file", Kind::OptionalPath, "",
         "Accounts in Dovecot's format: user:{SCHEME}hash:uid:gid::home::extra."),
+    key(Auth, "master_passwd_file", Kind::OptionalPath, "",
+        "Who may log in as any account, as `account*master`: a passwd-file. Empty: nobody."),
     key(Auth, "cleartext", Kind::Choice(&["tls-only", "always"]), "tls-only",
         "When passwords may go over the line as they are: tls-only or always."),
     key(Auth, "trusted_networks", Kind::Networks, "127.0.0.0/8, ::1/128",

@@ -160,6 +160,8 @@ pub struct Auth {
     pub pam_service: String,
     /// Set whenever `backends` names it.
     pub passwd_file: Option<PathBuf>,
+    /// Who may log in as any account.
+    pub master_passwd_file: Option<PathBuf>,
     pub cleartext: Cleartext,
     pub trusted_networks: Vec<IpNet>,
     pub minimum_uid: u32,

@@ -18,7 +18,7 @@ impl World {
         Self::with(|_| {})
     }
 
-    fn with(change: fn(&mut AuthSetup)) -> Self {
+    fn with(change: impl FnOnce(&mut AuthSetup)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("users");
         let uid = roost_os::identity::current_user();
@@ -30,6 +30,7 @@ impl World {
              user:{scram}:{uid}:0::/srv/user\n\
              hashed:$6$saltstring$AIsRs/Ee56G/tC8MEHhvReZTfx8u3rXXMl6eYrjCG9ibix19DxoMBLogdTET5Ukw9Sf7eZTITsuk0Ry5qulYz.:{uid}:0::/srv/h\n\
              away:{{PLAIN}}secret:{uid}:0::/srv/a::allow_nets=198.51.100.0/24\n\
+             closed:{{PLAIN}}secret:{uid}:0::/srv/c::nologin\n\
              homeless:{{PLAIN}}secret:4000000123:4000000123\n"
         );
         std::fs::write(&path, text).unwrap();
@@ -405,4 +406,38 @@ async fn who_has_moved_is_referred_whatever_the_password() {
     }
     assert!(since.elapsed() < 9 * DELAY, "nothing has failed");
     assert!(world.login("alice", "secret").await.is_ok());
+}
+
+#[tokio::test]
+async fn a_master_logs_in_as_anybody_with_its_own_password() {
+    let masters = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(masters.path(), "root:{PLAIN}key\n").unwrap();
+    let path = masters.path().to_owned();
+    let world = World::with(|s| {
+        s.master_file = Some(path);
+        s.failure_delay = Duration::ZERO;
+        s.deny_users = vec!["hashed".into()];
+    });
+    let account = |grant: Grant| (grant.account, grant.home);
+    let alice = account(world.login("alice", "secret").await.unwrap());
+    for user in ["alice*root", "Alice*ROOT"] {
+        assert_eq!(account(world.login(user, "key").await.unwrap()), alice);
+    }
+    let plain = world.sasl(Mechanism::Plain, Some(b"alice\0root\0key"));
+    assert_eq!(account(plain.outcome().await.unwrap()), alice);
+    for (user, password, failure) in [
+        ("alice*root", "secret", AuthFailure::Credentials),
+        ("alice*alice", "secret", AuthFailure::Credentials),
+        ("alice*", "key", AuthFailure::Credentials),
+        ("root", "key", AuthFailure::Credentials),
+        ("nobody*root", "key", AuthFailure::NotAllowed),
+        ("hashed*root", "key", AuthFailure::NotAllowed),
+        ("closed*root", "key", AuthFailure::NotAllowed),
+        ("*root", "key", AuthFailure::NotAllowed),
+    ] {
+        assert_eq!(world.login(user, password).await, Err(failure), "{user}");
+    }
+    let without = World::new();
+    let failed = without.login("alice*root", "key").await;
+    assert_eq!(failed, Err(AuthFailure::Credentials));
 }

@@ -131,6 +131,7 @@ impl Values {
             backends,
             pam_service: self.read(s, "pam_service", value::word),
             passwd_file,
+            master_passwd_file: self.read(s, "master_passwd_file", value::optional_path),
             cleartext: match self.read(s, "cleartext", value::choice) {
                 "always" => Cleartext::Always,
                 _ => Cleartext::TlsOnly,

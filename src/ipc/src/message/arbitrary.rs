@@ -147,7 +147,7 @@ any_struct! {
     Quota { (limits, max_mailboxes, count_trash, alert_percent) }
     Grant { (session, account, credentials, home, maildir, quota, method) }
     AuthSetup {
-        (log_level, backends, pam_timeout, pam_session, domains, default_domain, router, lowercase_names),
+        (log_level, backends, master_file, pam_timeout, pam_session, domains, default_domain, router, lowercase_names),
         (minimum_uid, allow_users, deny_users, allow_groups, failure_delay),
         (max_failures_per_minute)
     }

@@ -181,6 +181,8 @@ wire_struct! {
         pub log_level: LogLevel,
         /// Asked in this order.
         pub backends: Vec<AuthBackend>,
+        /// An account file of those who may log in as any account.
+        pub master_file: Option<PathBuf>,
         /// A PAM conversation that takes longer is ended.
         pub pam_timeout: Duration,
         /// A PAM session is opened and closed again at each login.

@@ -241,6 +241,7 @@ fn auth(config: &Config) -> ipc::AuthSetup {
     ipc::AuthSetup {
         log_level: config.server.log_level,
         backends: backends.collect(),
+        master_file: auth.master_passwd_file.clone(),
         pam_timeout: auth.pam_timeout,
         pam_session: auth.pam_session,
         domains: config

@@ -419,3 +419,44 @@ fn hidden_messages_and_marked_media() {
         .unwrap();
     assert_eq!(told(&mut alice, "SEARCH KEYWORD $Media"), ["* SEARCH 4"]);
 }
+
+/// RFC 5465, without IDLE: of two accounts, and of the selected mailbox.
+#[test]
+fn changes_in_other_accounts_are_told_at_once() {
+    let names = ["alice", "bob", "carol"];
+    let (_dir, roost) = start(&Setup {
+        users: names.map(str::to_owned).to_vec(),
+        ..Setup::default()
+    });
+    let login = |user: &str| Client::login(roost.addr(), user, PASSWORD).unwrap();
+    let (mut alice, mut bob, mut carol) = (login("alice"), login("bob"), login("carol"));
+    for mailbox in ["Team", "Other"] {
+        share(&mut alice, mailbox, 1);
+    }
+    share(&mut carol, "Team", 1);
+    bob.ok("SUBSCRIBE ~carol/Team").unwrap();
+    let events = "(MessageNew MessageExpunge)";
+    let notify = format!("NOTIFY SET (selected {events}) (subtree ~alice {events})");
+    bob.ok(&format!("{notify} (subscribed {events})")).unwrap();
+    bob.ok("SELECT ~alice/Other").unwrap();
+    let mut hears = |owner: &mut Client, mailbox: &str, wanted: &str| {
+        assert!(owner.append(mailbox, "", &mail::small(9)).unwrap().ok());
+        let told = bob.response().unwrap();
+        assert!(told.starts_with(wanted.as_bytes()), "{told:?}");
+    };
+    hears(&mut alice, "Team", "* STATUS ~alice/Team (MESSAGES 2 ");
+    hears(&mut carol, "Team", "* STATUS ~carol/Team (MESSAGES 2 ");
+    hears(&mut alice, "Other", "* 2 EXISTS");
+    bob.ok("NOOP").unwrap();
+    let idle = bob.send(b"IDLE").unwrap();
+    assert!(bob.response().unwrap().starts_with(b"+"));
+    let mut hears = |owner: &mut Client, mailbox: &str, wanted: &str| {
+        assert!(owner.append(mailbox, "", &mail::small(9)).unwrap().ok());
+        let told = bob.response().unwrap();
+        assert!(told.starts_with(wanted.as_bytes()), "{told:?}");
+    };
+    hears(&mut carol, "Team", "* STATUS ~carol/Team (MESSAGES 3 ");
+    hears(&mut alice, "Other", "* 3 EXISTS");
+    bob.raw(b"DONE\r\n").unwrap();
+    assert!(bob.wait(&idle).unwrap().ok());
+}

@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use roost_os::UserId;
 use roost_types::SessionId;
 
-/// Of one session, wishes under way included. It has 8 at once, but those that
-/// it closes take a moment to end.
-const OF_SESSION: u32 = 16;
+/// Of one session, wishes under way included. It has 8 at once for commands and
+/// 16 that tell it of changes, but those that it closes take a moment to end.
+const OF_SESSION: u32 = 48;
 /// Of one account to one owner, so that nobody fills another's worker alone.
 const OF_PAIR: u32 = 64;
 
@@ -116,17 +116,17 @@ mod tests {
     fn a_session_and_a_uid_have_so_many_and_no_more() {
         let permits = Permits::default();
         let take = |session, most| permits.take(SessionId(session), BOB, most);
-        let held: Vec<_> = std::iter::from_fn(|| take(1, 18)).collect();
-        assert_eq!(held.len(), 16);
-        let second = [take(2, 18).unwrap(), take(2, 18).unwrap()];
-        assert!(take(3, 18).is_none(), "eighteen of the uid");
-        assert!(permits.take(SessionId(3), UserId(1003), 18).is_some());
+        let held: Vec<_> = std::iter::from_fn(|| take(1, 50)).collect();
+        assert_eq!(held.len(), 48);
+        let second = [take(2, 50).unwrap(), take(2, 50).unwrap()];
+        assert!(take(3, 50).is_none(), "fifty of the uid");
+        assert!(permits.take(SessionId(3), UserId(1003), 50).is_some());
         drop(held);
         assert_eq!(
             std::iter::from_fn(|| take(1, 100))
                 .collect::<Vec<_>>()
                 .len(),
-            16
+            48
         );
         drop(second);
         let counts = permits.lock();

@@ -16,7 +16,9 @@ use roost_imap::write::{self, Status};
 use roost_ipc::{EndReason, LogLevel, SessionEnd, slog};
 use roost_session::{Activity, LinkId, Session};
 use roost_types::SessionId;
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use tokio::time::{sleep_until, timeout};
@@ -157,8 +159,9 @@ impl Connection {
         let client = self.client.as_ref().ok_or(Stop::Panic)?;
         let looks = client.reads_ahead();
         let patience = client.patience();
+        let ids = [id];
         tokio::select! {
-            () = link_ready(client.links.as_deref(), Some(id)) => Ok(()),
+            () = link_ready(client.links.as_deref(), &ids) => Ok(()),
             ready = client.stream.readable(), if looks => Ok(ready?),
             () = sleep(patience) => Ok(()),
             reason = self.ending.told() => Err(Stop::Reason(reason)),
@@ -206,10 +209,10 @@ impl Connection {
         let mut keep_alive = idle.then(|| Instant::now() + KEEP_ALIVE);
         loop {
             let wake = [late, rest, keep_alive].into_iter().flatten().min();
-            let link = client.heard_link();
+            let links = client.heard_links();
             tokio::select! {
                 ready = client.stream.readable() => return Ok(ready?),
-                () = link_ready(client.links.as_deref(), link) => return Ok(()),
+                () = link_ready(client.links.as_deref(), &links) => return Ok(()),
                 () = changed(&mut client.changes) => {
                     client.woken = true;
                     return Ok(());
@@ -270,14 +273,30 @@ impl Connection {
     }
 }
 
-/// Waits until something has come over a link, or its end; for ever without
-/// one.
-async fn link_ready(links: Option<&Links>, id: Option<LinkId>) {
-    match links.zip(id).and_then(|(links, id)| links.stream(id)) {
-        // What is wrong shows when it is read.
-        Some(stream) => drop(Box::pin(stream.readable()).await),
-        None => std::future::pending().await,
+/// Waits until something has come over one of these links, or its end; for ever
+/// without one.
+async fn link_ready(links: Option<&Links>, ids: &[LinkId]) {
+    match links {
+        Some(links) if !ids.is_empty() => Box::pin(any_ready(links, ids)).await,
+        _ => std::future::pending().await,
     }
+}
+
+async fn any_ready(links: &Links, ids: &[LinkId]) {
+    let streams = ids.iter().filter_map(|&id| links.stream(id));
+    let mut all: Vec<_> = streams.map(|stream| Box::pin(stream.readable())).collect();
+    poll_fn(|context| {
+        // What is wrong shows when it is read.
+        let ready = all
+            .iter_mut()
+            .any(|one| one.as_mut().poll(context).is_ready());
+        if ready {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    })
+    .await;
 }
 
 /// For ever without a time.

@@ -9,7 +9,7 @@ use crate::client::{Client, Pause, Stop};
 use crate::control::{Answer, Wish};
 use crate::links::Heard;
 use roost_session::session::Progress;
-use roost_session::{LinkError, LinkId, Session};
+use roost_session::{LinkError, LinkId};
 use std::time::Instant;
 
 impl Client {
@@ -76,16 +76,27 @@ impl Client {
         if let Some(id) = self.tell_links()? {
             return Ok(Some(Pause::LinkOutput(id)));
         }
-        if let Some(id) = self.heard_link() {
-            self.hear(id)?;
+        let before = self.progress;
+        for id in self.heard_links() {
+            let (session, out) = self.session()?;
+            self.progress = session.relayed(id, &[], out);
+            if self.progress == before {
+                self.hear(id)?;
+            }
+            // One that is in the middle of a response is heard alone.
+            if self.progress != before {
+                break;
+            }
         }
         Ok(None)
     }
 
-    /// The link that is waited for beside the client.
-    pub fn heard_link(&self) -> Option<LinkId> {
-        self.links.as_ref()?;
-        self.session.as_ref().and_then(Session::link)
+    /// The links that are waited for beside the client.
+    pub fn heard_links(&self) -> Vec<LinkId> {
+        match (&self.links, &self.session) {
+            (Some(_), Some(session)) => session.heard(),
+            _ => Vec::new(),
+        }
     }
 
     /// Sends what links have for output; names one that does not take it all.

@@ -30,6 +30,8 @@ pub struct NotifySelected {
     pub events: Events,
     /// What is to be sent of each new message; empty for no FETCH.
     pub fetch: Vec<FetchItem>,
+    /// All this as the client wrote it, parentheses included.
+    pub text: Vec<u8>,
 }
 
 /// Events of mailboxes other than the selected one.

@@ -54,6 +54,7 @@ enum Which {
 
 /// `"(" filter-mailboxes SP events ")"`; true if events are not supported.
 fn event_group(c: &mut Cursor<'_>, set: &mut NotifySet) -> Result<bool> {
+    let whole = c.rest();
     c.expect(b'(', "Event group expected")?;
     c.blanks();
     let which = filter_mailboxes(c)?;
@@ -74,6 +75,10 @@ fn event_group(c: &mut Cursor<'_>, set: &mut NotifySet) -> Result<bool> {
                 delayed,
                 events,
                 fetch,
+                text: whole
+                    .strip_suffix(c.rest())
+                    .map(<[u8]>::to_vec)
+                    .unwrap_or_default(),
             });
         }
         Which::Others(filter) => {

@@ -28,7 +28,7 @@ pub mod lsub;
 pub(crate) mod metadata;
 pub mod namespace;
 pub mod noop;
-mod notify;
+pub(crate) mod notify;
 mod quota;
 pub mod rename;
 pub(crate) mod replace;

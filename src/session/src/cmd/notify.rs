@@ -15,12 +15,13 @@ use roost_imap::write::{self, ListLine, MailboxAttribute};
 use roost_store::events::{Counts, Scope, Wants};
 use roost_store::{Error as StoreError, Interest, Listener};
 use roost_types::{MailboxName, Rights};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A step ends soon after so long: mailboxes may have to be opened.
 const STEP_TIME: Duration = Duration::from_millis(10);
 
-pub(super) fn start(session: &mut Session, args: NotifyArgs) -> Result<Started, Error> {
+pub(crate) fn start(session: &mut Session, args: NotifyArgs) -> Result<Started, Error> {
     match args {
         NotifyArgs::None => {
             session.set_notify(Notify::nothing());
@@ -30,11 +31,7 @@ pub(super) fn start(session: &mut Session, args: NotifyArgs) -> Result<Started, 
             ResponseCode::BadEvent(Events::NAMES),
             "Some of the events are not supported",
         )),
-        NotifyArgs::Set(set) if watches_others(session, &set) => Err(Error::refused(
-            ResponseCode::NotificationOverflow,
-            "Mailboxes of other accounts are not watched",
-        )),
-        NotifyArgs::Set(set) => Ok(Started::Job(Box::new(Setting::new(session, set)?))),
+        set @ NotifyArgs::Set(_) => Ok(Started::Job(Box::new(Setting::new(session, set)?))),
     }
 }
 
@@ -45,6 +42,7 @@ struct Setting {
     fetch: Vec<roost_imap::command::FetchItem>,
     status: bool,
     others: Option<Listener>,
+    for_selected: Arc<[u8]>,
     names: std::vec::IntoIter<MailboxName>,
     stage: Stage,
 }
@@ -59,7 +57,12 @@ enum Stage {
 }
 
 impl Setting {
-    fn new(session: &Session, set: NotifySet) -> Result<Self, Error> {
+    fn new(session: &Session, args: NotifyArgs) -> Result<Self, Error> {
+        let for_selected = for_selected(&args);
+        let set = match args {
+            NotifyArgs::Set(set) => set,
+            NotifyArgs::None | NotifyArgs::Unsupported => NotifySet::default(),
+        };
         let mut interest = Interest::default();
         for group in &set.groups {
             interest.add(scope(session, group), wants(group.events));
@@ -87,6 +90,7 @@ impl Setting {
             fetch: selected.fetch,
             status: set.status,
             others,
+            for_selected,
             names: names.into_iter(),
             stage: Stage::Mailboxes,
         })
@@ -188,6 +192,7 @@ impl Setting {
             policy: self.policy,
             fetch: std::mem::take(&mut self.fetch),
             others: self.others.take(),
+            for_selected: Arc::clone(&self.for_selected),
         });
     }
 
@@ -256,15 +261,15 @@ fn no_access(session: &Session, name: &MailboxName, out: &mut Vec<u8>) -> Result
     Ok(())
 }
 
-/// What is asked for cannot be had of mailboxes of other accounts: they are
-/// heard of in IDLE and with other commands alone.
-fn watches_others(session: &Session, set: &NotifySet) -> bool {
-    let foreign = |raw: &Vec<u8>| raw.first() == Some(&b'~') && !session.is_foreign();
-    let selected =
-        matches!(session.state, crate::session::State::Foreign(_)) && set.selected.is_some();
-    selected
-        || set.groups.iter().any(|group| match &group.filter {
-            Filter::Subtree(names) | Filter::Mailboxes(names) => names.iter().any(foreign),
-            Filter::Inboxes | Filter::Personal | Filter::Subscribed => false,
-        })
+/// What a session on another account is told of it, which has or gets the
+/// selected mailbox; without a tag.
+pub(crate) fn for_selected(args: &NotifyArgs) -> Arc<[u8]> {
+    let wish = match args {
+        NotifyArgs::Set(set) => set.selected.as_ref().map(|selected| &*selected.text),
+        NotifyArgs::None | NotifyArgs::Unsupported => None,
+    };
+    match wish {
+        Some(group) => [b"NOTIFY SET ", group].concat().into(),
+        None => b"NOTIFY NONE"[..].into(),
+    }
 }

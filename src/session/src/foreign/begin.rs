@@ -12,6 +12,7 @@ use super::place::{Place, Uses, account, uses};
 use super::relay::{Idle, Relay};
 use super::resume::{self, Resume};
 use super::select::Select;
+use super::watching::Watching;
 use super::{Remote, Task};
 use crate::cmd;
 use crate::error::Error;
@@ -79,6 +80,9 @@ impl Session {
                 let own = cmd::list::start(self, args)?;
                 let separator = self.names.separator();
                 Box::new(Listing::new(bytes, own, &patterns, separator))
+            }
+            (Place::Watched(targets), Command::Notify(args)) => {
+                Box::new(Watching::new(args.clone(), targets))
             }
             (Place::There(shown), Command::Select(args)) => {
                 Box::new(Select::new(self.remote(shown, args)?, bytes))
@@ -155,7 +159,7 @@ impl Session {
                 } = args;
                 return Ok(Box::new(Out::new(shown, name, mailbox, &uids, mode, uid)?));
             }
-            Place::Here | Place::There(_) | Place::Everywhere(_) => {
+            Place::Here | Place::There(_) | Place::Everywhere(_) | Place::Watched(_) => {
                 return Err(Error::Bad("Not between accounts"));
             }
         };

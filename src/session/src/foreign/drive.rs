@@ -9,14 +9,16 @@
 //!   for [`Session::link`] to be readable, and hands over what it reads by
 //!   [`Session::relayed`]; where that names none, it calls
 //!   [`Session::step`];
-//! - `Next` and `Idle`: it also waits for [`Session::link`], if there is one.
+//! - `Next` and `Idle`: it also waits for the links that [`Session::heard`]
+//!   names. What is left of what one has brought earlier it has taken with no
+//!   octets.
 //!
 //! Before any wait it sends what links have for output. A link that ends, or
 //! whose socket fails, is read to its end first, and then reported by
 //! [`Session::link_lost`]. What [`Session::closed_links`] names it drops.
 
 use super::alias;
-use super::links::Link;
+use super::links::{Link, Watch};
 use super::reader::{Piece, Text};
 use super::{ClientFrame, Event, Links, Next, Relaying, Task, Turn, Wait, lost};
 use crate::error::{Error, Fatal};
@@ -88,6 +90,16 @@ impl Session {
         }
     }
 
+    /// The session waits for the client, and what it tells of others' changes
+    /// stands between no two parts of a response.
+    pub(super) fn listens(&self) -> bool {
+        match &self.phase {
+            Phase::Ready | Phase::Idle { .. } => true,
+            Phase::Foreign(relaying) => matches!(relaying.wait, Wait::Idle(_)),
+            _ => false,
+        }
+    }
+
     /// A link that something is to be sent on.
     pub fn link_to_write(&self) -> Option<LinkId> {
         self.links.as_ref()?.to_write()
@@ -143,7 +155,7 @@ impl Session {
             }
         };
         let mut progress = None;
-        while self.link() == Some(id)
+        while (self.link() == Some(id) || self.watches(id))
             && let Some(piece) = reader.next(&mut input)
         {
             progress = self.piece(id, piece, out).or(progress);
@@ -171,6 +183,10 @@ impl Session {
     /// There is no more to be had of a link that is not there any more.
     fn lose(&mut self, link: &Link, out: &mut Vec<u8>) -> Progress {
         self.forget_closed();
+        if link.watch == Watch::Lasts {
+            self.overflow(out);
+            return self.waits();
+        }
         match &self.phase {
             Phase::Foreign(relaying) if relaying.partial => self.fatal(Fatal::Truncated, out),
             Phase::Foreign(_) => self.event(Event::Lost(link.id), out),
@@ -400,6 +416,13 @@ impl Session {
         let selected = matches!(&self.state, State::Foreign(remote) if remote.link == Some(id));
         let link = self.links_mut().get(id)?;
         link.swallows = false;
+        if text.bytes.starts_with(b"* ") && link.watch == Watch::Lasts {
+            link.swallows = !text.ends;
+            if text.ends {
+                self.told_of_changes(id, text.bytes, out);
+            }
+            return None;
+        }
         if text.bytes.starts_with(b"* ") {
             let hidden = !link.silent.is_empty() && text.bytes.starts_with(b"* ENABLED");
             if let Some(mark) = text.bytes.strip_prefix(write::MARK) {
@@ -558,10 +581,11 @@ impl Turn<'_> {
         Ok(&mut link.output)
     }
 
-    /// Has the session there close the mailbox that the client has left, and
-    /// enable what the client has enabled.
+    /// Has the session there close the mailbox that the client has left, enable
+    /// what the client has enabled, and tell what it wants to be told.
     pub fn prepare(&mut self, id: LinkId) -> Result<(), Error> {
         let enabled = self.session.enabled;
+        let notify = self.session.wants_of_selected();
         let selected =
             matches!(&self.session.state, State::Foreign(remote) if remote.link == Some(id));
         let link = self.session.links_mut().get(id).ok_or_else(lost)?;
@@ -573,14 +597,12 @@ impl Turn<'_> {
         if !selected && mem::take(&mut link.selected) {
             link.send_silently(b"UNSELECT");
         }
-        if link.enabled != enabled {
-            link.enabled = enabled;
-            let mut command = b"ENABLE".to_vec();
-            for name in enabled.names() {
-                command.push(b' ');
-                command.extend_from_slice(name.as_bytes());
-            }
-            link.send_silently(&command);
+        link.enable(enabled);
+        if let Some(notify) = notify
+            && link.notified.as_ref() != Some(&notify)
+        {
+            link.send_silently(&notify);
+            link.notified = Some(notify);
         }
         Ok(())
     }

@@ -4,9 +4,10 @@ use super::reader::Reader;
 use crate::enabled::Enabled;
 use crate::link::{Ask, LinkId};
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// So many at once.
+/// So many at once for commands.
 const MOST: usize = 8;
 
 /// A link that nobody has used for so long goes.
@@ -34,7 +35,20 @@ pub(crate) struct Link {
     pub enabled: Enabled,
     /// It has a mailbox selected.
     pub selected: bool,
+    /// What it has been told that the client wants of that.
+    pub notified: Option<Arc<[u8]>>,
+    pub watch: Watch,
     used: Instant,
+}
+
+/// Whether a link is there to tell of changes ([`super::watching`]).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Watch {
+    /// It is there for commands.
+    No,
+    /// The NOTIFY that it is for is under way.
+    Begins,
+    Lasts,
 }
 
 impl Link {
@@ -51,6 +65,8 @@ impl Link {
             swallows: false,
             enabled: Enabled::default(),
             selected: false,
+            notified: None,
+            watch: Watch::No,
             used: Instant::now(),
         }
     }
@@ -60,6 +76,20 @@ impl Link {
         self.begin(tag);
         self.output.extend_from_slice(command);
         self.output.extend_from_slice(b"\r\n");
+    }
+
+    /// Enables what the client has enabled.
+    pub fn enable(&mut self, enabled: Enabled) {
+        if self.enabled == enabled {
+            return;
+        }
+        self.enabled = enabled;
+        let mut command = b"ENABLE".to_vec();
+        for name in enabled.names() {
+            command.push(b' ');
+            command.extend_from_slice(name.as_bytes());
+        }
+        self.send_silently(&command);
     }
 
     /// A command with this tag is going to be sent.
@@ -91,7 +121,11 @@ pub(crate) struct Links {
 impl Links {
     /// Whether one more would be too many.
     pub fn full(&self) -> bool {
-        self.all.len() >= MOST
+        self.for_commands().count() >= MOST
+    }
+
+    fn for_commands(&self) -> impl Iterator<Item = &Link> {
+        self.all.iter().filter(|link| link.watch == Watch::No)
     }
 
     pub fn add(&mut self, id: LinkId, shown: String, ask: Ask) {
@@ -103,8 +137,44 @@ impl Links {
     }
 
     pub fn to(&self, shown: &str) -> Option<LinkId> {
-        let link = self.all.iter().find(|link| link.shown == shown)?;
+        let link = self.for_commands().find(|link| link.shown == shown)?;
         Some(link.id)
+    }
+
+    /// The one that was added last.
+    pub fn newest(&mut self) -> Option<&mut Link> {
+        self.all.last_mut()
+    }
+
+    /// Those that tell of changes.
+    pub fn watches(&self) -> impl Iterator<Item = LinkId> {
+        let lasts = self.all.iter().filter(|link| link.watch == Watch::Lasts);
+        lasts.map(|link| link.id)
+    }
+
+    /// Those that a NOTIFY has brought take the place of the others.
+    pub fn change_watches(&mut self) {
+        self.close_all(|link| link.watch == Watch::Lasts);
+        for link in &mut self.all {
+            if link.watch == Watch::Begins {
+                link.watch = Watch::Lasts;
+            }
+        }
+    }
+
+    pub fn enable_for_watches(&mut self, enabled: Enabled) {
+        for link in &mut self.all {
+            if link.watch == Watch::Lasts {
+                link.enable(enabled);
+            }
+        }
+    }
+
+    fn close_all(&mut self, which: impl Fn(&Link) -> bool) {
+        let ids: Vec<LinkId> = self.all.iter().filter(|l| which(l)).map(|l| l.id).collect();
+        for id in ids {
+            self.close(id);
+        }
     }
 
     /// One that has something to be sent.
@@ -129,8 +199,7 @@ impl Links {
     /// Makes room by closing the one that was used longest ago.
     pub fn close_oldest(&mut self, keep: Option<LinkId>) {
         let spare = self
-            .all
-            .iter()
+            .for_commands()
             .filter(|link| Some(link.id) != keep && link.expects.is_none());
         if let Some(id) = spare.min_by_key(|link| link.used).map(|link| link.id) {
             self.close(id);
@@ -140,28 +209,18 @@ impl Links {
     /// Closes those that nobody has used for a while, but for `keep` and what a
     /// command waits for; tells when the next one will be due.
     pub fn close_idle(&mut self, keep: Option<LinkId>, now: Instant) -> Option<Instant> {
-        let spare = |link: &&Link| Some(link.id) != keep && link.expects.is_none();
+        let spare = |link: &Link| {
+            link.watch == Watch::No && Some(link.id) != keep && link.expects.is_none()
+        };
         let due = |link: &Link| link.used + IDLE;
-        let old = self
-            .all
-            .iter()
-            .filter(spare)
-            .filter(|link| due(link) <= now);
-        let ids: Vec<LinkId> = old.map(|link| link.id).collect();
-        for id in ids {
-            self.close(id);
-        }
-        self.all.iter().filter(spare).map(due).min()
+        self.close_all(|link| spare(link) && due(link) <= now);
+        self.all.iter().filter(|l| spare(l)).map(due).min()
     }
 
     /// A command is over: links whose session still works on it are of no use
-    /// any more.
+    /// any more, nor are those of a NOTIFY that has failed.
     pub fn close_busy(&mut self) {
-        let busy = |link: &&Link| link.expects.is_some();
-        let ids: Vec<LinkId> = self.all.iter().filter(busy).map(|link| link.id).collect();
-        for id in ids {
-            self.close(id);
-        }
+        self.close_all(|link| link.expects.is_some() || link.watch == Watch::Begins);
     }
 
     pub fn take_closed(&mut self) -> Vec<LinkId> {

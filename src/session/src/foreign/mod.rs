@@ -34,8 +34,10 @@ mod remote;
 mod resume;
 mod select;
 mod sending;
+mod targets;
 #[cfg(test)]
 mod tests;
+mod watching;
 
 pub(crate) use links::Links;
 pub(crate) use place::{Place, subscription};

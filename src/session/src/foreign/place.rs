@@ -1,6 +1,7 @@
 //! Which mailboxes a command is about, and so where it is carried out.
 
 use super::alias;
+use super::targets::{self, Target};
 use crate::cmd;
 use crate::cmd::list::foreign_patterns;
 use crate::error::Error;
@@ -87,6 +88,8 @@ pub(crate) enum Place {
     Here,
     /// At several accounts: LIST.
     Everywhere(Vec<String>),
+    /// Here and at several accounts: NOTIFY.
+    Watched(Vec<Target>),
     /// At this account.
     There(String),
     /// Messages go from here to this account.
@@ -105,6 +108,11 @@ impl Session {
             if !patterns.is_empty() {
                 return Ok(Place::Everywhere(patterns));
             }
+        }
+        if let Command::Notify(args) = command
+            && let Some(targets) = targets::of(self, args)?
+        {
+            return Ok(Place::Watched(targets));
         }
         if let Command::Create(args) = command
             && is_account(self, &args.mailbox)?

@@ -36,6 +36,9 @@ impl Session {
             return;
         }
         let ended = self.activity.ends();
+        if ended == Some(CommandKind::Enable) {
+            self.enable_for_watches();
+        }
         let selected = matches!(self.state, State::Selected(_) | State::Foreign(_));
         if let Some((kind, took)) = ended
             && self.identity.asker.is_none()

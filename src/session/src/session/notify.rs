@@ -4,17 +4,18 @@
 use super::{Session, State};
 use crate::attention::Policy;
 use crate::changes::Changes;
-use crate::cmd::fetch;
-use crate::cmd::list;
+use crate::cmd::{self, fetch, list};
 use crate::error::{Error, Fatal};
 use crate::job::{Job, STEP_OCTETS, Step};
+use crate::names::is_foreign;
 use crate::selected::Selected;
 use roost_imap::ResponseCode;
-use roost_imap::command::{FetchItem, StatusItem, StatusItems};
+use roost_imap::command::{FetchItem, NotifyArgs, StatusItem, StatusItems};
 use roost_imap::write::{self, ListLine, MailboxAttribute, Status, StatusValues};
 use roost_store::events::{Changed, Counts, Event, TreeEvent, Wants};
 use roost_store::{Details, Listener, Mailbox, Sight};
 use roost_types::{MailboxName, ObjectId, Rights, UidSet};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -29,6 +30,8 @@ pub(crate) struct Notify {
     pub fetch: Vec<FetchItem>,
     /// Of the others.
     pub others: Option<Listener>,
+    /// What a session on another account is told that has the selected one.
+    pub for_selected: Arc<[u8]>,
 }
 
 impl Notify {
@@ -38,6 +41,7 @@ impl Notify {
             policy: Policy::NOTHING,
             fetch: Vec::new(),
             others: None,
+            for_selected: cmd::notify::for_selected(&NotifyArgs::None),
         }
     }
 }
@@ -93,10 +97,20 @@ impl Session {
         self.notify.as_ref().map(|n| n.policy).unwrap_or_default()
     }
 
+    /// What a session on another account is told before it gets a mailbox to
+    /// select.
+    pub(crate) fn wants_of_selected(&self) -> Option<Arc<[u8]>> {
+        let notify = self.notify.as_ref()?;
+        Some(Arc::clone(&notify.for_selected))
+    }
+
     /// Replaces what the client wants.
     pub(crate) fn set_notify(&mut self, notify: Notify) {
         let policy = notify.policy;
         self.notify = Some(Box::new(notify));
+        if let Some(links) = &mut self.links {
+            links.change_watches();
+        }
         if let State::Selected(selected) = &mut self.state {
             // What is wanted only now has been told before.
             selected.set_policy(policy);
@@ -234,7 +248,7 @@ impl Session {
     }
 
     /// RFC 5465 §5.8.
-    fn overflow(&mut self, out: &mut Vec<u8>) {
+    pub(crate) fn overflow(&mut self, out: &mut Vec<u8>) {
         let code = ResponseCode::NotificationOverflow;
         let text = "Too many notifications: there are no more";
         write::untagged(out, Status::Ok, Some(&code), text);
@@ -315,7 +329,7 @@ impl Session {
         if !self.may_see(name) {
             return;
         }
-        let Some(text) = self.names.show(name) else {
+        let Some(text) = self.names.show_subscription(name) else {
             return;
         };
         let folders = match self.account.folders() {
@@ -327,7 +341,11 @@ impl Session {
             Some(_) => list::attributes_of(self, name).unwrap_or_default(),
             None => Vec::new(),
         };
-        if folder.is_none() || matches!(event, TreeEvent::Deleted(_)) && !is_there(folder) {
+        // Whether there is one that is subscribed to, its account knows.
+        let elsewhere = !self.is_foreign() && is_foreign(name);
+        if elsewhere {
+            attributes.clear();
+        } else if folder.is_none() || matches!(event, TreeEvent::Deleted(_)) && !is_there(folder) {
             attributes.retain(|a| *a != MailboxAttribute::NoSelect);
             attributes.insert(0, MailboxAttribute::NonExistent);
         }

@@ -5,6 +5,7 @@ mod copying;
 mod listing;
 mod losing;
 mod relaying;
+mod watching;
 
 use crate::link::{Ask, LinkError, LinkId};
 use crate::tests::{Client, Site, compare};
@@ -174,8 +175,18 @@ impl Asking<'_> {
         if let Some(frame) = self.framer.next_frame() {
             return Some(self.session.take(frame, out));
         }
-        let id = self.session.link()?;
-        self.read(id, out)
+        let before = self.progress;
+        for id in self.session.heard() {
+            self.progress = self.session.relayed(id, &[], out);
+            if self.progress != before {
+                return Some(self.progress);
+            }
+            let read = self.read(id, out);
+            if read.is_some() {
+                return read;
+            }
+        }
+        None
     }
 
     fn answer(&mut self, out: &mut Vec<u8>) -> Progress {

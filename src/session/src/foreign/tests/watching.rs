@@ -1,0 +1,146 @@
+//! NOTIFY of mailboxes of other accounts.
+
+use super::{World, share};
+use crate::tests::compare;
+
+const MESSAGES: &str = "(MessageNew MessageExpunge FlagChange)";
+
+/// bob has Team and Other, carol has INBOX; alice has a message.
+fn world() -> World {
+    let world = World::new();
+    share(&world.bob, "Team");
+    share(&world.bob, "Other");
+    world.alice.client().fill("INBOX", 1);
+    world
+}
+
+#[test]
+fn mailboxes_that_are_named() {
+    let world = world();
+    let mut client = world.client();
+    client.expect(
+        &format!("a NOTIFY SET STATUS (mailboxes (~bob/Team ~nobody/x ~bob INBOX) {MESSAGES}) (subtree ~carol {MESSAGES})"),
+        &[
+            "* STATUS ~bob/Team (MESSAGES 0 UIDNEXT 1 UIDVALIDITY ...",
+            "* STATUS ~carol/INBOX (MESSAGES 0 ...",
+            "* STATUS INBOX (MESSAGES 1 ...",
+            "a OK Notify completed",
+        ],
+    );
+    world.bob.client().fill("Team", 1);
+    world.bob.client().fill("Other", 1);
+    world.carol.client().fill("INBOX", 2);
+    compare(
+        "push",
+        &client.wake(),
+        &[
+            "* STATUS ~bob/Team (MESSAGES 1 UIDNEXT 2 ...",
+            "* STATUS ~carol/INBOX (MESSAGES 2 UIDNEXT 3 ...",
+        ],
+    );
+    assert_eq!(client.wake(), "");
+    // In IDLE, and beside other commands to the same account.
+    client.expect(
+        "b STATUS ~bob/Other (MESSAGES)",
+        &["* STATUS ~bob/Other (MESSAGES 1)", "b OK Status completed"],
+    );
+    client.say("c IDLE");
+    world.bob.client().fill("Team", 1);
+    compare(
+        "idle",
+        &client.wake(),
+        &["* STATUS ~bob/Team (MESSAGES 2 ..."],
+    );
+    client.expect("DONE", &["c OK Idle completed"]);
+    // No right, no word.
+    world.bob.client().say("a SETACL Team alice l");
+    world.bob.client().fill("Team", 1);
+    assert_eq!(client.wake(), "");
+    client.expect("d NOTIFY NONE", &["d OK Notify completed"]);
+    world.carol.client().fill("INBOX", 1);
+    assert_eq!(client.wake(), "");
+    assert!(client.peers.len() <= 1, "the links have gone");
+}
+
+#[test]
+fn subscriptions_and_aliases() {
+    let world = world();
+    let mut client = world.client();
+    for mailbox in ["~bob/Team", "~bob/Gone", "~nobody/x"] {
+        client.say(&format!("a SUBSCRIBE {mailbox}"));
+    }
+    let answer = client.say("a SETMETADATA Shared (/private/vendor/roost/alias \"~carol/INBOX\")");
+    assert!(answer.contains("a OK"), "{answer}");
+    client.expect(
+        &format!("b NOTIFY SET (subscribed {MESSAGES}) (personal {MESSAGES})"),
+        &["b OK Notify completed"],
+    );
+    world.bob.client().fill("Team", 1);
+    world.bob.client().fill("Other", 1);
+    world.carol.client().fill("INBOX", 1);
+    compare(
+        "push",
+        &client.wake(),
+        &[
+            "* STATUS ~bob/Team (MESSAGES 1 ...",
+            "* STATUS Shared (MESSAGES 1 ...",
+        ],
+    );
+    // A link that is lost could tell of nothing any more, and so says so.
+    client.peers.clear();
+    compare("lost", &client.wake(), &["* OK [NOTIFICATIONOVERFLOW] ..."]);
+    world.bob.client().fill("Team", 1);
+    assert_eq!(client.wake(), "");
+}
+
+#[test]
+fn the_selected_mailbox() {
+    let world = world();
+    world.bob.client().fill("Team", 1);
+    let mut client = world.client();
+    client.expect(
+        &format!(
+            "a NOTIFY SET (selected (MessageNew (UID BODY.PEEK[HEADER.FIELDS (SUBJECT)]) MessageExpunge)) (subtree ~bob {MESSAGES})"
+        ),
+        &["a OK Notify completed"],
+    );
+    client.say("s SELECT ~bob/Team");
+    world.bob.client().fill("Team", 1);
+    world.bob.client().fill("Other", 1);
+    let news = [
+        "* 2 EXISTS",
+        "* 1 RECENT",
+        "* 2 FETCH (UID 2 BODY[HEADER.FIELDS (SUBJECT)] {15}",
+        "Subject: m1",
+        "",
+        ")",
+        "* STATUS ~bob/Other (MESSAGES 1 ...",
+    ];
+    let pushed = client.wake();
+    let lines: Vec<&str> = pushed.lines().filter(|l| !l.ends_with(" RECENT")).collect();
+    let wanted: Vec<&str> = news
+        .iter()
+        .copied()
+        .filter(|l| !l.ends_with(" RECENT"))
+        .collect();
+    compare("push", &(lines.join("\r\n") + "\r\n"), &wanted);
+    // While it is selected something else is wanted of it.
+    client.expect("b NOTIFY NONE", &["b OK Notify completed"]);
+    world.bob.client().fill("Team", 1);
+    assert_eq!(client.wake(), "");
+    client.expect(
+        &format!("c NOTIFY SET (selected {MESSAGES})"),
+        &["* 3 EXISTS", "* 3 RECENT", "c OK Notify completed"],
+    );
+}
+
+#[test]
+fn more_accounts_than_can_be_watched() {
+    let world = world();
+    let mut client = world.client();
+    let names: Vec<String> = (0..17).map(|n| format!("~u{n}/x")).collect();
+    client.expect(
+        &format!("a NOTIFY SET (mailboxes ({}) {MESSAGES})", names.join(" ")),
+        &["a NO [NOTIFICATIONOVERFLOW] ..."],
+    );
+}

@@ -1,0 +1,198 @@
+//! NOTIFY (RFC 5465) where it concerns mailboxes of other accounts.
+//!
+//! Each account, and each alias, has a link of its own for this: the session
+//! there gets a NOTIFY for the mailboxes that the client has asked for, and what
+//! it says of them is passed on between commands and in IDLE. That of the
+//! account whose mailbox is selected gets, on the link that has it, what the
+//! client wants of the selected mailbox.
+//!
+//! What must stay true: a client that has been told OK is told of changes, or
+//! that it is told of none any more (`NOTIFICATIONOVERFLOW`).
+
+use super::links::Watch;
+use super::targets::Target;
+use super::{Event, Next, Task, Turn, alias, lost, no_link};
+use crate::cmd;
+use crate::error::Error;
+use crate::job::{Job, Step};
+use crate::link::{LinkError, LinkId};
+use crate::names::FOREIGN;
+use crate::session::{Session, State};
+use roost_imap::command::NotifyArgs;
+use roost_imap::write::{self, Status};
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+pub(super) struct Watching {
+    args: NotifyArgs,
+    left: VecDeque<Target>,
+    stage: Stage,
+}
+
+enum Stage {
+    /// A link is asked for, or the session there sets itself up.
+    Account(Target),
+    /// That of the selected mailbox is told.
+    Selected,
+    /// Own mailboxes.
+    Own(Option<Box<dyn Job>>),
+}
+
+impl Watching {
+    pub fn new(args: NotifyArgs, targets: Vec<Target>) -> Self {
+        Self {
+            args,
+            left: targets.into(),
+            stage: Stage::Own(None),
+        }
+    }
+
+    /// On with the next account.
+    fn next(&mut self, turn: &mut Turn<'_>) -> Result<Next, Error> {
+        if let Some(target) = self.left.pop_front() {
+            let ask = alias::ask(turn.session, &target.shown);
+            self.stage = Stage::Account(target);
+            return Ok(Next::Ask(ask));
+        }
+        let link = match &turn.session.state {
+            State::Foreign(remote) => remote.link,
+            _ => None,
+        };
+        let Some(id) = link else {
+            return self.own(turn);
+        };
+        // What is sent to the others when they get a mailbox to select.
+        let wish = cmd::notify::for_selected(&self.args);
+        turn.prepare(id)?;
+        self.stage = Stage::Selected;
+        let command = [turn.tag.as_str().as_bytes(), b" ", &wish].concat();
+        let link = turn.session.links_mut().get(id).ok_or_else(lost)?;
+        link.notified = Some(Arc::clone(&wish));
+        let tag = turn.tag.as_str();
+        link.send(tag, &command);
+        Ok(Next::Read(id))
+    }
+
+    /// The link that was asked for is there.
+    fn linked(&mut self, turn: &mut Turn<'_>) -> Result<Next, Error> {
+        let Stage::Account(target) = &self.stage else {
+            return Err(lost());
+        };
+        let status = match &self.args {
+            NotifyArgs::Set(set) if set.status => " STATUS",
+            _ => "",
+        };
+        let tag = turn.tag.as_str();
+        let mut command = format!("{tag} NOTIFY SET{status}").into_bytes();
+        command.extend_from_slice(&target.groups);
+        let enabled = turn.session.enabled;
+        let link = turn.session.links_mut().newest().ok_or_else(lost)?;
+        link.watch = Watch::Begins;
+        link.enable(enabled);
+        link.send(tag, &command);
+        Ok(Next::Read(link.id))
+    }
+
+    fn own(&mut self, turn: &mut Turn<'_>) -> Result<Next, Error> {
+        self.stage = match cmd::notify::start(turn.session, self.args.clone())? {
+            cmd::Started::Done(reply) => return Ok(Next::Done(reply)),
+            cmd::Started::Job(job) => Stage::Own(Some(job)),
+            cmd::Started::Idle => return Err(lost()),
+        };
+        Ok(Next::Step)
+    }
+
+    /// There is nothing to be had of an account: that is an answer where the
+    /// client has not named it.
+    fn missing(&mut self, turn: &mut Turn<'_>, error: Option<LinkError>) -> Result<Next, Error> {
+        let named = match &self.stage {
+            Stage::Account(target) => target.named,
+            Stage::Selected | Stage::Own(_) => true,
+        };
+        match error {
+            Some(LinkError::NoSuchAccount) => self.next(turn),
+            Some(error) if named => Err(no_link(turn.kind, error)),
+            None if named => Err(lost()),
+            _ => self.next(turn),
+        }
+    }
+}
+
+impl Task for Watching {
+    fn on(&mut self, turn: &mut Turn<'_>, event: Event<'_>) -> Result<Next, Error> {
+        match event {
+            Event::Go => match &mut self.stage {
+                Stage::Account(_) => self.linked(turn),
+                Stage::Own(Some(job)) => Ok(match job.step(turn.session, turn.out)? {
+                    Step::More => Next::Step,
+                    Step::Done(reply) => Next::Done(reply),
+                }),
+                Stage::Own(None) | Stage::Selected => self.next(turn),
+            },
+            Event::Text(id, text) if matches!(self.stage, Stage::Account(_)) => {
+                if text.ends && !about_selected(turn.session, text.bytes) {
+                    turn.pass(text);
+                }
+                Ok(Next::Read(id))
+            }
+            Event::Literal(id, _) if matches!(self.stage, Stage::Account(_)) => Ok(Next::Read(id)),
+            Event::Tagged(_, Status::Ok, _) => match self.stage {
+                Stage::Account(_) => self.next(turn),
+                Stage::Selected | Stage::Own(_) => self.own(turn),
+            },
+            Event::NoLink(error) => self.missing(turn, Some(error)),
+            Event::Lost(_) => self.missing(turn, None),
+            other => turn.usual(&other),
+        }
+    }
+}
+
+/// Whether a line is a STATUS of the selected mailbox, which has other ways.
+fn about_selected(session: &Session, line: &[u8]) -> bool {
+    let State::Foreign(remote) = &session.state else {
+        return false;
+    };
+    let mut status = b"* STATUS ".to_vec();
+    write::mailbox(&mut status, &remote.name, session.dialect());
+    status.extend_from_slice(b" (");
+    line.starts_with(&status)
+}
+
+impl Session {
+    /// The links that have to be heard between commands and in IDLE.
+    pub fn heard(&self) -> Vec<LinkId> {
+        let watches = self.links.iter().flat_map(|links| links.watches());
+        self.link().into_iter().chain(watches).collect()
+    }
+
+    /// Whether a link is one of those that tell of changes, and may now.
+    pub(super) fn watches(&self, id: LinkId) -> bool {
+        let listens = self.listens();
+        listens && (self.links.as_ref()).is_some_and(|links| links.watches().any(|w| w == id))
+    }
+
+    /// Takes an untagged line of a session that tells of changes.
+    pub(super) fn told_of_changes(&mut self, id: LinkId, line: &[u8], out: &mut Vec<u8>) {
+        let Some(link) = self.links_mut().get(id) else {
+            return;
+        };
+        let (shown, ask) = (link.shown.clone(), link.ask.clone());
+        let repointed = !shown.starts_with(FOREIGN) && alias::ask(self, &shown) != ask;
+        let over = [&b"* OK [NOTIFICATIONOVERFLOW]"[..], b"* BYE"];
+        if repointed || over.iter().any(|start| line.starts_with(start)) {
+            return self.overflow(out);
+        }
+        let news = line.starts_with(b"* STATUS ") || line.starts_with(b"* LIST ");
+        if news && !about_selected(self, line) {
+            out.extend_from_slice(line);
+        }
+    }
+
+    /// What has been enabled since is enabled there, too.
+    pub(crate) fn enable_for_watches(&mut self) {
+        let enabled = self.enabled;
+        if let Some(links) = &mut self.links {
+            links.enable_for_watches(enabled);
+        }
+    }
+}

@@ -61,6 +61,7 @@ pub fn recipient(der: &[u8], now: UnixTime) -> Result<Recipient, CertificateErro
             serial_number: certificate.serial_number,
         },
         key,
+        certificate: der.into(),
     })
 }
 

@@ -14,6 +14,7 @@ use roost_types::UnixTime;
 pub struct Recipient {
     pub(crate) id: IssuerAndSerialNumber,
     pub(crate) key: Key,
+    pub(crate) certificate: Box<[u8]>,
 }
 
 #[derive(Debug)]
@@ -41,6 +42,11 @@ impl Recipient {
             }
         }
         Err(first.unwrap_or(CertificateError::Undecodable))
+    }
+
+    /// The certificate in DER.
+    pub fn certificate(&self) -> &[u8] {
+        &self.certificate
     }
 
     /// The key of a message, for this recipient alone.

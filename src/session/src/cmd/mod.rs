@@ -17,7 +17,7 @@ pub mod copy;
 pub mod create;
 pub mod delete;
 pub mod enable;
-mod encrypted;
+pub(crate) mod encrypted;
 pub mod expunge;
 pub mod fetch;
 pub mod getmetadata;

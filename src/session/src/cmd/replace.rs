@@ -14,7 +14,7 @@ use roost_types::{SequenceSet, Uid};
 use std::sync::Arc;
 
 /// The message to be replaced, before its successor is asked for.
-pub(super) fn target(session: &Session, replaced: &Replaced) -> Result<Uid, Error> {
+pub(crate) fn target(session: &Session, replaced: &Replaced) -> Result<Uid, Error> {
     if session.enabled().uid_only && !replaced.uid {
         return Err(Error::UidRequired);
     }

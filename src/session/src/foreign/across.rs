@@ -22,6 +22,8 @@ const MAX_FOUND: usize = 512 << 10;
 pub(super) struct Across {
     from: String,
     to: String,
+    /// See [`sending::destination`].
+    destination: Vec<u8>,
     args: CopyArgs,
     mode: CopyMode,
     stage: Stage,
@@ -68,10 +70,16 @@ enum Stage {
 }
 
 impl Across {
-    pub fn new(from: String, to: String, args: CopyArgs, mode: CopyMode) -> Self {
+    pub fn new(
+        from: String,
+        (to, destination): (String, Vec<u8>),
+        args: CopyArgs,
+        mode: CopyMode,
+    ) -> Self {
         Self {
             from,
             to,
+            destination,
             args,
             mode,
             stage: Stage::Begins,
@@ -118,7 +126,7 @@ impl Across {
         self.total = Some(uids.len());
         let to = turn.link(&self.to).map_err(|_| lost())?;
         self.stage = Stage::Probes(to);
-        sending::begin(turn, to, &self.args.mailbox)?;
+        sending::begin(turn, to, &self.destination)?;
         turn.output(to)?.extend_from_slice(b" {0}\r\n");
         Ok(Next::Read(to))
     }
@@ -181,7 +189,7 @@ impl Across {
         };
         let first = self.sent.is_empty();
         if first {
-            sending::begin(turn, to, &self.args.mailbox)?;
+            sending::begin(turn, to, &self.destination)?;
         }
         let short_mdn = turn.session.enabled.short_mdn;
         let flags = (message.flags.system, &*message.flags.keywords, short_mdn);
@@ -305,7 +313,7 @@ impl Across {
 }
 
 /// The messages that a set means in a mailbox of so many.
-fn numbers(set: &SequenceSet, exists: u32) -> Result<SeqSet, Error> {
+pub(super) fn numbers(set: &SequenceSet, exists: u32) -> Result<SeqSet, Error> {
     let seqs: SeqSet = set.resolve(SeqNum::new(exists));
     let star = |bound: &SetBound| *bound == SetBound::Star;
     let none = match set {

@@ -12,7 +12,8 @@ use roost_types::SetBound;
 
 pub(super) struct Append {
     shown: String,
-    mailbox: Vec<u8>,
+    /// See [`super::sending::destination`].
+    to: Vec<u8>,
     replaced: Option<Replaced>,
     message: AppendMessage,
     stage: Stage,
@@ -36,14 +37,19 @@ enum Refusal {
 }
 
 impl Append {
-    pub fn new(shown: String, start: AppendStart) -> Self {
+    pub fn new(shown: String, to: Vec<u8>, start: AppendStart) -> Self {
         Self {
             shown,
-            mailbox: start.mailbox,
+            to,
             replaced: start.replaced,
             message: start.message,
             stage: Stage::Begins,
         }
+    }
+
+    /// All has been sent there.
+    pub fn is_complete(&self) -> bool {
+        matches!(self.stage, Stage::Ends)
     }
 
     fn begin(&mut self, turn: &mut Turn<'_>) -> Result<Next, Error> {
@@ -68,7 +74,7 @@ impl Append {
                 head.push(b' ');
             }
         }
-        write_name(&mut head, &self.mailbox);
+        head.extend_from_slice(&self.to);
         turn.begin(id, &head)?;
         self.ask(turn, id)
     }

@@ -1,6 +1,6 @@
 //! Where a command of the client's goes.
 
-use super::across::Across;
+use super::across::{self, Across};
 use super::alias;
 use super::append::Append;
 use super::fetching;
@@ -10,8 +10,10 @@ use super::moving::Moving;
 use super::out::Out;
 use super::place::{Place, Uses, account, uses};
 use super::relay::{Idle, Relay};
+use super::replacing::{Old, Replacing, Taking, To};
 use super::resume::{self, Resume};
 use super::select::Select;
+use super::sending;
 use super::watching::Watching;
 use super::{Remote, Task};
 use crate::cmd;
@@ -19,10 +21,11 @@ use crate::error::Error;
 use crate::names::Names;
 use crate::rights;
 use crate::session::{Phase, Progress, Session, State};
-use roost_imap::command::{CopyArgs, SelectArgs};
+use roost_imap::command::{CopyArgs, Encrypted, SelectArgs};
 use roost_imap::frame::AppendStart;
-use roost_imap::{Command, CommandKind, Request, ResponseCode};
+use roost_imap::{Command, CommandKind, Request};
 use roost_store::CopyMode;
+use roost_types::SequenceSet;
 use std::sync::Arc;
 
 fn uses_selected(command: &Command) -> bool {
@@ -88,6 +91,10 @@ impl Session {
                 Box::new(Select::new(self.remote(shown, args)?, bytes))
             }
             (Place::There(shown), Command::Idle) => Box::new(Idle::new(shown)),
+            (Place::There(shown), Command::Copy(args) | Command::Move(args)) => {
+                let bytes = self.with_certificate(bytes, args)?;
+                Box::new(Relay::new(shown, bytes, false))
+            }
             (Place::There(shown), command) => {
                 let leaves = matches!(command, Command::Close | Command::Unselect);
                 Box::new(Relay::new(shown, bytes, leaves))
@@ -115,6 +122,19 @@ impl Session {
         matches!(self.phase, Phase::Foreign(_))
     }
 
+    /// The certificate in the place of `*`, which would be the owner's there.
+    fn with_certificate(&self, mut bytes: Vec<u8>, args: &CopyArgs) -> Result<Vec<u8>, Error> {
+        const KEYWORD: &[u8] = b" ENCRYPTED";
+        if let Some(own @ Encrypted::Own) = &args.encrypted
+            && let Some(at) =
+                (bytes.windows(KEYWORD.len())).rposition(|word| word.eq_ignore_ascii_case(KEYWORD))
+        {
+            bytes.truncate(at);
+            bytes.extend_from_slice(cmd::encrypted::argument(self, own)?.as_bytes());
+        }
+        Ok(bytes)
+    }
+
     /// COPY and MOVE between two accounts.
     fn copying(
         &self,
@@ -126,12 +146,6 @@ impl Session {
             State::Foreign(remote) => remote.shown.clone(),
             _ => String::new(),
         };
-        if args.encrypted.is_some() {
-            return Err(Error::refused(
-                ResponseCode::Cannot,
-                "Messages are not encrypted on their way to another account",
-            ));
-        }
         let kind = match mode {
             CopyMode::Copy => CommandKind::Copy,
             CopyMode::Move => CommandKind::Move,
@@ -147,17 +161,24 @@ impl Session {
                 self.permit(&name, needed).map_err(rights::destination)?;
                 let to = cmd::append::destination(self, &args.mailbox)?;
                 let within = rights::flags(self.rights(&name));
-                Box::new(Incoming::new(from, args, mode, (to, within)))
+                let recipient = match &args.encrypted {
+                    Some(data) => Some(cmd::encrypted::recipient(self, data)?),
+                    None => None,
+                };
+                Box::new(Incoming::new(from, args, mode, (to, within, recipient)))
             }
-            Place::Across(to) => Box::new(Across::new(from, to, args, mode)),
+            Place::Across(to) => {
+                let encrypted = args.encrypted.as_ref();
+                let destination = sending::destination(self, &args.mailbox, encrypted)?;
+                Box::new(Across::new(from, (to, destination), args, mode))
+            }
             Place::Out(shown) => {
                 self.permit_here(kind)?;
                 let uids = cmd::copy::chosen(self, &args, mode)?;
                 let mailbox = Arc::clone(self.selected()?.mailbox());
-                let CopyArgs {
-                    mailbox: name, uid, ..
-                } = args;
-                return Ok(Box::new(Out::new(shown, name, mailbox, &uids, mode, uid)?));
+                let to = sending::destination(self, &args.mailbox, args.encrypted.as_ref())?;
+                let out = Out::new(shown, to, mailbox, &uids, mode, args.uid)?;
+                return Ok(Box::new(out));
             }
             Place::Here | Place::There(_) | Place::Everywhere(_) | Place::Watched(_) => {
                 return Err(Error::Bad("Not between accounts"));
@@ -172,12 +193,6 @@ impl Session {
     /// Where an APPEND or REPLACE has to be carried out.
     pub(crate) fn append_place(&self, start: &AppendStart) -> Result<Place, Error> {
         let to = account(self, &start.mailbox)?;
-        if to.is_some() && start.encrypted.is_some() {
-            return Err(Error::refused(
-                ResponseCode::Cannot,
-                "Messages are not encrypted on their way to another account",
-            ));
-        }
         let from = match (&self.state, &start.replaced) {
             (_, None) => return Ok(to.map_or(Place::Here, Place::There)),
             (State::Foreign(remote), _) => Some(remote.shown.clone()),
@@ -186,11 +201,60 @@ impl Session {
         match (from, to) {
             (None, None) => Ok(Place::Here),
             (Some(from), Some(to)) if from == to => Ok(Place::There(to)),
-            _ => Err(Error::refused(
-                ResponseCode::Cannot,
-                "A message is replaced within its account",
-            )),
+            (None, Some(to)) => Ok(Place::Out(to)),
+            (Some(_), None) => Ok(Place::In),
+            (Some(_), Some(to)) => Ok(Place::Across(to)),
         }
+    }
+
+    /// Begins a REPLACE between two accounts.
+    pub(crate) fn relay_replace(
+        &mut self,
+        place: Place,
+        start: AppendStart,
+        out: &mut Vec<u8>,
+    ) -> Progress {
+        self.bad_commands = 0;
+        let (tag, kind) = (start.tag.clone(), cmd::append::kind_of(&start));
+        match self.replacing(place, &start) {
+            Ok(task) => self.relay(tag, kind, Box::new(Taking::new(task)), out),
+            Err(error) => self.begin_append(start, Err(error), out),
+        }
+    }
+
+    fn replacing(&self, place: Place, start: &AppendStart) -> Result<Box<dyn Task>, Error> {
+        let replaced = start.replaced.ok_or(Error::Bad("No message"))?;
+        let new = AppendStart {
+            replaced: None,
+            ..start.clone()
+        };
+        let to = match place {
+            Place::Out(shown) | Place::Across(shown) => {
+                let encrypted = new.encrypted.as_ref();
+                let destination = sending::destination(self, &new.mailbox, encrypted)?;
+                To::There(Append::new(shown, destination, new))
+            }
+            _ => To::Here(Some(Box::new(new))),
+        };
+        let State::Foreign(remote) = &self.state else {
+            self.permit_here(cmd::append::kind_of(start))?;
+            let uid = cmd::replace::target(self, &replaced)?;
+            let mailbox = Arc::clone(self.selected()?.mailbox());
+            return Ok(Box::new(Replacing::new(Old::Here(mailbox, uid), to)));
+        };
+        if self.enabled.uid_only && !replaced.uid {
+            return Err(Error::UidRequired);
+        }
+        if remote.link.is_none() {
+            return Err(super::lost());
+        }
+        fetching::may_move(&self.state)?;
+        if !replaced.uid {
+            let set = SequenceSet::Ranges(vec![(replaced.message, replaced.message)]);
+            across::numbers(&set, remote.told.exists)?;
+        }
+        let old = Old::There(remote.shown.clone(), replaced);
+        Ok(Box::new(Moving::new(Box::new(Replacing::new(old, to)))))
     }
 
     /// Begins an APPEND or REPLACE there.
@@ -203,6 +267,9 @@ impl Session {
         self.bad_commands = 0;
         let kind = cmd::append::kind_of(&start);
         let tag = start.tag.clone();
-        self.relay(tag, kind, Box::new(Append::new(shown, start)), out)
+        match sending::destination(self, &start.mailbox, start.encrypted.as_ref()) {
+            Ok(to) => self.relay(tag, kind, Box::new(Append::new(shown, to, start)), out),
+            Err(error) => self.begin_append(start, Err(error), out),
+        }
     }
 }

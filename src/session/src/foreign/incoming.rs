@@ -7,6 +7,7 @@
 
 use super::fetching::{self, Removing};
 use super::{Event, Next, STEP, Task, Turn, lost};
+use crate::cmd::encrypted::append::Sealing;
 use crate::error::Error;
 use crate::flag_names;
 use crate::job::Reply;
@@ -16,6 +17,7 @@ use roost_imap::ResponseCode;
 use roost_imap::command::CopyArgs;
 use roost_imap::parse::{fetched, write_set};
 use roost_imap::write::{self, Status};
+use roost_smime::Recipient;
 use roost_store::{Append, CopyMode, Mailbox, Within};
 use roost_types::{Keyword, SeqNum, SequenceSet, SystemFlags, Uid, UidSet, UidValidity};
 use std::sync::Arc;
@@ -27,6 +29,8 @@ pub(super) struct Incoming {
     to: Arc<Mailbox>,
     /// The flags that may be set here.
     within: Within,
+    /// Messages are encrypted before they are stored.
+    sealing: Option<Sealing>,
     append: Option<Append>,
     /// How many have come, and of how many where that is known.
     come: u64,
@@ -51,7 +55,7 @@ impl Incoming {
         shown: String,
         args: CopyArgs,
         mode: CopyMode,
-        (to, within): (Arc<Mailbox>, Within),
+        (to, within, recipient): (Arc<Mailbox>, Within, Option<Arc<Recipient>>),
     ) -> Self {
         Self {
             shown,
@@ -59,6 +63,7 @@ impl Incoming {
             mode,
             to,
             within,
+            sealing: recipient.map(Sealing::new),
             append: None,
             come: 0,
             expected: None,
@@ -75,7 +80,12 @@ impl Incoming {
 
     fn append(&mut self) -> Result<&mut Append, Error> {
         if self.append.is_none() {
-            self.append = Some(self.to.append().map_err(Error::Destination)?);
+            let append = self.to.append().map_err(Error::Destination)?;
+            self.append = Some(match self.sealing {
+                // The sizes that count are those before.
+                Some(_) => append.of_any_size(),
+                None => append,
+            });
         }
         self.append.as_mut().ok_or_else(lost)
     }
@@ -106,6 +116,9 @@ impl Incoming {
         self.append()?
             .begin_message(system, keywords, message.date)
             .map_err(Error::Destination)?;
+        if let Some(sealing) = &mut self.sealing {
+            sealing.begin(message.size);
+        }
         self.current = Some(message.uid);
         if message.flags.system.contains(SystemFlags::DELETED) {
             self.marked.insert(message.uid);
@@ -113,8 +126,18 @@ impl Incoming {
         Ok(())
     }
 
+    fn write(&mut self, octets: &[u8]) -> Result<(), Error> {
+        match (&mut self.sealing, &mut self.append) {
+            (Some(sealing), Some(append)) => sealing.write(octets, append),
+            _ => self.append()?.write(octets).map_err(Error::Destination),
+        }
+    }
+
     /// A message is complete.
     fn ends(&mut self, turn: &mut Turn<'_>, uid: Uid) -> Result<(), Error> {
+        if let (Some(sealing), Some(append)) = (&mut self.sealing, &mut self.append) {
+            sealing.finish(append)?;
+        }
         self.append()?
             .finish_message()
             .map_err(Error::Destination)?;
@@ -261,7 +284,7 @@ impl Task for Incoming {
             }
             Event::Literal(id, octets) => {
                 match self.current {
-                    Some(_) => self.append()?.write(octets).map_err(Error::Destination)?,
+                    Some(_) => self.write(octets)?,
                     None => turn.pass_octets(octets),
                 }
                 Ok(Next::Read(id))

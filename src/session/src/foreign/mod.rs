@@ -31,6 +31,7 @@ mod place;
 mod reader;
 mod relay;
 mod remote;
+mod replacing;
 mod resume;
 mod select;
 mod sending;

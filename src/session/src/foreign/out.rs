@@ -13,7 +13,8 @@ use std::sync::Arc;
 
 pub(super) struct Out {
     shown: String,
-    mailbox: Vec<u8>,
+    /// See [`sending::destination`].
+    to: Vec<u8>,
     from: Arc<Mailbox>,
     mode: CopyMode,
     by_uid: bool,
@@ -47,7 +48,7 @@ impl Out {
     /// Messages by number are there, or none is copied.
     pub fn new(
         shown: String,
-        mailbox: Vec<u8>,
+        to: Vec<u8>,
         from: Arc<Mailbox>,
         uids: &UidSet,
         mode: CopyMode,
@@ -56,7 +57,7 @@ impl Out {
         sending::check(mode, uids.len())?;
         Ok(Self {
             shown,
-            mailbox,
+            to,
             from,
             mode,
             by_uid,
@@ -111,7 +112,7 @@ impl Out {
         if !self.announce(&mut first, true)? {
             return self.nothing();
         }
-        sending::begin(turn, id, &self.mailbox)?;
+        sending::begin(turn, id, &self.to)?;
         turn.output(id)?.extend_from_slice(&first);
         self.stage = Stage::Asks;
         Ok(Next::Read(id))

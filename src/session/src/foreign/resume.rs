@@ -296,6 +296,10 @@ impl Task for Resume {
             other => turn.usual(&other),
         }
     }
+
+    fn progress(&self) -> Option<(u64, Option<u64>)> {
+        self.inner.progress()
+    }
 }
 
 #[cfg(test)]

@@ -3,10 +3,13 @@
 
 use super::append::write_name;
 use super::{Turn, announce};
+use crate::cmd;
 use crate::error::Error;
 use crate::job::Reply;
 use crate::link::LinkId;
+use crate::session::Session;
 use roost_imap::ResponseCode;
+use roost_imap::command::Encrypted;
 use roost_imap::parse::appended;
 use roost_imap::write::{self, Status};
 use roost_store::CopyMode;
@@ -26,10 +29,26 @@ pub(super) fn check(mode: CopyMode, count: u64) -> Result<(), Error> {
     }
 }
 
-/// Sends the beginning of an APPEND to the mailbox.
-pub(super) fn begin(turn: &mut Turn<'_>, to: LinkId, mailbox: &[u8]) -> Result<(), Error> {
+/// What an APPEND to a mailbox says before its messages: the name as the client
+/// wrote it, and whom they are to be encrypted for.
+pub(super) fn destination(
+    session: &Session,
+    mailbox: &[u8],
+    encrypted: Option<&Encrypted>,
+) -> Result<Vec<u8>, Error> {
+    let mut destination = Vec::new();
+    write_name(&mut destination, mailbox);
+    if let Some(data) = encrypted {
+        let argument = cmd::encrypted::argument(session, data)?;
+        destination.extend_from_slice(argument.as_bytes());
+    }
+    Ok(destination)
+}
+
+/// Sends the beginning of an APPEND.
+pub(super) fn begin(turn: &mut Turn<'_>, to: LinkId, destination: &[u8]) -> Result<(), Error> {
     let mut head = format!("{} APPEND ", turn.tag).into_bytes();
-    write_name(&mut head, mailbox);
+    head.extend_from_slice(destination);
     turn.begin(to, &head)
 }
 

@@ -5,10 +5,11 @@ use super::silence::Silence;
 use super::{Phase, Progress, Session, State};
 use crate::changes::Changes;
 use crate::cmd::{self, Started};
-use crate::error::{Answer, Fatal, answer};
+use crate::error::{Answer, Error, Fatal, answer};
 use crate::foreign::{ClientFrame, Place};
 use crate::job::{Reply, Step};
 use crate::rights::{self, Standing};
+use roost_imap::frame::AppendStart;
 use roost_imap::write::{self, Status};
 use roost_imap::{CommandKind, Frame, Request, Tag, command, parse};
 use std::mem;
@@ -36,7 +37,7 @@ impl Session {
             return;
         }
         let ended = self.activity.ends();
-        if ended == Some(CommandKind::Enable) {
+        if matches!(ended, Some((CommandKind::Enable, _))) {
             self.enable_for_watches();
         }
         let selected = matches!(self.state, State::Selected(_) | State::Foreign(_));
@@ -71,13 +72,12 @@ impl Session {
                     Ok(_) => self.append_place(&start),
                     Err(fatal) => return self.fatal(fatal, out),
                 };
-                if let Ok(Place::There(shown)) = place {
-                    return self.relay_append(shown, *start, out);
+                match place {
+                    Ok(Place::Here) => self.begin_append(*start, Ok(()), out),
+                    Ok(Place::There(shown)) => self.relay_append(shown, *start, out),
+                    Ok(place) => self.relay_replace(place, *start, out),
+                    Err(error) => self.begin_append(*start, Err(error), out),
                 }
-                let place = place.map(drop);
-                let (appending, progress) = cmd::append::begin(self, *start, place, out);
-                self.phase = Phase::Append(Box::new(appending));
-                progress
             }
             Frame::AppendData(bytes) if self.relays() => {
                 self.relay_frame(ClientFrame::Data(bytes), out)
@@ -386,6 +386,18 @@ impl Session {
             }
             _ => self.bad(None, None, "No IDLE under way", out),
         }
+    }
+
+    /// An APPEND or REPLACE here, or one that is refused.
+    pub(crate) fn begin_append(
+        &mut self,
+        start: AppendStart,
+        allowed: Result<(), Error>,
+        out: &mut Vec<u8>,
+    ) -> Progress {
+        let (appending, progress) = cmd::append::begin(self, start, allowed, out);
+        self.phase = Phase::Append(Box::new(appending));
+        progress
     }
 
     fn appending(

@@ -10,12 +10,12 @@ const MESSAGE: &str = "Received: from a by b\r\nFrom: ann@example.com\r\nSubject
     Content-Type: text/plain\r\n\r\nThe words themselves\r\n";
 
 /// A key pair in a home directory, with its certificate where it belongs.
-struct Keys {
-    home: tempfile::TempDir,
+pub(crate) struct Keys {
+    pub home: tempfile::TempDir,
 }
 
 impl Keys {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self::with(&["-days", "9"])
     }
 
@@ -43,12 +43,12 @@ impl Keys {
     }
 
     /// The certificate as a client gives it.
-    fn base64(&self) -> String {
+    pub fn base64(&self) -> String {
         let pem = std::fs::read_to_string(self.home.path().join(".roost/smime.pem")).unwrap();
         pem.lines().filter(|l| !l.starts_with('-')).collect()
     }
 
-    fn decrypt(&self, message: &str) -> String {
+    pub fn decrypt(&self, message: &str) -> String {
         std::fs::write(self.home.path().join("message"), message).unwrap();
         let plain = self.openssl(&["cms", "-decrypt", "-in", "message", "-inkey", "key.pem"]);
         String::from_utf8(plain).unwrap()

@@ -5,7 +5,7 @@ mod append;
 pub(crate) mod bench;
 mod compress;
 mod conversation;
-mod encrypted;
+pub(crate) mod encrypted;
 mod flag_names;
 mod folders;
 mod listing;

@@ -9,7 +9,7 @@ use std::io;
 use std::sync::Arc;
 
 /// Stands between the client's octets and the store.
-pub(in crate::cmd) struct Sealing {
+pub(crate) struct Sealing {
     recipient: Arc<Recipient>,
     /// The message under way.
     sealer: Option<Sealer>,

@@ -4,11 +4,13 @@
 //! What is encrypted never lies in the destination, nor in its `tmp/`, as it
 //! was.
 
-pub(super) mod append;
+pub(crate) mod append;
 pub(super) mod copy;
 
 use crate::error::Error;
 use crate::session::Session;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use roost_imap::ResponseCode;
 use roost_imap::command::Encrypted;
 use roost_smime::{CertificateError, Recipient};
@@ -26,7 +28,7 @@ const MAX_PEM: u64 = 256 << 10;
 const IN_HOME: &str = ".roost/smime.pem";
 
 /// For whom a command's messages are to be encrypted.
-pub(super) fn recipient(session: &Session, data: &Encrypted) -> Result<Arc<Recipient>, Error> {
+pub(crate) fn recipient(session: &Session, data: &Encrypted) -> Result<Arc<Recipient>, Error> {
     let now = UnixTime::now();
     let recipient = match data {
         Encrypted::Certificate(der) => {
@@ -38,6 +40,16 @@ pub(super) fn recipient(session: &Session, data: &Encrypted) -> Result<Arc<Recip
         Encrypted::Own => Recipient::from_pem(&own_pem(session)?, now).map_err(unusable)?,
     };
     Ok(Arc::new(recipient))
+}
+
+/// The same, as an argument behind those of a command for another account: what
+/// is the client's own is not known there.
+pub(crate) fn argument(session: &Session, data: &Encrypted) -> Result<String, Error> {
+    let recipient = recipient(session, data)?;
+    Ok(format!(
+        " ENCRYPTED {}",
+        STANDARD.encode(recipient.certificate())
+    ))
 }
 
 fn unusable(error: CertificateError) -> Error {

@@ -1,6 +1,7 @@
 //! COPY and MOVE between accounts.
 
 use super::World;
+use crate::tests::encrypted::Keys;
 
 const FETCH: &str = "z UID FETCH 1:* (FLAGS INTERNALDATE BODY.PEEK[])";
 
@@ -287,5 +288,126 @@ fn how_far_it_is_is_told() {
     assert!(
         copied.contains("[INPROGRESS (\"d\" 2 NIL)] Running"),
         "{copied}"
+    );
+}
+
+/// What the last message of a mailbox says to the holder of the key.
+fn decrypted(client: &mut super::Asking<'_>, mailbox: &str, keys: &Keys) -> String {
+    client.say(&format!("x EXAMINE {mailbox}"));
+    let answer = client.say("y FETCH * BODY.PEEK[]");
+    let (_, text) = answer.split_once("}\r\n").unwrap();
+    let (text, _) = text.rsplit_once(")\r\ny OK").unwrap();
+    keys.decrypt(text)
+}
+
+#[test]
+fn messages_are_encrypted_on_their_way() {
+    let world = World::new();
+    let keys = Keys::new();
+    filled(&world, |w| &w.alice, 1);
+    filled(&world, |w| &w.bob, 2);
+    let mut client = world.client();
+    client.session = client.session.with_home(keys.home.path().to_owned());
+    let text = message(1);
+    for (from, command, to) in [
+        ("INBOX", "COPY 1 ~bob/INBOX ENCRYPTED *", "~bob/INBOX"),
+        ("~bob/INBOX", "COPY 1 INBOX encrypted *", "INBOX"),
+        (
+            "~bob/INBOX",
+            "COPY 1 ~carol/INBOX ENCRYPTED \"*\"",
+            "~carol/INBOX",
+        ),
+        ("~bob/INBOX", "COPY 1 ~bob/INBOX ENCRYPTED *", "~bob/INBOX"),
+        (
+            "~bob/INBOX",
+            "MOVE 1 ~carol/INBOX ENCRYPTED *",
+            "~carol/INBOX",
+        ),
+    ] {
+        client.say(&format!("a SELECT {from}"));
+        let answer = client.say(&format!("b {command}"));
+        assert!(answer.contains("b OK "), "{command}: {answer}");
+        let found = decrypted(&mut client, to, &keys);
+        assert!(found.ends_with(&text), "{command}: {found}");
+    }
+    let size = text.len();
+    let append = format!("c APPEND ~bob/INBOX ENCRYPTED * (\\Seen) {{{size}+}}\r\n{text}");
+    client.expect(&append, &["c OK [APPENDUID ..."]);
+    let found = decrypted(&mut client, "~bob/INBOX", &keys);
+    assert!(found.ends_with(&text), "{found}");
+    let given = format!("COPY 1 ~bob/INBOX ENCRYPTED {}", keys.base64());
+    client.say("a SELECT INBOX");
+    let answer = client.say(&format!("b {given}"));
+    assert!(answer.contains("b OK [COPYUID"), "{answer}");
+    // Who has no certificate.
+    let mut other = world.client();
+    other.say("a SELECT INBOX");
+    other.expect("b COPY 1 ~bob/INBOX ENCRYPTED *", &["b NO [CANNOT] ..."]);
+    let append = format!("c APPEND ~bob/INBOX ENCRYPTED * {{{size}+}}\r\n{text}");
+    other.expect(&append, &["c NO [CANNOT] ..."]);
+}
+
+#[test]
+fn a_message_is_replaced_across_accounts() {
+    let world = World::new();
+    filled(&world, |w| &w.alice, 2);
+    filled(&world, |w| &w.bob, 3);
+    let mut client = world.client();
+    client.say("a SELECT INBOX");
+    client.expect(
+        "b REPLACE 1 ~bob/INBOX (\\Flagged) {3+}\r\nnew",
+        &[
+            "* OK [APPENDUID ...",
+            "* 1 EXPUNGE",
+            "b OK Replace completed",
+        ],
+    );
+    client.expect(
+        "c UID REPLACE 9 ~bob/INBOX {3+}\r\nnew",
+        &["c NO [NONEXISTENT] ..."],
+    );
+    client.expect(
+        "d REPLACE 1 ~bob/none {3+}\r\nnew",
+        &["d NO [TRYCREATE] ..."],
+    );
+    client.say("a SELECT ~bob/INBOX");
+    client.expect(
+        "e REPLACE 2 INBOX {3+}\r\nown",
+        &[
+            "* OK [APPENDUID ...",
+            "* 2 EXPUNGE",
+            "e OK Replace completed",
+        ],
+    );
+    client.expect("f UID REPLACE 1 ~carol/INBOX {3}", &["+ OK"]);
+    client.expect(
+        "two",
+        &[
+            "* OK [APPENDUID ...",
+            "* 1 EXPUNGE",
+            "f OK Replace completed",
+        ],
+    );
+    client.expect(
+        "g FETCH 1:2 UID",
+        &["* 1 FETCH (UID 3)", "* 2 FETCH (UID 4)", "g OK ..."],
+    );
+    client.expect(
+        "h UID REPLACE 77 INBOX {3+}\r\nnew",
+        &["h NO [NONEXISTENT] ..."],
+    );
+    client.expect("i REPLACE 3 INBOX {3+}\r\nnew", &["i BAD ..."]);
+    client.expect("j REPLACE 1 none {3+}\r\nnew", &["j NO [TRYCREATE] ..."]);
+    client.expect("k NOOP", &["k OK NOOP completed"]);
+    // Without `te` nothing is added either.
+    world.bob.client().say("a SETACL INBOX alice lrswi");
+    client.say("l NOOP");
+    client.expect("m REPLACE 1 INBOX {3}", &["m NO [NOPERM] ..."]);
+    client.expect("n REPLACE 1 INBOX {3+}\r\nnew", &["n NO [NOPERM] ..."]);
+    assert!(contents(&world.alice).contains("own)"));
+    assert!(contents(&world.carol).contains("two)"));
+    client.expect(
+        "o STATUS INBOX (MESSAGES)",
+        &["* STATUS INBOX (MESSAGES 2)", "o OK Status completed"],
     );
 }

@@ -263,10 +263,6 @@ fn messages_are_asked_for_when_they_are_wanted() {
             "i OK Replace completed",
         ],
     );
-    client.expect(
-        "j REPLACE 4 INBOX {3+}\r\nnew",
-        &["j NO [CANNOT] A message is replaced within its account"],
-    );
 }
 
 #[test]

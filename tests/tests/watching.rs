@@ -15,6 +15,7 @@ use std::time::Duration;
 
 const OK: i32 = 0;
 const USAGE: i32 = 64;
+const DATAERR: i32 = 65;
 const NOINPUT: i32 = 66;
 const NOUSER: i32 = 67;
 const UNAVAILABLE: i32 = 69;
@@ -249,6 +250,8 @@ fn users_see_and_end_their_own() {
     let nobody = as_alice(&["kick", "4711"]);
     assert_eq!(nobody.0, NOUSER, "an account may be a number: {nobody:?}");
     assert_eq!(as_alice(&["stats"]).0, NOPERM);
+    assert_eq!(as_alice(&["alert", "list"]).0, NOPERM);
+    assert_eq!(as_alice(&["alert", "post", "hello"]).0, NOPERM);
     assert_eq!(as_alice(&["kick", "alice"]), (OK, String::new()));
     assert!(alice.response().unwrap().starts_with(b"* BYE"));
     bob.ok("NOOP").unwrap();
@@ -358,6 +361,85 @@ fn what_was_done_is_counted() {
     );
     let (code, text) = site.ctl(&["stats", "--json", "--prometheus"]);
     assert_eq!(code, USAGE, "{text}");
+}
+
+fn alert_of(client: &mut Client) -> String {
+    let line = client.response().unwrap();
+    String::from_utf8_lossy(&line).trim_end().to_owned()
+}
+
+/// Alerts come at any time, and each once.
+#[test]
+fn alerts_are_shown() {
+    let mut site = Site::with(&Setup {
+        users: vec!["u".into(), "v@d.example".into()],
+        ..Setup::default()
+    });
+    assert_eq!(site.ctl(&["alert", "list", "--json"]), (OK, "[]\n".into()));
+    let mut u = site.login("u");
+    let mut idle = site.login("u");
+    let mut v = site.login("v@d.example");
+    idle.raw(b"i IDLE\r\n").unwrap();
+    assert!(idle.response().unwrap().starts_with(b"+ "));
+    let post = |site: &Site, args: &[&str]| {
+        let args = [&["alert", "post"], args].concat();
+        let (code, text) = site.ctl(&args);
+        assert_eq!(code, OK, "{text}");
+        text.trim_end().to_owned()
+    };
+    let server = post(&site, &["Maintenance at noon"]);
+    for client in [&mut u, &mut idle, &mut v] {
+        assert_eq!(alert_of(client), "* OK [ALERT] Maintenance at noon");
+    }
+    post(&site, &["--domain", "D.example", "The domain moves"]);
+    assert_eq!(alert_of(&mut v), "* OK [ALERT] The domain moves");
+    post(&site, &["--account", "u", "Call us"]);
+    for client in [&mut u, &mut idle] {
+        assert_eq!(alert_of(client), "* OK [ALERT] Call us");
+    }
+    let list = |site: &Site| site.ctl(&["alert", "list"]).1;
+    let gone = eventually(PATIENCE, || {
+        (!list(&site).contains("Call us")).then_some(())
+    });
+    assert!(gone.is_some(), "{}", list(&site));
+    // Nobody is shown anything twice.
+    for client in [&mut u, &mut v] {
+        client.ok("NOOP").unwrap();
+    }
+    idle.raw(b"DONE\r\n").unwrap();
+    assert!(idle.response().unwrap().starts_with(b"i OK"));
+    // For those who are not there, and beyond the end of the server.
+    post(&site, &["--account", "v@d.example", "One for later"]);
+    assert_eq!(alert_of(&mut v), "* OK [ALERT] One for later");
+    drop(v);
+    let gone = eventually(PATIENCE, || (site.who("v@").is_empty()).then_some(()));
+    assert!(gone.is_some());
+    post(&site, &["--account", "v@d.example", "Another for later"]);
+    site.roost.crash_and_restart().unwrap();
+    let hears = eventually(PATIENCE, || (site.ctl(&["who"]).0 == OK).then_some(()));
+    assert!(hears.is_some());
+    let mut v = site.login("v@d.example");
+    let mut seen = [alert_of(&mut v), alert_of(&mut v), alert_of(&mut v)];
+    seen.sort();
+    let texts = [
+        "Another for later",
+        "Maintenance at noon",
+        "The domain moves",
+    ];
+    assert_eq!(seen, texts.map(|text| format!("* OK [ALERT] {text}")));
+    let gone = eventually(PATIENCE, || (!list(&site).contains("later")).then_some(()));
+    assert!(gone.is_some(), "{}", list(&site));
+    assert_eq!(site.ctl(&["alert", "remove", &server]), (OK, String::new()));
+    let (code, text) = site.ctl(&["alert", "remove", &server]);
+    assert_eq!(code, NOINPUT, "{text}");
+    let mut v = site.login("v@d.example");
+    assert_eq!(alert_of(&mut v), "* OK [ALERT] The domain moves");
+    v.ok("NOOP").unwrap();
+    let (code, text) = site.ctl(&["alert", "post", "two\r\nlines"]);
+    assert_eq!(code, DATAERR, "{text}");
+    let (_, json) = site.ctl(&["alert", "list", "--json"]);
+    let wanted = "\"kind\": \"domain\", \"name\": \"D.example\", \"posted\": ";
+    assert!(json.contains(wanted), "{json}");
 }
 
 #[test]

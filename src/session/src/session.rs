@@ -235,6 +235,13 @@ impl Session {
         self.tell_first_fullness(out);
     }
 
+    /// Shows the client a text, now (RFC 9051 §7.1).
+    pub fn alert(&self, text: &str, out: &mut Vec<u8>) {
+        let code = ResponseCode::Alert;
+        let dialect = self.dialect();
+        write::status_line(out, None, Status::Ok, Some(&code), text, dialect);
+    }
+
     pub fn identity(&self) -> &Identity {
         &self.identity
     }

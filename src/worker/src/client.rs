@@ -344,9 +344,23 @@ impl Client {
         Ok(())
     }
 
+    /// Alerts, where a response may begin now.
+    fn show_alerts(&mut self) {
+        if !self.ending.has_alerts() || self.link || !self.can_say_bye() {
+            return;
+        }
+        let Some(session) = &self.session else {
+            return;
+        };
+        for alert in self.ending.take_alerts() {
+            session.alert(&alert.text, &mut self.out);
+        }
+    }
+
     /// In IDLE: waits for DONE and for changes.
     fn idle(&mut self) -> Result<Option<Pause>, Stop> {
         self.framer.expect_done();
+        self.show_alerts();
         if let Some(pause) = self.look_at_links()? {
             return Ok(Some(pause));
         }
@@ -374,6 +388,7 @@ impl Client {
         }
         // Not in the middle of a command, APPEND above all.
         if self.framer.is_idle() {
+            self.show_alerts();
             self.tell_changes(|session| match session.pushes() {
                 true => Session::watch_all(session),
                 false => [None, None],

@@ -7,7 +7,7 @@
 use crate::changes::Changes;
 use crate::client::{Client, Pause, Stop, Welcome};
 use crate::control::{Report, Reports, Wish};
-use crate::ending::Ending;
+use crate::ending::{Ending, News};
 use crate::links::Links;
 use crate::stream::Stream;
 use crate::turns::{Key, Turns};
@@ -138,6 +138,11 @@ impl Connection {
         match done.await {
             Ok((client, pause)) => {
                 self.client = Some(client);
+                let shown = self.ending.shown();
+                if !shown.is_empty() {
+                    let report = Report::Alerted(self.id, shown);
+                    let _ = Box::pin(self.reports.send(report)).await;
+                }
                 pause
             }
             // The runtime ends.
@@ -217,7 +222,10 @@ impl Connection {
                     client.woken = true;
                     return Ok(());
                 }
-                reason = self.ending.told() => return Err(Stop::Reason(reason)),
+                news = self.ending.news() => return match news {
+                    News::End(reason) => Err(Stop::Reason(reason)),
+                    News::Alerts => Ok(()),
+                },
                 () = sleep(wake) => {}
             }
             let now = Instant::now();

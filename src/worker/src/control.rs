@@ -85,6 +85,8 @@ pub enum Report {
     Refused(SessionRefusal),
     Ended(SessionEnd),
     Maintained,
+    /// Has shown these alerts.
+    Alerted(SessionId, Vec<u64>),
     /// A session waits for the answer.
     Asks(SessionId, Wish, oneshot::Sender<Answer>),
 }
@@ -223,6 +225,7 @@ impl Worker {
             SupervisorToWorker::Kick(id) => self.end(id, EndReason::Kicked),
             SupervisorToWorker::Who(request) => self.tell_doings(request).await?,
             SupervisorToWorker::Stats(request) => self.tell_stats(request).await?,
+            SupervisorToWorker::Alerts(told) => self.alert(&told),
             SupervisorToWorker::Shutdown(within) => self.stop(within),
             SupervisorToWorker::Stop if self.maintaining > 0 => self.stop(PATIENCE),
             SupervisorToWorker::Stop => return Ok(self.sessions.is_empty()),
@@ -293,6 +296,15 @@ impl Worker {
         }
     }
 
+    fn alert(&self, told: &ipc::Alerts) {
+        let sessions = told.sessions.iter().filter_map(|id| self.sessions.get(id));
+        for session in sessions {
+            for alert in &told.alerts {
+                session.alert(alert.clone());
+            }
+        }
+    }
+
     fn stop(&mut self, within: Duration) {
         for end in self.sessions.values() {
             end.tell(EndReason::Shutdown);
@@ -306,6 +318,10 @@ impl Worker {
                 self.maintaining -= 1;
                 self.idle_since = Instant::now();
                 return Ok(());
+            }
+            Report::Alerted(session, alerts) => {
+                let alerted = ipc::Alerted { session, alerts };
+                (None, WorkerToSupervisor::Alerted(alerted))
             }
             Report::Asks(session, wish, answer) => return self.ask(session, wish, answer).await,
             Report::Started(id, activity) => {

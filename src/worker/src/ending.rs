@@ -1,9 +1,12 @@
-//! Why a session is to end, told from outside. There are as many of these as
-//! sessions, so each is small.
+//! What a session is told from outside: that it is to end and why, and alerts
+//! for its client. There are as many of these as sessions, so each is small.
 
-use roost_ipc::EndReason;
-use std::sync::{Arc, OnceLock};
+use roost_ipc::{Alert, EndReason};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use tokio::sync::Notify;
+
+/// Alerts that wait; more are not kept.
+const MOST: usize = 1000;
 
 /// Shared by a session and whoever may end it.
 #[derive(Clone, Default)]
@@ -12,7 +15,22 @@ pub struct Ending(Arc<Shared>);
 #[derive(Default)]
 struct Shared {
     reason: OnceLock<EndReason>,
+    /// Most sessions never have any.
+    alerts: Mutex<Option<Box<Alerts>>>,
     told: Notify,
+}
+
+#[derive(Default)]
+struct Alerts {
+    waiting: Vec<Alert>,
+    /// Have been shown and are to be confirmed.
+    shown: Vec<u64>,
+}
+
+/// What a session that waits has to see to.
+pub enum News {
+    End(EndReason),
+    Alerts,
 }
 
 impl Ending {
@@ -39,6 +57,67 @@ impl Ending {
             told.await;
         }
     }
+
+    /// The same, or until there is an alert for its client.
+    pub async fn news(&self) -> News {
+        loop {
+            let told = self.0.told.notified();
+            if let Some(reason) = self.reason() {
+                return News::End(reason);
+            }
+            if self.has_alerts() {
+                return News::Alerts;
+            }
+            told.await;
+        }
+    }
+
+    /// Has the client shown that.
+    pub fn alert(&self, alert: Alert) {
+        let mut alerts = self.lock();
+        let waiting = &mut alerts.get_or_insert_default().waiting;
+        if waiting.len() < MOST {
+            waiting.push(alert);
+        }
+        drop(alerts);
+        self.0.told.notify_waiters();
+    }
+
+    pub fn has_alerts(&self) -> bool {
+        let alerts = self.lock();
+        alerts.as_ref().is_some_and(|a| !a.waiting.is_empty())
+    }
+
+    /// The alerts that wait: they will be shown now.
+    pub fn take_alerts(&self) -> Vec<Alert> {
+        let mut alerts = self.lock();
+        let Some(alerts) = alerts.as_mut() else {
+            return Vec::new();
+        };
+        let taken = std::mem::take(&mut alerts.waiting);
+        let confirmed = taken.iter().filter(|alert| alert.confirm);
+        alerts.shown.extend(confirmed.map(|alert| alert.id));
+        taken
+    }
+
+    /// Those that are to be confirmed, once.
+    pub fn shown(&self) -> Vec<u64> {
+        let mut held = self.lock();
+        match held.as_mut() {
+            None => Vec::new(),
+            Some(alerts) => {
+                let shown = std::mem::take(&mut alerts.shown);
+                if alerts.waiting.is_empty() {
+                    *held = None;
+                }
+                shown
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Box<Alerts>>> {
+        self.0.alerts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[cfg(test)]
@@ -58,5 +137,29 @@ mod tests {
             assert_eq!(one.await.unwrap(), EndReason::Kicked);
         }
         assert_eq!(ending.told().await, EndReason::Kicked);
+    }
+
+    #[tokio::test]
+    async fn alerts_are_taken_once_and_confirmed_once() {
+        let ending = Ending::default();
+        let alert = |id| Alert {
+            id,
+            text: "lunch".into(),
+            confirm: id == 2,
+        };
+        let waiting = ending.clone();
+        let waiting = tokio::spawn(async move { waiting.news().await });
+        tokio::task::yield_now().await;
+        assert!(ending.shown().is_empty());
+        ending.alert(alert(1));
+        ending.alert(alert(2));
+        assert!(matches!(waiting.await.unwrap(), News::Alerts));
+        assert!(ending.shown().is_empty(), "not yet");
+        assert_eq!(ending.take_alerts(), [alert(1), alert(2)]);
+        assert!(ending.take_alerts().is_empty() && !ending.has_alerts());
+        assert_eq!(ending.shown(), [2]);
+        assert!(ending.shown().is_empty());
+        ending.tell(EndReason::Kicked);
+        assert!(matches!(ending.news().await, News::End(EndReason::Kicked)));
     }
 }

@@ -59,7 +59,8 @@ any_choice!(
     ForeignResult,
     Task,
     Property,
-    AclAct
+    AclAct,
+    AlertKind
 );
 any_choice!(Fsync, DirectoryEncoding, SpecialUse);
 
@@ -191,6 +192,11 @@ any_struct! {
     Strangers { (request, strangers, last) }
     Doing { (session, status, running, show_all) }
     Doings { (request, doings, last) }
+    PostAlert { (kind, name, text) }
+    AlertRow { (id, kind, name, posted, text) }
+    Alert { (id, text, confirm) }
+    Alerts { (sessions, alerts) }
+    Alerted { (session, alerts) }
     CommandStats { (command, micros, classes) }
     ServerStats {
         (uptime, active, jobs, total, bytes_in, bytes_out, login_failures, rejected),
@@ -306,6 +312,7 @@ any_enum! {
         any_of().prop_map(Self::SharesFound),
         any_of().prop_map(Self::Who),
         any_of().prop_map(Self::Stats),
+        any_of().prop_map(Self::Alerts),
     }
     ControlRequest {
         any_of().prop_map(Self::Maintain),
@@ -315,6 +322,9 @@ any_enum! {
         any_of().prop_map(Self::Kick),
         any_of().prop_map(Self::Open),
         Just(Self::Stats),
+        any_of().prop_map(Self::PostAlert),
+        Just(Self::ListAlerts),
+        any_of().prop_map(Self::RemoveAlert),
     }
     ControlReply {
         any_of().prop_map(Self::Finding),
@@ -332,6 +342,9 @@ any_enum! {
         Just(Self::Opened),
         any_of().prop_map(Self::NotOpened),
         any_of().prop_map(Self::Stats),
+        any_of().prop_map(Self::AlertPosted),
+        any_of().prop_map(Self::Alerts),
+        Just(Self::Missing),
     }
     WorkerToSupervisor {
         Just(Self::Ready),
@@ -345,6 +358,7 @@ any_enum! {
         any_of().prop_map(Self::SharesWanted),
         any_of().prop_map(Self::Doings),
         any_of().prop_map(Self::Stats),
+        any_of().prop_map(Self::Alerted),
     }
     LogRecord {
         (LogLevel::any(), <Option<SessionId>>::any(), any::<bool>(), "[a-z <>é]{0,20}")

@@ -202,6 +202,49 @@ wire_struct! {
     }
 }
 
+wire_choice! {
+    /// Whom an alert is for.
+    pub enum AlertKind {
+        /// One account; it goes once it has been shown.
+        Account = 1,
+        /// All accounts of a domain; shown once in each session.
+        Domain = 2,
+        /// Everybody; likewise.
+        Server = 3,
+    }
+}
+
+impl AlertKind {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Account => "account",
+            Self::Domain => "domain",
+            Self::Server => "server",
+        }
+    }
+}
+
+wire_struct! {
+    pub struct PostAlert {
+        pub kind: AlertKind,
+        /// The account by its full name, or the domain; empty for all.
+        pub name: String,
+        pub text: String,
+    }
+}
+
+wire_struct! {
+    /// An alert that is there.
+    pub struct AlertRow {
+        pub id: u64,
+        pub kind: AlertKind,
+        pub name: String,
+        /// Seconds since 1970.
+        pub posted: u64,
+        pub text: String,
+    }
+}
+
 wire_enum! {
     /// Whose connections.
     pub enum Target {
@@ -228,6 +271,11 @@ wire_messages! {
         Open(Option<String>) = 6,
         /// Tell the statistics; for administrators.
         Stats = 20,
+        /// Show clients a text; for administrators, as the next two.
+        PostAlert(PostAlert) = 21,
+        ListAlerts = 22,
+        /// Show it to nobody any more.
+        RemoveAlert(u64) = 23,
     }
 }
 
@@ -259,5 +307,10 @@ wire_messages! {
         Opened = 14 [|_| 1],
         NotOpened(NoSession) = 15,
         Stats(ServerStats) = 20,
+        /// It has this number.
+        AlertPosted(u64) = 21,
+        Alerts(Vec<AlertRow>) = 22,
+        /// There is no such thing.
+        Missing = 23,
     }
 }

@@ -299,6 +299,32 @@ wire_struct! {
     }
 }
 
+wire_struct! {
+    /// A text that a session shows to its client.
+    pub struct Alert {
+        pub id: u64,
+        pub text: String,
+        /// The supervisor wants to know when it has been shown.
+        pub confirm: bool,
+    }
+}
+
+wire_struct! {
+    /// Alerts for sessions.
+    pub struct Alerts {
+        pub sessions: Vec<SessionId>,
+        pub alerts: Vec<Alert>,
+    }
+}
+
+wire_struct! {
+    /// Alerts that were to be confirmed have been shown.
+    pub struct Alerted {
+        pub session: SessionId,
+        pub alerts: Vec<u64>,
+    }
+}
+
 wire_messages! {
     pub enum SupervisorToWorker {
         Setup(WorkerSetup) = 0,
@@ -321,6 +347,7 @@ wire_messages! {
         Who(u64) = 8,
         /// Tell what was counted, under this number.
         Stats(u64) = 20,
+        Alerts(Alerts) = 21,
     }
 }
 
@@ -342,5 +369,6 @@ wire_messages! {
         Doings(Doings) = 10,
         /// When asked, and before `Idle`.
         Stats(WorkerStats) = 20,
+        Alerted(Alerted) = 21,
     }
 }

@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 mod acl;
+mod alert;
 mod check;
 mod config;
 mod each;
@@ -85,6 +86,9 @@ pub enum Command {
         #[arg(long)]
         prometheus: bool,
     },
+    /// Shows texts to clients
+    #[command(subcommand)]
+    Alert(alert::Alert),
     /// Ends connections
     Kick {
         /// The account by its full name, or an ID as `who` shows it
@@ -128,6 +132,7 @@ impl Command {
             Self::Tunnel => tunnel::run(common),
             Self::Who { filter } => who::run(common, filter.as_deref()),
             Self::Stats { prometheus } => stats::run(common, *prometheus),
+            Self::Alert(alert) => alert::run(common, alert),
             Self::Kick { target } => kick::run(common, target),
             Self::Reindex { mailboxes } => reindex::run(common, mailboxes),
         }

@@ -29,6 +29,20 @@ impl Supervisor {
                 self.on_open(asked.by, asked.admin, name, asked.connection);
             }
             ControlRequest::Stats => self.on_stats(asked.by, asked.admin, asked.connection),
+            ControlRequest::PostAlert(_)
+            | ControlRequest::RemoveAlert(_)
+            | ControlRequest::ListAlerts
+                if !asked.admin =>
+            {
+                answer(asked.connection, ControlReply::Refused);
+            }
+            ControlRequest::PostAlert(post) => {
+                self.on_post_alert(asked.by, &post, asked.connection);
+            }
+            ControlRequest::RemoveAlert(id) => {
+                self.on_remove_alert(asked.by, id, asked.connection);
+            }
+            ControlRequest::ListAlerts => self.on_list_alerts(asked.connection),
             ControlRequest::Share(said) if asked.by.is_root() => {
                 self.shares.set(&said.account, &said.identifiers);
                 answer(asked.connection, ControlReply::Done);

@@ -149,7 +149,7 @@ impl Supervisor {
         };
         let session = Session {
             session: id,
-            account: grant.account,
+            account: grant.account.clone(),
             home: grant.home,
             maildir: place.maildir,
             index_dir: place.index_dir,
@@ -168,6 +168,7 @@ impl Supervisor {
         let until = Instant::now() + PATIENCE;
         self.locals.opening.insert(id, (connection, ours, until));
         self.give_session(uid, session, theirs);
+        self.show_alerts(uid, id, &grant.account);
     }
 
     /// The worker serves it.

@@ -2,6 +2,7 @@
 //! and replaces what dies. It waits for nothing but events; nothing a child
 //! does or fails to do can stop it from serving the others.
 
+mod alerts;
 mod child;
 mod control;
 mod foreign;
@@ -25,6 +26,7 @@ use roost_os::UserId;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
+use crate::alerts::Alerts;
 use crate::control::ControlSocket;
 use crate::listen::Listeners;
 use crate::logger::Log;
@@ -80,6 +82,7 @@ pub struct Supervisor {
     inquiries: Inquiries,
     locals: Locals,
     totals: Totals,
+    alerts: Alerts,
     control: Option<ControlSocket>,
     /// Counts processes started.
     generation: u64,
@@ -138,6 +141,8 @@ pub async fn run(parts: Parts) -> io::Result<u8> {
         supervisor.tick(Instant::now());
         if let Some(code) = supervisor.finished() {
             supervisor.shares.flush();
+            // Logged where it fails.
+            let _ = supervisor.alerts.flush();
             return Ok(code);
         }
     }
@@ -154,6 +159,7 @@ impl Supervisor {
     fn new(parts: Parts, events: mpsc::Sender<Event>) -> Self {
         let config = &parts.settings.config;
         let default_domain = config.server.default_domain.as_deref();
+        let alerts = Alerts::load(parts.settings.config.tls.state_dir.clone());
         let shares = Shares::load(config.tls.state_dir.clone(), default_domain);
         Self {
             source: parts.source,
@@ -172,6 +178,7 @@ impl Supervisor {
             inquiries: Inquiries::default(),
             locals: Locals::default(),
             totals: Totals::default(),
+            alerts,
             control: None,
             generation: 0,
             next_session: 1,

@@ -301,6 +301,7 @@ impl Supervisor {
         };
         self.enter(grant, &handover);
         self.give_session(grant.credentials.uid, session, connection);
+        self.show_alerts(grant.credentials.uid, grant.session, &grant.account);
     }
 
     /// To a worker that runs: the session is in the registry.
@@ -423,6 +424,7 @@ impl Supervisor {
                 self.on_shares_wanted(uid, generation, wanted);
             }
             WorkerToSupervisor::Doings(doings) => self.on_doings(uid, doings),
+            WorkerToSupervisor::Alerted(told) => self.on_alerted(uid, &told),
             WorkerToSupervisor::Stats(told) => self.on_worker_stats(uid, &told),
         }
     }

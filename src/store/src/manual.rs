@@ -19,6 +19,8 @@ fn the_manual_has_every_file() {
         acl::FILE,
         annotations::FILE,
         annotations::SERVER_FILE,
+        courier::ACL,
+        courier::KEYWORDS,
         courier::SUBSCRIBED,
         courier::UID_DB,
         dirname::INDEX_DIR,
@@ -29,6 +31,7 @@ fn the_manual_has_every_file() {
         subscriptions::FILE,
         uidlist::FILE,
         uidvalidity::FILE,
+        crate::migrate::courier::ASIDE,
     ] {
         assert!(named(file), "{file}");
     }

@@ -143,6 +143,7 @@ impl Mailbox {
             return Ok(());
         };
         // Somebody has put it back from elsewhere, or taken it away.
+        note_modseq_of_reader(file.highest());
         let core = self.core();
         for reader in live.iter().filter_map(Weak::upgrade) {
             let before = core.snapshot.highest_modseq().0.max(reader.highest());

@@ -49,3 +49,26 @@ fn who_was_forgotten_and_comes_back_sees_no_lower_change_numbers() {
     assert_eq!(picture.unseen(), 1);
     assert!(picture.highest_modseq() > before);
 }
+
+#[test]
+fn what_the_owner_changes_after_a_file_was_put_back_has_higher_numbers() {
+    let site = Site::new();
+    let work = site.create("Work");
+    append(&work, "Subject: a\n\n", SystemFlags::NONE, &[]);
+    let bob = work.reader("bob").unwrap();
+    work.mark_seen(&bob, &uids(&[1]), true).unwrap();
+    let file = site.root().join(".Work/roost-seen");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let (header, _) = text.split_once('\n').unwrap();
+    // Of a host whose clock was ahead.
+    let ahead = bob.picture(&work.snapshot()).highest_modseq().0 + (1 << 40);
+    std::fs::remove_file(&file).unwrap();
+    std::fs::write(&file, format!("{header}\n+ 5 1 carol\n+ {ahead} 1 bob\n")).unwrap();
+    let carol = work.reader("carol").unwrap();
+    let heard = bob.picture(&work.snapshot()).highest_modseq();
+    assert!(heard.0 > ahead);
+    store(&work, &[1], FlagMode::Add, SystemFlags::FLAGGED, &[]);
+    for reader in [bob, carol] {
+        assert!(reader.picture(&work.snapshot()).highest_modseq() > heard);
+    }
+}

@@ -75,6 +75,18 @@ fn a_torn_line_counts_for_nothing_and_a_strange_file_is_set_aside() {
 }
 
 #[test]
+fn no_change_has_a_number_that_leaves_none_for_later_ones() {
+    let dir = tempfile::tempdir().unwrap();
+    let most = u64::MAX;
+    let text = format!("roost-seen 1 7\n+ 5 1 bob\n+ {most} 2 bob\nx {most} carol\n");
+    fs::write(dir.path().join(FILE), text).unwrap();
+    let file = open(&dir, 7);
+    assert_eq!(file.highest(), 5);
+    assert_eq!(file.entry("bob").seen, uids(&[1]));
+    assert_eq!(file.flaw, Some(Flaw::Damaged));
+}
+
+#[test]
 fn a_file_does_not_grow_for_ever() {
     let dir = tempfile::tempdir().unwrap();
     let mut file = open(&dir, 7);

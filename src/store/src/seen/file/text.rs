@@ -7,6 +7,9 @@ use crate::format::ranges;
 use roost_types::{UidSet, UidValidity};
 use std::io::{self, Read};
 
+/// No clock leads to a higher number of a change; MODSEQ goes to 2^63 - 1.
+const HIGHEST: u64 = 1 << 62;
+
 /// What [`read`] found.
 pub(super) enum Reading {
     /// Written by a later version.
@@ -63,7 +66,7 @@ fn apply(said: &mut Said, line: &[u8]) -> Option<()> {
             Some((modseq, gone)) => (modseq, Some(name(gone)?)),
             None => (rest, None),
         };
-        said.floor = said.floor.max(number(modseq)?);
+        said.floor = said.floor.max(change(modseq)?);
         if let Some(gone) = gone {
             said.readers.remove(gone);
         }
@@ -76,13 +79,18 @@ fn apply(said: &mut Said, line: &[u8]) -> Option<()> {
     };
     let (modseq, rest) = split_once(rest, b' ')?;
     let (set, reader) = split_once(rest, b' ')?;
-    let (modseq, set, reader) = (number(modseq)?, ranges::parse(set)?, name(reader)?);
+    let (modseq, set, reader) = (change(modseq)?, ranges::parse(set)?, name(reader)?);
     if said.readers.len() >= MAX_READERS && !said.readers.contains_key(reader) {
         return None;
     }
     let entry = said.readers.entry(reader.to_owned()).or_default();
     entry.change(&set, seen, modseq);
     Some(())
+}
+
+/// The number of a change: one that leaves room for those of all later ones.
+fn change(modseq: &[u8]) -> Option<u64> {
+    number(modseq).filter(|n| *n <= HIGHEST)
 }
 
 /// Of nobody's where there is no name.

@@ -244,4 +244,25 @@ mod tests {
         replace_listed(&mut complete, [true; 2], cur);
         assert_eq!(complete, [true; 2]);
     }
+
+    #[test]
+    fn what_hides_behind_an_equal_stamp_is_seen_by_who_looks_next() {
+        use crate::options::{AccountOptions, Options};
+        let temp = tempfile::tempdir().unwrap();
+        let store = crate::Store::new(Options::default()).unwrap();
+        let account = store.account("alice", temp.path(), AccountOptions::default());
+        let account = account.unwrap();
+        let mailbox = account.open(&roost_types::MailboxName::inbox()).unwrap();
+        for n in 1..=200u32 {
+            let path = temp.path().join("new").join(format!("{n:09}.a.h"));
+            std::fs::write(path, "Subject: a\n\n").unwrap();
+            {
+                // As a clock that stands still would have it.
+                let mut core = mailbox.core();
+                core.known = mailbox.stamps().ok();
+                core.settled = [false; 2];
+            }
+            assert_eq!(mailbox.refresh().unwrap().len(), n);
+        }
+    }
 }

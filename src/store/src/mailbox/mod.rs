@@ -178,7 +178,7 @@ impl Mailbox {
     /// Brings the picture up to date with the disk: two stats when nothing
     /// has changed. `Error::NoSuchMailbox` once it has been deleted.
     pub fn refresh(&self) -> Result<Arc<Snapshot>, Error> {
-        let looked = self.refresh_now(&mut lock(&self.core))?;
+        let looked = self.refresh_heard()?;
         if !self.has_unread() {
             return Ok(looked);
         }
@@ -186,6 +186,17 @@ impl Mailbox {
             true => Ok(self.snapshot()),
             false => Ok(looked),
         }
+    }
+
+    /// What others have done within the clock's tick of the last listing shows
+    /// in no stamp; inotify knows of it, whether the watcher has come to it yet
+    /// or not.
+    fn refresh_heard(&self) -> Result<Arc<Snapshot>, Error> {
+        let mut core = lock(&self.core);
+        if core.settled != [true; 2] && self.is_watched() {
+            self.watcher.hear();
+        }
+        self.refresh_now(&mut core)
     }
 
     /// The same unless somebody is at work here. Says whether to do it again

@@ -233,6 +233,8 @@ pub struct Limits {
     pub max_message_size: u64,
     /// 0: no limit.
     pub max_mailboxes: u32,
+    /// Other mailboxes than INBOX are not there.
+    pub inbox_only: bool,
     pub idle_timeout: Duration,
     pub login_timeout: Duration,
     pub max_bad_commands: u32,
@@ -269,6 +271,7 @@ pub struct UserOverrides {
     pub imap_sees_non_mail: Option<bool>,
     pub max_message_size: Option<u64>,
     pub max_mailboxes: Option<u32>,
+    pub inbox_only: Option<bool>,
     pub quota_storage: Option<u64>,
     pub quota_messages: Option<u32>,
 }

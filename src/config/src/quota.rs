@@ -26,8 +26,17 @@ impl Config {
 
     /// How many mailboxes `account` may have; 0: no limit.
     pub fn max_mailboxes_of(&self, account: &str) -> u32 {
+        if self.inbox_only_of(account) {
+            return 1;
+        }
         let own = self.users.get(account).and_then(|own| own.max_mailboxes);
         own.unwrap_or(self.limits.max_mailboxes)
+    }
+
+    /// Whether `account` has INBOX alone.
+    pub fn inbox_only_of(&self, account: &str) -> bool {
+        let own = self.users.get(account).and_then(|own| own.inbox_only);
+        own.unwrap_or(self.limits.inbox_only)
     }
 }
 
@@ -52,6 +61,13 @@ mod tests {
         assert_eq!(config.quota_of("bob", limits(1, 5)), limits(1, 3));
         assert_eq!(config.max_mailboxes_of("joe"), 50);
         assert_eq!(config.max_mailboxes_of("bob"), 9);
+        assert!(!config.inbox_only_of("joe"));
+        let text = "[user bob]\nmax_mailboxes = 9\ninbox_only = no\n\
+            [limits]\ninbox_only = yes\nmax_mailboxes = 50\n";
+        let config = Config::parse(text.as_bytes(), Path::new("test.conf")).unwrap();
+        assert_eq!(config.max_mailboxes_of("joe"), 1);
+        assert_eq!(config.max_mailboxes_of("bob"), 9);
+        assert!(config.inbox_only_of("joe") && !config.inbox_only_of("bob"));
     }
 
     #[test]

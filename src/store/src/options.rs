@@ -86,6 +86,8 @@ pub struct QuotaOptions {
     pub limits: Option<QuotaLimits>,
     /// 0: no limit.
     pub max_mailboxes: u32,
+    /// Other mailboxes than INBOX are not there, whatever the Maildir has.
+    pub inbox_only: bool,
     /// Whether messages in Trash, and those with `\Deleted`, count.
     pub count_trash: bool,
     /// Of a limit, from which on clients are told.
@@ -97,6 +99,7 @@ impl Default for QuotaOptions {
         Self {
             limits: None,
             max_mailboxes: 0,
+            inbox_only: false,
             count_trash: true,
             alert_percent: 80,
         }

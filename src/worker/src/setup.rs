@@ -98,6 +98,7 @@ pub fn quota(quota: &ipc::Quota) -> QuotaOptions {
     QuotaOptions {
         limits: quota.limits,
         max_mailboxes: quota.max_mailboxes,
+        inbox_only: quota.inbox_only,
         count_trash: quota.count_trash,
         alert_percent: quota.alert_percent,
     }

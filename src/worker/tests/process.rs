@@ -122,6 +122,7 @@ impl Supervisor {
             quota: roost_ipc::Quota {
                 limits: None,
                 max_mailboxes: 0,
+                inbox_only: false,
                 count_trash: true,
                 alert_percent: 80,
             },

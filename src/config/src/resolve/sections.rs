@@ -230,6 +230,7 @@ impl Values {
             max_connections_per_user: self.read(s, "max_connections_per_user", value::integer),
             max_message_size: self.read(s, "max_message_size", value::size),
             max_mailboxes: self.read(s, "max_mailboxes", value::integer),
+            inbox_only: self.read(s, "inbox_only", value::boolean),
             idle_timeout: self.read(s, "idle_timeout", value::duration),
             login_timeout: self.read(s, "login_timeout", value::duration),
             max_bad_commands: self.read(s, "max_bad_commands", value::integer),
@@ -284,6 +285,7 @@ impl Values {
                 imap_sees_non_mail: self.read_named(&place, "imap_sees_non_mail", value::boolean),
                 max_message_size: self.read_named(&place, "max_message_size", value::size),
                 max_mailboxes: self.read_named(&place, "max_mailboxes", value::integer),
+                inbox_only: self.read_named(&place, "inbox_only", value::boolean),
                 quota_storage: self.read_named(&place, "quota_storage", value::size),
                 quota_messages: self.read_named(&place, "quota_messages", value::integer),
             };

@@ -145,7 +145,7 @@ any_struct! {
     AuthChallenge { (session, data) }
     AuthOutcome { (session, result) }
     QuotaLimits { (storage, messages) }
-    Quota { (limits, max_mailboxes, count_trash, alert_percent) }
+    Quota { (limits, max_mailboxes, inbox_only, count_trash, alert_percent) }
     Grant { (session, account, credentials, home, maildir, quota, method) }
     AuthSetup {
         (log_level, backends, master_file, pam_timeout, pam_session, domains, default_domain, router, lowercase_names),

@@ -85,6 +85,8 @@ wire_struct! {
         pub limits: Option<QuotaLimits>,
         /// 0: no limit.
         pub max_mailboxes: u32,
+        /// Other mailboxes than INBOX are not there.
+        pub inbox_only: bool,
         /// Whether mail that is thrown away counts.
         pub count_trash: bool,
         /// Of a limit, from which on clients are told.

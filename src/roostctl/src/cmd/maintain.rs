@@ -193,6 +193,7 @@ pub fn open(account: &Account, config: &Config) -> Result<Arc<roost_store::Accou
         quota: QuotaOptions {
             limits: account.quota,
             max_mailboxes: config.max_mailboxes_of(&account.name),
+            inbox_only: config.inbox_only_of(&account.name),
             count_trash: config.quota.count_trash,
             alert_percent: config.quota.alert_percent,
         },

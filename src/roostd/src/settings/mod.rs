@@ -99,6 +99,7 @@ impl Settings {
             quota: ipc::Quota {
                 limits: self.config.quota_of(account, grant.quota),
                 max_mailboxes: self.config.max_mailboxes_of(account),
+                inbox_only: self.config.inbox_only_of(account),
                 count_trash: self.config.quota.count_trash,
                 alert_percent: self.config.quota.alert_percent,
             },

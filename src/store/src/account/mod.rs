@@ -150,6 +150,10 @@ impl Account {
     }
 
     fn open_unlisted(&self, name: &MailboxName) -> Result<Arc<Mailbox>, Error> {
+        // It may be open from before.
+        if self.quota.options().inbox_only && !name.is_inbox() {
+            return Err(Error::NoSuchMailbox);
+        }
         let slot = self.slot(name);
         let mut slot = lock(&slot);
         if let Some(mailbox) = slot.upgrade().filter(|m| m.exists()) {

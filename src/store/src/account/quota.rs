@@ -6,6 +6,7 @@ use super::tree::Tree;
 use crate::error::Error;
 use crate::format::Dir;
 use crate::format::maildirsize::Sum;
+use crate::mailbox::lock;
 use crate::options::QuotaOptions;
 use crate::quota::count::{self, Count};
 use crate::quota::{Change, Known, Usage};
@@ -42,7 +43,11 @@ impl Account {
 
     /// After a reload they may be others.
     pub(crate) fn set_quota_options(&self, options: QuotaOptions) {
+        let before = self.quota.options().inbox_only;
         self.quota.set_options(options);
+        if before != options.inbox_only {
+            lock(&self.tree).forget();
+        }
     }
 
     /// How many mailboxes there are, aliases and directories that somebody

@@ -21,6 +21,7 @@ const TICK: Duration = Duration::from_millis(50);
 pub(super) struct Tree {
     pub folders: Arc<Folders>,
     pub directories: HashMap<MailboxName, Box<[u8]>>,
+    /// As far as it is about this tree.
     pub file: FolderFile,
     /// Never `Detect`.
     pub encoding: Encoding,
@@ -66,6 +67,15 @@ impl Account {
             .filter(|e| e.name.starts_with(b".") && self.is_directory(e))
             .map(|e| e.name)
             .collect();
+        if self.quota.options().inbox_only {
+            let file = FolderFile::default();
+            return Ok(Tree {
+                folders: Arc::new(build([].iter(), &file, &self.options)),
+                directories: HashMap::new(),
+                file,
+                encoding: dirname::detect(names, self.options.directory_encoding),
+            });
+        }
         let encoding = dirname::detect(names.iter().copied(), self.options.directory_encoding);
         let mut directories: HashMap<MailboxName, Box<[u8]>> = HashMap::new();
         for directory in names {

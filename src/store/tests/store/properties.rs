@@ -118,6 +118,48 @@ fn aliases_are_names_that_count() {
 }
 
 #[test]
+fn an_account_of_inbox_alone_shows_no_other_mailbox_and_loses_none() {
+    let mut site = Site::new();
+    site.create("Work/sub");
+    site.account
+        .set_alias(&name("Ours"), Some("~bob/x"))
+        .unwrap();
+    site.account.create(&name("d"), true, None).unwrap();
+    let all = |site: &Site| {
+        let folders = site.account.folders().unwrap();
+        folders.iter().map(|f| f.name.join('/')).collect::<Vec<_>>()
+    };
+    let before = all(&site);
+    let only = |inbox_only| QuotaOptions {
+        max_mailboxes: u32::from(inbox_only),
+        inbox_only,
+        ..QuotaOptions::default()
+    };
+    site.set_quota(only(true));
+    assert_eq!(all(&site), ["INBOX"]);
+    for hidden in ["Work/sub", "Ours", "d"] {
+        let opened = site.account.open(&name(hidden));
+        assert!(matches!(opened, Err(Error::NoSuchMailbox)), "{hidden}");
+        let deleted = site.account.delete(&name(hidden));
+        assert!(matches!(deleted, Err(Error::NoSuchMailbox)), "{hidden}");
+        let made = site.account.create(&name(hidden), false, None);
+        assert!(matches!(made, Err(Error::OverQuota)), "{hidden}");
+        let renamed = site.account.rename(&name("INBOX"), &name(hidden));
+        assert!(matches!(renamed, Err(Error::OverQuota)), "{hidden}");
+    }
+    let alias = site.account.set_alias(&name("x"), Some("INBOX"));
+    assert!(matches!(alias, Err(Error::OverQuota)));
+    append(
+        &site.inbox(),
+        "Subject: a\n\n",
+        roost_types::SystemFlags::NONE,
+        &[],
+    );
+    site.set_quota(only(false));
+    assert_eq!(all(&site), before);
+}
+
+#[test]
 fn no_alias_ever_stands_for_an_alias() {
     let site = Site::new();
     let set = |alias: &str, target: &str| site.account.set_alias(&name(alias), Some(target));

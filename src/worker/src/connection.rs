@@ -214,7 +214,7 @@ impl Connection {
         let mut keep_alive = idle.then(|| Instant::now() + KEEP_ALIVE);
         loop {
             let wake = [late, rest, keep_alive].into_iter().flatten().min();
-            let links = client.heard_links();
+            let links = client.heard_links().into_boxed_slice();
             tokio::select! {
                 ready = client.stream.readable() => return Ok(ready?),
                 () = link_ready(client.links.as_deref(), &links) => return Ok(()),

@@ -25,6 +25,8 @@ fn settings(dir: &Path) -> Settings {
     std::fs::write(&path, FILE.replace("UID", &served().to_string())).unwrap();
     let setup = AuthSetup {
         deny_users: vec!["denied".into()],
+        // Root's own account is below it, also where root may log in otherwise.
+        minimum_uid: 1,
         ..setup(vec![AuthBackend::PasswdFile { path }])
     };
     Settings::new(setup, None).unwrap()

@@ -361,7 +361,7 @@ fn links(host: &mut Host) {
 fn link_limits(host: &mut Host) {
     host.reconfigure("\n[limits]\nmax_connections_per_user = 1\n");
     let mut bob = host.login("bob");
-    for _ in 0..16 {
+    for _ in 0..48 {
         assert!(said(&mut bob, "open ~alice").starts_with("Opened: alice"));
     }
     assert_eq!(said(&mut bob, "open ~alice"), "Limit");

@@ -220,6 +220,52 @@ fn users_have_their_own_by_the_rules_of_a_login() {
 }
 
 #[test]
+fn passwords_are_tried_as_at_a_login() {
+    if !in_namespace("roostctl auth test") {
+        return;
+    }
+    let site = Site::new(&Setup {
+        pam: true,
+        settings: vec![("auth", "deny_users = bob".into())],
+        ..Setup::default()
+    });
+    let test = |uid, args: &[&str], password: &str| {
+        let mut command = roostctl(site.dir.path(), uid);
+        told(command.args(["auth", "test"]).args(args), password)
+    };
+    let success = (0, "alice: success\n".to_owned());
+    assert_eq!(test(None, &["alice"], "alice-secret\nmore"), success);
+    assert_eq!(test(Some(4003), &["alice"], "alice-secret"), success);
+    for (user, password, said) in [
+        ("alice", "wrong", "wrong password, or no such account"),
+        ("nobody-here", "x", "wrong password, or no such account"),
+        ("bob", "bob-secret", "the account may not use IMAP"),
+    ] {
+        let (code, text) = test(None, &[user], password);
+        assert_eq!((code, text), (NOPERM, format!("{user}: {said}\n")));
+    }
+    let (code, text) = test(None, &["--json", "alice"], "wrong");
+    assert_eq!(code, NOPERM, "{text}");
+    assert!(
+        text.contains("\"account\": \"alice\", \"result\": \"wrong\""),
+        "{text}"
+    );
+    let (code, text) = test(Some(4001), &["alice"], "alice-secret");
+    assert_eq!(
+        (code, text.as_str()),
+        (NOPERM, "roostctl: the server refuses it\n")
+    );
+    assert!(
+        site.roost
+            .logged("LOGIN login of <alice> from 127.0.0.1 failed")
+    );
+    assert!(
+        !site.roost.log().contains("Login: user=<alice>"),
+        "no session began"
+    );
+}
+
+#[test]
 fn mbsync_syncs_through_a_tunnel() {
     let site = Site::virtual_users();
     let mut client = Client::login(site.roost.addr(), "u", PASSWORD).unwrap();

@@ -5,14 +5,15 @@
 //! with both sockets full. The supervisor has a grant before the gate hears of
 //! it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use roost_ipc::{
-    AuthFailure, AuthOutcome, AuthResult, AuthSetup, AuthStart, AuthToGate, AuthToSupervisor,
-    Channel, Claim, ClaimResult, Claimed, Found, GateToAuth, Lookup, NoSession, Owner, Receiver,
-    Secret, Sender, SupervisorToAuth,
+    AuthFailure, AuthMethod, AuthOutcome, AuthResult, AuthSetup, AuthStart, AuthToGate,
+    AuthToSupervisor, Channel, Claim, ClaimResult, Claimed, Endpoints, Found, GateToAuth, Lookup,
+    NoSession, Owner, Receiver, Secret, Sender, SupervisorToAuth, Trial, TrialResult, Tried,
 };
 use roost_types::SessionId;
 use tokio::sync::{Semaphore, mpsc};
@@ -53,6 +54,9 @@ pub struct Server {
     settings: Arc<Settings>,
     shared: Arc<Shared>,
     attempts: HashMap<SessionId, Running>,
+    /// Those of them that the supervisor has asked for, and that lead to no
+    /// session.
+    trials: HashSet<SessionId>,
     lookups: Arc<Semaphore>,
     /// From attempts, for bookkeeping before it goes to the writer.
     out: mpsc::Sender<Out>,
@@ -76,6 +80,7 @@ impl Server {
             settings: Arc::new(settings),
             shared: Arc::new(Shared::default()),
             attempts: HashMap::new(),
+            trials: HashSet::new(),
             lookups: Arc::new(Semaphore::new(LOOKUPS)),
             out,
             writer,
@@ -89,6 +94,7 @@ impl Server {
                     Some((SupervisorToAuth::Setup(setup), _)) => server.reload(setup).await,
                     Some((SupervisorToAuth::Lookup(lookup), _)) => server.look_up(lookup),
                     Some((SupervisorToAuth::Claim(claim), _)) => server.on_claim(claim),
+                    Some((SupervisorToAuth::Try(trial), _)) => server.on_trial(trial),
                     Some((SupervisorToAuth::GatePeer, fds)) => {
                         if let Some(fd) = fds.into_iter().next() {
                             from_gate = Some(server.new_gate(fd).await?);
@@ -173,6 +179,25 @@ impl Server {
         });
     }
 
+    /// An attempt as any other, with its delays and limits.
+    fn on_trial(&mut self, trial: Trial) {
+        let here = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        self.trials.insert(trial.session);
+        self.start(AuthStart {
+            session: trial.session,
+            method: AuthMethod::Login {
+                user: trial.user,
+                password: trial.password,
+            },
+            endpoints: Endpoints {
+                remote: here,
+                local: here,
+            },
+            tls: None,
+            plus_offered: false,
+        });
+    }
+
     async fn new_gate(&mut self, fd: OwnedFd) -> Result<Receiver<GateToAuth>, Error> {
         let (sender, receiver) = Gate::new(fd)?.split();
         self.drop_attempts();
@@ -187,7 +212,11 @@ impl Server {
 
     /// The gate that asked is gone, and its clients with it.
     fn drop_attempts(&mut self) {
-        for (_, running) in self.attempts.drain() {
+        let trials = &self.trials;
+        let of_gate = self
+            .attempts
+            .extract_if(|session, _| !trials.contains(session));
+        for (_, running) in of_gate {
             running.task.abort();
         }
     }
@@ -242,10 +271,25 @@ impl Server {
             }
             Out::Granted(grant) => self.attempts.remove(&grant.session).is_some(),
         };
-        if known {
-            self.write(Write::Attempt(message)).await;
+        if !known {
+            return;
         }
+        let message = match message {
+            Out::Failed(session, reason) if self.trials.remove(&session) => {
+                tried(session, TrialResult::Failed { reason })
+            }
+            Out::Granted(grant) if self.trials.remove(&grant.session) => {
+                let account = grant.account;
+                tried(grant.session, TrialResult::Proved { account })
+            }
+            other => Write::Attempt(other),
+        };
+        self.write(message).await;
     }
+}
+
+fn tried(session: SessionId, result: TrialResult) -> Write {
+    Write::Supervisor(AuthToSupervisor::Tried(Tried { session, result }))
 }
 
 /// Waits for ever while there is no gate.

@@ -175,6 +175,9 @@ any_struct! {
     Found { (request, owner, groups) }
     Claim { (session, uid, name, any) }
     Claimed { (session, result) }
+    Trial { (session, user, password) }
+    Tried { (session, result) }
+    Attempted { (user, password) }
     SessionCounts { (bytes_in, bytes_out, deleted, expunged, header_count, header_bytes, body_count, body_bytes) }
     SessionEnd { (session, reason, counts) }
     SessionRefusal { (session, reason) }
@@ -245,6 +248,10 @@ any_enum! {
         Just(Self::Nobody {}),
         Just(Self::Unknown {}),
     }
+    TrialResult {
+        String::any().prop_map(|account| Self::Proved { account }),
+        AuthFailure::any().prop_map(|reason| Self::Failed { reason }),
+    }
     ClaimResult {
         Grant::any().prop_map(|grant| Self::Granted { grant }),
         NoSession::any().prop_map(|reason| Self::Refused { reason }),
@@ -293,6 +300,7 @@ any_enum! {
         Just(Self::Shutdown),
         any_of().prop_map(Self::Lookup),
         any_of().prop_map(Self::Claim),
+        any_of().prop_map(Self::Try),
     }
     AuthToSupervisor {
         Just(Self::Ready),
@@ -300,6 +308,7 @@ any_enum! {
         any_of().prop_map(Self::Grant),
         any_of().prop_map(Self::Found),
         any_of().prop_map(Self::Claimed),
+        any_of().prop_map(Self::Tried),
     }
     SupervisorToWorker {
         any_of().prop_map(Self::Setup),
@@ -321,6 +330,7 @@ any_enum! {
         Just(Self::Who),
         any_of().prop_map(Self::Kick),
         any_of().prop_map(Self::Open),
+        any_of().prop_map(Self::Test),
         Just(Self::Stats),
         any_of().prop_map(Self::PostAlert),
         Just(Self::ListAlerts),
@@ -341,6 +351,7 @@ any_enum! {
         any_of().prop_map(Self::Kicked),
         Just(Self::Opened),
         any_of().prop_map(Self::NotOpened),
+        any_of().prop_map(Self::Tested),
         any_of().prop_map(Self::Stats),
         any_of().prop_map(Self::AlertPosted),
         any_of().prop_map(Self::Alerts),

@@ -293,6 +293,32 @@ wire_enum! {
     }
 }
 
+wire_struct! {
+    /// A password that an administrator tries.
+    pub struct Trial {
+        /// For logs; no session comes of it.
+        pub session: SessionId,
+        pub user: Secret,
+        pub password: Secret,
+    }
+}
+
+wire_struct! {
+    pub struct Tried {
+        pub session: SessionId,
+        pub result: TrialResult,
+    }
+}
+
+wire_enum! {
+    /// What a login with it would have come to.
+    pub enum TrialResult {
+        /// By its canonical name.
+        Proved = 1 { account: String },
+        Failed = 2 { reason: AuthFailure },
+    }
+}
+
 wire_messages! {
     pub enum SupervisorToAuth {
         Setup(AuthSetup) = 0,
@@ -302,6 +328,7 @@ wire_messages! {
         Shutdown = 2,
         Lookup(Lookup) = 3,
         Claim(Claim) = 4,
+        Try(Trial) = 5,
     }
 }
 
@@ -314,5 +341,6 @@ wire_messages! {
         Grant(Grant) = 3,
         Found(Found) = 4,
         Claimed(Claimed) = 5,
+        Tried(Tried) = 6,
     }
 }

@@ -11,8 +11,9 @@ use std::time::Duration;
 use roost_os::UserId;
 use roost_types::{QuotaLimits, SessionId};
 
-use super::auth::NoSession;
+use super::auth::{NoSession, TrialResult};
 use super::worker::Shares;
+use crate::secret::Secret;
 use crate::wire::{wire_choice, wire_enum, wire_messages, wire_struct};
 
 wire_choice! {
@@ -254,6 +255,14 @@ wire_enum! {
     }
 }
 
+wire_struct! {
+    /// What a client would log in with.
+    pub struct Attempted {
+        pub user: Secret,
+        pub password: Secret,
+    }
+}
+
 wire_messages! {
     pub enum ControlRequest {
         Maintain(Maintenance) = 1,
@@ -269,6 +278,8 @@ wire_messages! {
         /// Begin a session of this account; none: of who asks. Only
         /// administrators may name one whose uid is not their own.
         Open(Option<String>) = 6,
+        /// Try a password, as a login does; for administrators.
+        Test(Attempted) = 7,
         /// Tell the statistics; for administrators.
         Stats = 20,
         /// Show clients a text; for administrators, as the next two.
@@ -306,6 +317,7 @@ wire_messages! {
         /// a greeting.
         Opened = 14 [|_| 1],
         NotOpened(NoSession) = 15,
+        Tested(TrialResult) = 16,
         Stats(ServerStats) = 20,
         /// It has this number.
         AlertPosted(u64) = 21,

@@ -2,6 +2,7 @@
 
 mod acl;
 mod alert;
+mod auth;
 mod check;
 mod config;
 mod each;
@@ -69,6 +70,9 @@ pub enum Command {
     /// Shows what is known of accounts
     #[command(subcommand)]
     User(user::User),
+    /// Tries passwords
+    #[command(subcommand)]
+    Auth(auth::Auth),
     /// Shows and checks the configuration
     #[command(subcommand)]
     Config(config::Config),
@@ -128,6 +132,7 @@ impl Command {
             Self::Move(args) => mail::move_to(common, args),
             Self::Expunge(args) => mail::expunge(common, args),
             Self::User(command) => user::run(common, command),
+            Self::Auth(command) => auth::run(common, command),
             Self::Config(command) => config::run(common, command),
             Self::Tunnel => tunnel::run(common),
             Self::Who { filter } => who::run(common, filter.as_deref()),

@@ -25,6 +25,10 @@ impl Supervisor {
             ControlRequest::Kick(target) => {
                 self.on_kick(asked.by, asked.admin, &target, asked.connection);
             }
+            ControlRequest::Test(_) if !asked.admin => {
+                answer(asked.connection, ControlReply::Refused);
+            }
+            ControlRequest::Test(tested) => self.on_test(asked.by, tested, asked.connection),
             ControlRequest::Open(name) => {
                 self.on_open(asked.by, asked.admin, name, asked.connection);
             }

@@ -14,7 +14,8 @@ use crate::control::{answer, answer_with};
 use crate::registry::Entry;
 use roost_ipc::log::escape;
 use roost_ipc::{
-    Bytes, Claim, ClaimResult, Claimed, ControlReply, Endpoints, Grant, NoSession, Session, slog,
+    Attempted, AuthFailure, Bytes, Claim, ClaimResult, Claimed, ControlReply, Endpoints, Grant,
+    NoSession, Session, Trial, TrialResult, Tried, slog,
 };
 use roost_types::{LogLevel, SessionId};
 
@@ -22,6 +23,8 @@ use roost_types::{LogLevel, SessionId};
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Under way at once.
 const MOST: usize = 256;
+/// For a password that is tried, besides the time that PAM may take.
+const TRYING: Duration = Duration::from_secs(60);
 /// Octets that either side may be ahead of the other.
 const AHEAD: usize = 256 << 10;
 /// The longest name that auth is asked about.
@@ -34,6 +37,8 @@ pub(super) struct Locals {
     asked: HashMap<SessionId, (OwnedFd, Instant)>,
     /// Who waits for the worker, and the program's end of the connection.
     opening: HashMap<SessionId, (OwnedFd, OwnedFd, Instant)>,
+    /// Who waits for what becomes of a password.
+    trying: HashMap<SessionId, (OwnedFd, Instant)>,
 }
 
 /// A session on its way to the worker.
@@ -45,8 +50,15 @@ pub(super) struct Local {
 
 impl Locals {
     pub fn next_wake(&self) -> Option<Instant> {
-        let asked = self.asked.values().map(|(_, until)| *until);
+        let asked = self.asked.values().chain(self.trying.values());
+        let asked = asked.map(|(_, until)| *until);
         asked.chain(self.opening.values().map(|(.., at)| *at)).min()
+    }
+}
+
+impl Locals {
+    fn under_way(&self) -> usize {
+        self.asked.len() + self.opening.len() + self.trying.len()
     }
 }
 
@@ -57,6 +69,12 @@ fn endpoints() -> Endpoints {
         remote: here,
         local: here,
     }
+}
+
+fn untried() -> ControlReply {
+    ControlReply::Tested(TrialResult::Failed {
+        reason: AuthFailure::Unavailable,
+    })
 }
 
 fn refuse(connection: OwnedFd, reason: NoSession) {
@@ -72,7 +90,7 @@ impl Supervisor {
         connection: OwnedFd,
     ) {
         let locals = self.registry.clients().filter(|(_, entry)| entry.local);
-        let under_way = self.locals.asked.len() + self.locals.opening.len();
+        let under_way = self.locals.under_way();
         let most = self.settings.config.limits.max_connections as usize;
         if !self.phase.is_serving() {
             return refuse(connection, NoSession::Unavailable);
@@ -196,8 +214,39 @@ impl Supervisor {
         refuse(local.connection, NoSession::Unavailable);
     }
 
+    /// Has auth try a password.
+    pub(super) fn on_test(&mut self, by: UserId, tested: Attempted, connection: OwnedFd) {
+        if self.locals.under_way() >= MOST {
+            return answer(connection, ControlReply::Busy);
+        }
+        if !self.phase.is_serving() {
+            return answer(connection, untried());
+        }
+        let session = SessionId(self.next_session);
+        self.next_session += 1;
+        slog!(session, LogLevel::Major, "uid {by} tries a password");
+        // As long as auth may wait for PAM, and for a delay.
+        let until = Instant::now() + self.settings.auth.pam_timeout + TRYING;
+        self.locals.trying.insert(session, (connection, until));
+        let trial = Trial {
+            session,
+            user: tested.user,
+            password: tested.password,
+        };
+        self.send_auth(SupervisorToAuth::Try(trial), vec![]);
+    }
+
+    pub(super) fn on_tried(&mut self, tried: Tried) {
+        if let Some((connection, _)) = self.locals.trying.remove(&tried.session) {
+            answer(connection, ControlReply::Tested(tried.result));
+        }
+    }
+
     /// Auth has died: what it was asked gets no answer.
     pub(super) fn forget_claims(&mut self) {
+        for (_, (connection, _)) in self.locals.trying.drain() {
+            answer(connection, untried());
+        }
         for (_, (connection, _)) in self.locals.asked.drain() {
             refuse(connection, NoSession::Unavailable);
         }
@@ -205,6 +254,10 @@ impl Supervisor {
 
     pub(super) fn tick_locals(&mut self, now: Instant) {
         let late = |until: &Instant| *until <= now;
+        let trying = self.locals.trying.extract_if(|_, (_, until)| late(until));
+        for (_, (connection, _)) in trying {
+            answer(connection, untried());
+        }
         let asked = self.locals.asked.extract_if(|_, (_, until)| late(until));
         let asked = asked.map(|(_, (connection, _))| connection);
         // The worker finds its end closed.

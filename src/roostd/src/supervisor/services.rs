@@ -204,6 +204,7 @@ impl Supervisor {
             Inbound::Message(AuthToSupervisor::Grant(grant), _) => self.on_grant(grant),
             Inbound::Message(AuthToSupervisor::Found(found), _) => self.on_found(found),
             Inbound::Message(AuthToSupervisor::Claimed(claimed), _) => self.on_claimed(claimed),
+            Inbound::Message(AuthToSupervisor::Tried(tried), _) => self.on_tried(tried),
             Inbound::Closed(reason) => self.lose_auth(reason.as_deref()),
         }
     }

@@ -4,7 +4,8 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use roost_ipc::{
-    BlockingChannel, ControlReply, ControlRequest, Maintenance, NoSession, Target, Task,
+    Attempted, AuthFailure, BlockingChannel, ControlReply, ControlRequest, Maintenance, NoSession,
+    Secret, Target, Task, TrialResult,
 };
 use roost_os::UserId;
 
@@ -490,6 +491,19 @@ fn local(host: &mut Host) {
         asking.join().unwrap()
     });
     assert_eq!(waiting, Some(NoSession::Unavailable));
+    // Nor does a password that is tried wait for ever.
+    let socket = roost_os::local::connect(&host.control()).unwrap();
+    let mut channel = BlockingChannel::<ControlRequest, ControlReply>::new(socket).unwrap();
+    let tested = Attempted {
+        user: Secret::new(b"alice".to_vec()),
+        password: Secret::new(b"x".to_vec()),
+    };
+    channel.send(&ControlRequest::Test(tested), &[]).unwrap();
+    host.wait_log("tries a password");
+    host.replace("roost-auth");
+    let reason = AuthFailure::Unavailable;
+    let wanted = ControlReply::Tested(TrialResult::Failed { reason });
+    assert_eq!(channel.recv().unwrap().unwrap().0, wanted);
 }
 
 fn stop(host: &mut Host) {

@@ -36,6 +36,8 @@ pub fn run() {
                                 supervisor.send(&claimed, &[]).await.unwrap();
                             }
                         }
+                        // Never answered.
+                        Some((SupervisorToAuth::Try(_), _)) => {}
                         Some((SupervisorToAuth::Shutdown, _)) | None => return,
                     },
                     request = next(&mut gate) => match request {

@@ -38,14 +38,19 @@ use std::time::SystemTime;
 /// microseconds, of which there are fewer than 2^20.
 const PER_SECOND: u32 = 20;
 
-/// The last number that a reader's change has got ([`crate::seen`]); the
-/// mailbox's later changes have higher ones, though it knows of none of those.
+/// The last number that a reader's change has got ([`crate::seen`]), or any
+/// that was ahead of the clock; the mailbox's later changes have higher ones,
+/// though it knows of none of those.
 static LAST_OF_READERS: AtomicU64 = AtomicU64::new(0);
 
 /// The number for a change after `last`.
 pub(crate) fn next_modseq(last: u64) -> u64 {
-    let last = last.max(LAST_OF_READERS.load(Ordering::Acquire));
-    last.saturating_add(1).max(first_modseq())
+    let next = last.saturating_add(1).max(first_modseq());
+    if next > clock() {
+        // A history that begins anew knows the clock alone, which is behind.
+        LAST_OF_READERS.fetch_max(next, Ordering::AcqRel);
+    }
+    next
 }
 
 /// The number for a reader's change after `last`.
@@ -62,6 +67,11 @@ pub(crate) fn note_modseq_of_reader(highest: u64) {
 
 /// The number for a history that begins now.
 pub(crate) fn first_modseq() -> u64 {
+    let last = LAST_OF_READERS.load(Ordering::Acquire);
+    last.saturating_add(1).max(clock())
+}
+
+fn clock() -> u64 {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let now = now.unwrap_or_default();
     now.as_secs() << PER_SECOND | u64::from(now.subsec_micros())

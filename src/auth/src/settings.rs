@@ -106,6 +106,25 @@ impl Settings {
         }
     }
 
+    /// Under which name the failures of an account are counted: one for each
+    /// account, however and at whatever address it is called. What has no
+    /// spelling counts as it stands.
+    pub fn counted_as(&self, raw: &str, local: IpAddr) -> String {
+        let Ok(name) = self.login_name(raw, local) else {
+            return raw.to_owned();
+        };
+        match name.domain() {
+            Some(domain) if !self.is_own(domain) => name.full(),
+            _ => name.local().to_owned(),
+        }
+    }
+
+    /// Whether names of the domain may stand for bare ones.
+    pub fn is_own(&self, domain: &str) -> bool {
+        let of_addresses = self.domains.iter().map(|(_, domain)| domain);
+        (of_addresses.chain(&self.default_domain)).any(|own| own.eq_ignore_ascii_case(domain))
+    }
+
     fn route(&self, name: &LoginName) -> Option<&Route> {
         name.keys().find_map(|key| self.router.get(&key))
     }
@@ -233,6 +252,31 @@ pub mod tests {
         assert_eq!(s.elsewhere("Gone", one), Some(("gone", "far.example")));
         assert_eq!(s.elsewhere("gone", none), None);
         assert_eq!(s.elsewhere("old", one), None);
+    }
+
+    #[test]
+    fn failures_of_one_account_are_counted_together() {
+        let mut s = settings();
+        s.default_domain = Some("example.org".into());
+        for raw in ["bob", "Bob@Example.org", "bob%one.example"] {
+            for local in ["192.0.2.1", "192.0.2.2"] {
+                let counted = s.counted_as(raw, local.parse().unwrap());
+                assert_eq!(counted, "bob", "{raw} at {local}");
+            }
+        }
+        let none = "192.0.2.2".parse().unwrap();
+        assert_eq!(s.counted_as("Bob@else.example", none), "bob@else.example");
+        assert_eq!(s.counted_as("a/B", none), "a/B");
+    }
+
+    #[test]
+    fn a_route_with_a_domain_leads_to_it_from_everywhere() {
+        let mut s = settings();
+        s.default_domain = Some("example.org".into());
+        let name = "sam@example.org".to_owned();
+        s.router.insert("old".into(), Route::Account { name });
+        let one = "192.0.2.1".parse().unwrap();
+        assert_eq!(s.login_name("old", one).unwrap().full(), "sam@example.org");
     }
 
     #[test]

@@ -14,6 +14,8 @@ use crate::model::{Auth, Route, Server};
 /// A line of the section.
 struct Line {
     target: LoginName,
+    /// The target's domain stands there.
+    has_domain: bool,
     line: usize,
 }
 
@@ -52,7 +54,12 @@ impl Values {
                 }
             };
             let line = entry.line;
-            if lines.insert(name.full(), Line { target, line }).is_some() {
+            let to = Line {
+                has_domain: (naming.plain(&entry.value)).is_ok_and(|to| to.domain().is_some()),
+                target,
+                line,
+            };
+            if lines.insert(name.full(), to).is_some() {
                 self.errors
                     .push((line, format!("`{}` is set already", entry.key)));
             }
@@ -88,17 +95,22 @@ impl Naming<'_> {
 
     /// Follows the names; `None` for those that lead round.
     fn end_of(&self, line: &Line, lines: &BTreeMap<String, Line>) -> Option<Route> {
-        let mut target = &line.target;
+        let mut line = line;
         for _ in 0..=lines.len() {
-            match target.keys().find_map(|key| lines.get(&key)) {
-                Some(next) => target = &next.target,
-                None => return Some(self.route(target)),
+            match line.target.keys().find_map(|key| lines.get(&key)) {
+                Some(next) => line = next,
+                None => return Some(self.route(line)),
             }
         }
         None
     }
 
-    fn route(&self, target: &LoginName) -> Route {
+    fn route(
+        &self,
+        Line {
+            target, has_domain, ..
+        }: &Line,
+    ) -> Route {
         let own = |domain: &str| {
             self.default.is_some_and(|d| d.eq_ignore_ascii_case(domain))
                 || self.domains.values().any(|d| d == domain)
@@ -109,9 +121,7 @@ impl Naming<'_> {
                 host: host.to_owned(),
             },
             // One that was added is added again at each login.
-            Some(domain) if Some(domain) == self.default => {
-                Route::Account(target.local().to_owned())
-            }
+            _ if !has_domain => Route::Account(target.local().to_owned()),
             _ => Route::Account(target.full()),
         }
     }

@@ -257,7 +257,8 @@ fn names_are_routed_to_their_end() {
     let config = parse(
         "[server]\ndefault_domain = example.org\n[domains]\n::1 = two.example\n\
          [router]\nOld.Name = new\nolder%example.org = old.name@EXAMPLE.org\n\
-         gone = Gone.User@other.example\nlong.gone = gone\nvia = joe@two.example\n",
+         gone = Gone.User@other.example\nlong.gone = gone\nvia = joe@two.example\nfar = via\n\
+         own = Sam@Example.org\nto.own = own\n",
     )
     .unwrap();
     let route = |name: &str| config.router[name].clone();
@@ -270,7 +271,13 @@ fn names_are_routed_to_their_end() {
     };
     assert_eq!(route("gone"), elsewhere);
     assert_eq!(route("long.gone"), elsewhere);
-    assert_eq!(route("via"), Route::Account("joe@two.example".into()));
+    for via in ["via", "far"] {
+        assert_eq!(route(via), Route::Account("joe@two.example".into()));
+    }
+    // Without its domain it would be another account at ::1.
+    for own in ["own", "to.own"] {
+        assert_eq!(route(own), Route::Account("sam@example.org".into()));
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use roost_accounts::Id;
+use roost_accounts::{Domains, Id, LoginName};
 use roost_ipc::Grant;
 use roost_os::identity::{self, Credentials, User};
 use roost_os::{GroupId, UserId};
@@ -116,7 +116,7 @@ impl Account {
         if self.credentials.uid.0 < settings.minimum_uid {
             return Err(AccountError::MinimumUid(self.credentials.uid));
         }
-        let named = |list: &[String]| list.iter().any(|name| self.is_called(name));
+        let named = |list: &[String]| list.iter().any(|name| self.is_called(name, settings));
         if named(&settings.deny_users) {
             return Err(AccountError::Denied);
         }
@@ -145,10 +145,26 @@ impl Account {
         Ok(())
     }
 
-    /// Lists name accounts as they are called here, or by the local part.
-    fn is_called(&self, name: &str) -> bool {
-        let local = self.name.split('@').next().unwrap_or_default();
-        name.eq_ignore_ascii_case(&self.name) || name.eq_ignore_ascii_case(local)
+    /// Lists name accounts as they are called here, by the local part, or with
+    /// a domain of this host's where the account has none.
+    fn is_called(&self, name: &str, settings: &Settings) -> bool {
+        if name.eq_ignore_ascii_case(&self.name) {
+            return true;
+        }
+        let (own_local, own_domain) = match self.name.split_once('@') {
+            Some((local, domain)) => (local, Some(domain)),
+            None => (self.name.as_str(), None),
+        };
+        // What is no login name can be a Unix account's all the same.
+        let Ok(listed) = LoginName::parse(name, Domains::default(), true) else {
+            return false;
+        };
+        let same_domain = match (listed.domain(), own_domain) {
+            (None, _) => true,
+            (Some(listed), Some(own)) => own.eq_ignore_ascii_case(listed),
+            (Some(listed), None) => settings.is_own(listed),
+        };
+        same_domain && own_local.eq_ignore_ascii_case(listed.local())
     }
 
     fn is_in_any(&self, groups: &[String]) -> io::Result<bool> {

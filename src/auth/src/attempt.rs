@@ -130,7 +130,8 @@ impl Attempt {
                 since,
             } => {
                 self.log(&user, &refusal.reason);
-                let delay = if refusal.failure == AuthFailure::Unavailable {
+                let fault = refusal.failure == AuthFailure::Unavailable;
+                let delay = if fault && !refusal.mismatch {
                     ticket.release();
                     Duration::ZERO
                 } else {
@@ -185,12 +186,12 @@ impl Attempt {
     }
 
     /// An end for who has moved. Whoever may fail no more hears nothing of it.
-    async fn stays(&self, raw: &str) -> Result<(), End> {
+    /// Its ticket is left as it is: names can be tried by referrals too.
+    fn stays(&self, raw: &str) -> Result<(), End> {
         let local = self.start.endpoints.local.ip();
         let Some((user, host)) = self.settings.elsewhere(raw, local) else {
             return Ok(());
         };
-        self.begin(raw).await?.release();
         Err(End::Elsewhere {
             raw: raw.to_owned(),
             user: user.to_owned(),
@@ -263,13 +264,14 @@ impl Attempt {
             password,
             authzid,
         } = credentials;
+        let authzid = authzid.filter(|authzid| !self.is_same(authzid, &user));
         let other = match self.settings.masters {
             Some(_) => as_other(&user, authzid.as_deref()),
             None => None,
         };
         let (prover, account) = other.unwrap_or((&user, &user));
-        self.stays(account).await?;
         let ticket = self.begin(prover).await?;
+        self.stays(account)?;
         let secret = Secret::from(password.as_slice());
         let endpoints = &self.start.endpoints;
         let (local, remote) = (endpoints.local.ip(), endpoints.remote.ip());
@@ -283,8 +285,15 @@ impl Attempt {
                 })
             }
             (Ok(master), Some((_, account))) => {
-                let proved = verifier.master(settings, &master, &secret, remote).await;
-                proved.map(|()| Identity::Other(account.to_owned()))
+                match verifier.master(settings, &master, &secret, remote).await {
+                    Ok(()) => Ok(Identity::Other(account.to_owned())),
+                    // No master's password; perhaps its own.
+                    Err(refusal) if authzid.is_some() && refusal.mismatch => {
+                        let proved = verifier.password(settings, &master, &secret, remote).await;
+                        proved.and_then(|_| Err(other_identity()))
+                    }
+                    Err(refusal) => Err(refusal),
+                }
             }
             (Err(error), _) => Err(Refusal::new(AuthFailure::Credentials, error.to_string())),
         };
@@ -304,13 +313,16 @@ impl Attempt {
         }
     }
 
+    /// Whether two names mean one account.
+    fn is_same(&self, one: &str, other: &str) -> bool {
+        let local = self.start.endpoints.local.ip();
+        let name = |raw| self.settings.login_name(raw, local).ok();
+        name(one).is_some_and(|one| name(other) == Some(one))
+    }
+
     async fn begin(&self, user: &str) -> Result<Ticket, End> {
         let endpoints = &self.start.endpoints;
-        // One spelling for one account; what has none counts as it stands.
-        let account = match self.settings.login_name(user, endpoints.local.ip()) {
-            Ok(name) => name.full(),
-            Err(_) => user.to_owned(),
-        };
+        let account = self.settings.counted_as(user, endpoints.local.ip());
         let limit = self.settings.max_failures_per_minute;
         let penalties = &self.shared.penalties;
         penalties

@@ -49,6 +49,9 @@ pub struct Refusal {
     pub reason: String,
     /// The least time before it is answered, as PAM modules want it.
     pub delay: Duration,
+    /// Some back end has compared the password and found it wrong, whatever
+    /// the others could not do: this was a guess.
+    pub mismatch: bool,
 }
 
 impl Refusal {
@@ -57,6 +60,7 @@ impl Refusal {
             failure,
             reason: reason.into(),
             delay: Duration::ZERO,
+            mismatch: failure == AuthFailure::Credentials,
         }
     }
 
@@ -110,10 +114,11 @@ impl Verifier {
                 Answer::Final(refusal) => return Err(refusal),
                 Answer::Refused(refusal) => refusal,
             };
-            worst = match worst {
-                Some(before) if !refusal.outweighs(&before) => Some(join(before, &refusal)),
-                _ => Some(refusal),
-            };
+            worst = Some(match worst {
+                Some(before) if refusal.outweighs(&before) => join(refusal, &before),
+                Some(before) => join(before, &refusal),
+                None => refusal,
+            });
         }
         Err(worst.unwrap_or_else(|| Refusal::fault("no backend")))
     }
@@ -216,6 +221,7 @@ pub fn usable(entry: &Entry, remote: IpAddr) -> Result<(), Refusal> {
 
 fn join(mut first: Refusal, second: &Refusal) -> Refusal {
     first.delay = first.delay.max(second.delay);
+    first.mismatch |= second.mismatch;
     first.reason = format!("{}, {}", first.reason, second.reason);
     first
 }
@@ -274,8 +280,16 @@ fn find_secrets(
 
 async fn ask_pam(pam: &Pam, name: &LoginName, password: &Secret, remote: IpAddr) -> Answer {
     let Some(user) = name.unix_account() else {
-        return Answer::Refused(Refusal::wrong("unknown user (of another domain)"));
+        return Answer::Refused(Refusal {
+            // Nothing was compared.
+            mismatch: false,
+            ..Refusal::wrong("unknown user (of another domain)")
+        });
     };
+    // No account's, and a request that could not be sent whole.
+    if password.expose().len() > roost_pam::MAX_PASSWORD_LEN {
+        return Answer::Refused(Refusal::wrong("PAM: password too long"));
+    }
     let reply = match pam.ask(user, password.expose(), remote).await {
         Ok(reply) => reply,
         Err(error) => return Answer::Refused(Refusal::fault(error.to_string())),

@@ -80,6 +80,26 @@ fn lists_decide_who_may() {
 }
 
 #[test]
+fn lists_may_name_bare_accounts_with_a_domain_of_this_host() {
+    let own = identity::current_user().0;
+    let of = |name: &str| account(&format!("{name}:{{PLAIN}}x:{own}:0::/srv")).unwrap();
+    let mut s = settings();
+    s.default_domain = Some("Example.org".into());
+    for listed in ["bob@example.org", "Bob%EXAMPLE.org", "bob@one.example"] {
+        s.deny_users = vec![listed.into()];
+        let denied = of("bob").check(&s);
+        assert!(matches!(denied, Err(AccountError::Denied)), "{listed}");
+        assert!(of("bob@else.example").check(&s).is_ok(), "{listed}");
+    }
+    s.deny_users = vec!["bob@else.example".into()];
+    assert!(of("bob").check(&s).is_ok());
+    s.deny_users.clear();
+    s.allow_users = vec!["bob@example.org".into()];
+    assert!(of("bob").check(&s).is_ok());
+    assert!(of("ann").check(&s).is_err());
+}
+
+#[test]
 fn without_root_only_the_own_uid_is_served() {
     let who = account("a:{PLAIN}x:4000000123:4000000123::/srv").unwrap();
     assert_eq!(who.check(&settings()).is_ok(), identity::is_root());

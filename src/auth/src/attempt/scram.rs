@@ -24,15 +24,23 @@ impl Attempt {
         let bindings = self.bindings();
         let first = ClientFirst::parse(message.expose(), plus, &bindings).map_err(broken)?;
         let user = first.user.clone();
-        self.stays(&user).await?;
-        let (secrets, entry) = self.scram_secrets(&user).await?;
-        let mapped_identity = first.authzid.is_some();
+        // The challenge has its price already: whoever goes away has failed.
+        let ticket = self.begin(&user).await?;
+        self.stays(&user)?;
+        let (secrets, entry) = match self.scram_secrets(&user).await {
+            Ok(found) => found,
+            Err(end) => {
+                ticket.release();
+                return Err(end);
+            }
+        };
+        let authzid = first.authzid.as_deref();
+        let mapped_identity = authzid.is_some_and(|authzid| !self.is_same(authzid, &user));
         let nonce = scram::server_nonce().map_err(End::Malformed)?;
         let (exchange, challenge) = first.challenge(secrets, &nonce);
         let proof = self.ask(challenge.as_bytes()).await?;
 
         let since = Instant::now();
-        let ticket = self.begin(&user).await?;
         let failed = |refusal, ticket| End::Failed {
             user: user.clone(),
             refusal,
@@ -46,10 +54,7 @@ impl Attempt {
                 let reason = SaslError::ChannelBinding.to_string();
                 return Err(failed(wrong(&reason), ticket));
             }
-            Err(error) => {
-                ticket.release();
-                return Err(End::Malformed(error));
-            }
+            Err(error) => return Err(End::Malformed(error)),
         };
         let refusal = match (finished, entry) {
             (None, None) => wrong("unknown user"),

@@ -364,6 +364,103 @@ async fn a_file_that_is_gone_is_nobodys_failure() {
     assert!(world.login("alice", "secret").await.is_ok());
 }
 
+/// Of the children of a test's program nobody hears an answer.
+fn broken_pam() -> AuthBackend {
+    let service = "roost".into();
+    AuthBackend::Pam { service }
+}
+
+#[tokio::test]
+async fn guesses_count_while_another_back_end_is_out_of_order() {
+    for place in [0, 1] {
+        let world = World::with(|s| {
+            s.backends.insert(place, broken_pam());
+            s.max_failures_per_minute = 2;
+        });
+        for user in ["alice", "nobody"] {
+            let since = Instant::now();
+            let answer = world.login(user, "wrong").await;
+            assert_eq!(answer, Err(AuthFailure::Unavailable));
+            assert!(since.elapsed() >= DELAY);
+        }
+        let more = world.login("alice", "wrong").await;
+        assert_eq!(more, Err(AuthFailure::TooMany));
+    }
+}
+
+#[tokio::test]
+async fn a_password_too_long_for_pam_is_a_wrong_one() {
+    let world = World::with(|s| {
+        s.backends = vec![broken_pam()];
+        s.max_failures_per_minute = 1;
+    });
+    let long = "x".repeat(roost_pam::MAX_PASSWORD_LEN + 1);
+    let answer = world.login("alice", &long).await;
+    assert_eq!(answer, Err(AuthFailure::Credentials));
+    let more = world.login("alice", &long).await;
+    assert_eq!(more, Err(AuthFailure::TooMany));
+}
+
+#[tokio::test]
+async fn who_goes_away_from_a_scram_challenge_has_failed() {
+    let world = World::with(|s| s.max_failures_per_minute = 2);
+    for _ in 0..2 {
+        let first = Some(&b"n,,n=alice,r=abc"[..]);
+        let mut client = world.sasl(Mechanism::ScramSha256, first);
+        client.challenge().await;
+        drop(client.responses);
+        assert!(client.from_attempt.recv().await.is_none());
+    }
+    let more = world.login("alice", "secret").await;
+    assert_eq!(more, Err(AuthFailure::TooMany));
+}
+
+#[tokio::test]
+async fn ones_own_name_in_another_spelling_is_no_other_identity() {
+    let masters = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(masters.path(), "root:{PLAIN}key\n").unwrap();
+    for masters in [None, Some(masters.path().to_owned())] {
+        let world = World::with(|s| {
+            s.master_file = masters;
+            s.default_domain = Some("example.org".into());
+            s.failure_delay = Duration::ZERO;
+        });
+        for (message, expected) in [
+            ("alice@example.org\0alice\0secret", None),
+            ("Alice\0alice%example.org\0secret", None),
+            ("user\0alice\0secret", Some(AuthFailure::OtherIdentity)),
+            ("user\0alice\0wrong", Some(AuthFailure::Credentials)),
+            (
+                "alice@a.example\0alice\0secret",
+                Some(AuthFailure::OtherIdentity),
+            ),
+        ] {
+            let plain = world.sasl(Mechanism::Plain, Some(message.as_bytes()));
+            assert_eq!(plain.outcome().await.err(), expected, "{message:?}");
+        }
+        let of = async |header| {
+            let who = ("alice", "secret");
+            scram(&world, Mechanism::ScramSha256, header, who, None).await
+        };
+        assert!(of("n,a=alice@example.org,").await.is_ok());
+        let other = of("n,a=user,").await;
+        assert_eq!(other, Err(AuthFailure::OtherIdentity));
+    }
+}
+
+#[tokio::test]
+async fn names_that_have_moved_cannot_be_listed_without_end() {
+    let world = World::with(|s| {
+        moved(s);
+        s.max_failures_per_minute = 2;
+    });
+    for _ in 0..2 {
+        referred(world.sasl(Mechanism::Plain, Some(b"\0moved\0x"))).await;
+    }
+    let more = world.sasl(Mechanism::Plain, Some(b"\0moved\0x"));
+    assert_eq!(more.outcome().await, Err(AuthFailure::TooMany));
+}
+
 #[test]
 fn answer_times_are_multiples() {
     let ms = Duration::from_millis;

@@ -34,6 +34,11 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
+    /// For people.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     pub fn new(code: u8, text: impl Display) -> Self {
         Self {
             code,

@@ -16,6 +16,7 @@ mod quota;
 mod rebuild;
 mod reindex;
 mod stats;
+mod top;
 mod tunnel;
 mod user;
 mod who;
@@ -84,6 +85,8 @@ pub enum Command {
         /// it, or it is the ID
         filter: Option<String>,
     },
+    /// Shows who is connected and what they do, on the whole screen and always new
+    Top,
     /// Shows what the server does and has done
     Stats {
         /// In Prometheus' text format
@@ -136,6 +139,7 @@ impl Command {
             Self::Config(command) => config::run(common, command),
             Self::Tunnel => tunnel::run(common),
             Self::Who { filter } => who::run(common, filter.as_deref()),
+            Self::Top => top::run(common),
             Self::Stats { prometheus } => stats::run(common, *prometheus),
             Self::Alert(alert) => alert::run(common, alert),
             Self::Kick { target } => kick::run(common, target),

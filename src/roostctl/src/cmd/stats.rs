@@ -152,7 +152,7 @@ pub fn ask(config: &Config) -> Result<ServerStats, Failure> {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
     use std::time::Duration;
 

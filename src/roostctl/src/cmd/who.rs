@@ -21,7 +21,7 @@ const COLUMNS: &[&str] = &[
     "running",
     "show_all",
 ];
-const HEADING: [&str; 6] = ["ID", "ADDRESS", "ACCOUNT", "CONNECTED", "STATUS", "RUNNING"];
+pub const HEADING: [&str; 6] = ["ID", "ADDRESS", "ACCOUNT", "CONNECTED", "STATUS", "RUNNING"];
 const GREEN: &str = "\x1b[32m";
 const PLAIN: &str = "\x1b[0m";
 
@@ -71,7 +71,7 @@ fn number(digits: &str) -> Option<SessionId> {
     plain.then(|| digits.parse().ok().map(SessionId)).flatten()
 }
 
-fn is_meant(row: &SessionRow, filter: &str) -> bool {
+pub fn is_meant(row: &SessionRow, filter: &str) -> bool {
     session_id(filter).or_else(|| number(filter)) == Some(row.session)
         || row.account.as_ref().is_some_and(|a| a.contains(filter))
         || address(row).starts_with(filter)

@@ -83,6 +83,8 @@ pub fn propose(folder: &Path) -> Result<Proposal, Failure> {
         Some(auth) => auth,
         None => read("../authlib/authdaemonrc")?.unwrap_or_default(),
     };
+    let log = "(lines about logins)";
+    proposal.keep(log, Section::Server, "log_style", "courier");
     doors(&mut proposal, &imapd, &ssl);
     mail(&mut proposal, &imapd);
     tls(&mut proposal, &ssl);
@@ -92,35 +94,43 @@ pub fn propose(folder: &Path) -> Result<Proposal, Failure> {
 }
 
 fn doors(proposal: &mut Proposal, imapd: &Shell, ssl: &Shell) {
-    let door = |on: bool, address: Option<&str>, port: Option<&str>, usual: u16| {
-        let mut doors = Vec::new();
-        let addresses = address.unwrap_or("0").split(',');
-        for address in addresses.filter(|_| on) {
-            let port = port.and_then(|p| p.parse().ok()).unwrap_or(usual);
-            doors.extend(listen::addresses(
-                if address == "0" { "*, ::" } else { address },
-                port,
-            ));
-        }
-        Door { addresses: doors }
+    let door = |on: bool, address: Option<&str>, port: Option<&str>, usual: &str| match on {
+        true => ports(address.unwrap_or("0"), port.unwrap_or(usual)),
+        false => Door::default(),
     };
     let plain = door(
         imapd.on("IMAPDSTART"),
         imapd.get("ADDRESS"),
         imapd.get("PORT"),
-        143,
+        "143",
     );
     let safe = door(
         ssl.on("IMAPDSSLSTART"),
         ssl.get("SSLADDRESS"),
         ssl.get("SSLPORT"),
-        993,
+        "993",
     );
     listen::set(
         proposal,
         ("ADDRESS, PORT", &plain),
         ("SSLADDRESS, SSLPORT", &safe),
     );
+}
+
+/// `143,127.0.0.1.1143`: the address counts for ports without one.
+fn ports(address: &str, ports: &str) -> Door {
+    let mut door = Door::default();
+    for word in ports.split([',', ' ']).filter(|word| !word.is_empty()) {
+        let (address, port) = match word.rsplit_once('.') {
+            Some((own, port)) => (own, port),
+            None => (address, word),
+        };
+        match port.parse() {
+            Ok(port @ 1..) => door.add(if address == "0" { "*, ::" } else { address }, port),
+            _ => door.strange.push(word.to_owned()),
+        }
+    }
+    door
 }
 
 fn mail(proposal: &mut Proposal, imapd: &Shell) {
@@ -231,9 +241,12 @@ fn accounts(proposal: &mut Proposal, auth: &Shell) {
         proposal.keep("DEFAULTDOMAIN", Section::Server, "default_domain", domain);
     }
     let listed = auth.get("authmodulelist").unwrap_or("authpam");
+    let mut pam = false;
     for module in listed.split_whitespace() {
         match module {
-            "authpam" | "authshadow" | "authpwd" | "authcustom" => {}
+            "authpam" | "authshadow" | "authpwd" => pam = true,
+            // Does nothing unless it was written anew.
+            "authcustom" => {}
             other => {
                 let text = format!(
                     "accounts of {other} are not reached: write them into a passwd-file, \
@@ -243,7 +256,10 @@ fn accounts(proposal: &mut Proposal, auth: &Shell) {
             }
         }
     }
-    proposal.keep("authmodulelist", Section::Auth, "backend", "pam");
+    match pam {
+        true => proposal.keep("authmodulelist", Section::Auth, "backend", "pam"),
+        false => proposal.undecided("authmodulelist"),
+    }
     // Courier lets everybody in whom PAM does; its own files begin at 100.
     proposal.keep(
         "(accounts of the system)",
@@ -293,6 +309,7 @@ mod tests {
             "max_connections = 40",
             "max_connections_per_ip = 20",
             "default_domain = example.org",
+            "log_style = courier",
         ] {
             assert!(text.lines().any(|l| l == line), "{line}:\n{text}");
         }
@@ -305,5 +322,66 @@ mod tests {
         assert!(blocks[0].text.contains("authuserdb"));
         fs::remove_file(dir.path().join("imapd")).unwrap();
         assert!(propose(dir.path()).is_err());
+    }
+
+    fn of(imapd: &str, auth: &str) -> (Vec<String>, Vec<String>) {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("imapd"), imapd).unwrap();
+        fs::write(dir.path().join("authdaemonrc"), auth).unwrap();
+        let proposal = propose(dir.path()).unwrap();
+        let text = proposal.text().unwrap();
+        let blocks = proposal.notes.iter().filter(|n| n.fate == Fate::Blocks);
+        (
+            text.lines().map(str::to_owned).collect(),
+            blocks.map(|n| n.text.clone()).collect(),
+        )
+    }
+
+    /// What stands in the manual of couriertcpd, and what does not.
+    #[test]
+    fn a_port_that_is_not_understood_opens_none() {
+        for (settings, imap, strange) in [
+            ("PORT=127.0.0.1.143", "imap = 127.0.0.1:143", vec![]),
+            (
+                "PORT=143,1143,::1.2143\nADDRESS=192.0.2.1",
+                "imap = 192.0.2.1:143, 192.0.2.1:1143, [::1]:2143",
+                vec![],
+            ),
+            ("PORT=0.143", "imap = 0.0.0.0:143, [::]:143", vec![]),
+            (
+                "PORT=143,imap2\nADDRESS=192.0.2.1",
+                "imap = 192.0.2.1:143",
+                vec!["imap2: not understood: write the address into [listen] imap"],
+            ),
+            (
+                "ADDRESS=mail.example.org",
+                "imap = 127.0.0.1:143",
+                vec![
+                    "mail.example.org: not understood: write the address into [listen] imap",
+                    "no address for IMAP was found: clients on this host alone are served",
+                ],
+            ),
+        ] {
+            let (lines, blocks) = of(&format!("IMAPDSTART=YES\n{settings}\n"), "");
+            assert!(lines.iter().any(|l| l == imap), "{settings}: {lines:#?}");
+            assert!(lines.iter().any(|l| l == "imaps ="), "{lines:#?}");
+            assert_eq!(blocks, strange, "{settings}");
+        }
+    }
+
+    /// Accounts of the system are asked for only where Courier did.
+    #[test]
+    fn without_a_module_of_the_system_nobody_gets_in() {
+        for (list, backend, count) in [
+            ("authpam", "backend = pam", 0),
+            ("authuserdb authshadow", "backend = pam", 1),
+            ("authuserdb", "backend = passwd-file", 2),
+            ("authmysql authcustom", "backend = passwd-file", 2),
+        ] {
+            let auth = format!("authmodulelist=\"{list}\"\n");
+            let (lines, blocks) = of("IMAPDSTART=YES\n", &auth);
+            assert!(lines.iter().any(|l| l == backend), "{list}: {lines:#?}");
+            assert_eq!(blocks.len(), count, "{list}: {blocks:?}");
+        }
     }
 }

@@ -18,7 +18,7 @@ pub enum Fate {
     Needless,
     /// Has no counterpart, and something changes by that.
     Missing,
-    /// With this, mail or accounts are not reached.
+    /// With this, mail or accounts are not reached, or others would get in.
     Blocks,
 }
 
@@ -47,6 +47,9 @@ pub struct Proposal {
     values: Vec<(Section, Option<String>, &'static str, String)>,
     pub notes: Vec<Note>,
 }
+
+/// Not there before an administrator makes it.
+const UNDECIDED: &str = "/etc/roost/users";
 
 pub const COLUMNS: &[&str] = &["setting", "fate", "text"];
 
@@ -99,6 +102,18 @@ impl Proposal {
         if !self.notes.contains(&note) {
             self.notes.push(note);
         }
+    }
+
+    /// What nobody has decided yet: Roost does not start with a passwd-file
+    /// that is not there, where its default, PAM, would let others in.
+    pub fn undecided(&mut self, setting: &str) {
+        self.set(Section::Auth, "backend", "passwd-file");
+        self.set(Section::Auth, "passwd_file", UNDECIDED);
+        let text = format!(
+            "none that Roost may ask as it is: roostd does not start before you have made {UNDECIDED}, \
+             or set [auth] backend"
+        );
+        self.note(setting, Fate::Blocks, &text);
     }
 
     /// Something will be other than it was.

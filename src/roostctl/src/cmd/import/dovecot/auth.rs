@@ -4,58 +4,24 @@ use std::path::Path;
 
 use roost_config::Section;
 
-use super::super::doveconf::Block;
+use super::super::doveconf::{Block, is_yes};
 use super::super::proposal::{Fate, Proposal};
-use super::{known, users};
-
-/// What a passdb or userdb block says, in either version's words.
-struct Database<'a> {
-    block: &'a Block,
-    driver: &'a str,
-    /// 2.3's `args`, word by word.
-    words: Vec<&'a str>,
-}
-
-impl<'a> Database<'a> {
-    fn all(whole: &'a Block, kind: &'a str) -> Vec<Self> {
-        whole.blocks(kind).map(Self::of).collect()
-    }
-
-    fn of(block: &'a Block) -> Self {
-        let args = block.get("args").unwrap_or_default();
-        Self {
-            block,
-            driver: block.get("driver").unwrap_or(&block.name),
-            words: args.split_whitespace().collect(),
-        }
-    }
-
-    /// `key=value` among the words.
-    fn word(&self, key: &str) -> Option<&'a str> {
-        let mut values = self.words.iter().filter_map(|w| w.split_once('='));
-        values.find(|(k, _)| *k == key).map(|(_, value)| value)
-    }
-
-    /// The last word that is no `key=value`.
-    fn last(&self) -> Option<&'a str> {
-        let plain = |word: &&&str| word.starts_with('/') || !word.contains('=');
-        self.words.iter().rev().find(plain).copied()
-    }
-}
+use super::database::Database;
+use super::{known, of_imap, users};
 
 pub fn accounts(proposal: &mut Proposal, whole: &Block) {
     let mut backends: Vec<&str> = Vec::new();
     let mut file = None;
+    let mut masters = None;
     for db in Database::all(whole, "passdb") {
-        let setting = format!("passdb {}", db.driver);
-        if db.block.is("deny") || db.block.is("passdb_deny") {
+        let setting = db.setting();
+        if db.is("deny") {
             let text = "names that are refused: write them into [auth] deny_users";
-            proposal.note(&setting, Fate::Missing, text);
+            proposal.note(&setting, Fate::Blocks, text);
             continue;
         }
-        if db.block.is("master") || db.block.is("passdb_master") {
-            let text = "no account logs in as another; roostctl -u does for administrators";
-            proposal.note(&setting, Fate::Missing, text);
+        if db.is("master") {
+            master(proposal, whole, &db, &mut masters);
             continue;
         }
         let backend = match db.driver {
@@ -83,21 +49,58 @@ pub fn accounts(proposal: &mut Proposal, whole: &Block) {
                 continue;
             }
         };
-        if !backends.contains(&backend) {
+        if db.conditions(proposal) && !backends.contains(&backend) {
             backends.push(backend);
         }
     }
-    if !backends.is_empty() {
-        let both = backends.join(", ");
-        proposal.keep("passdb", Section::Auth, "backend", both);
+    match backends.is_empty() {
+        true => proposal.undecided("passdb"),
+        false => proposal.keep("passdb", Section::Auth, "backend", backends.join(", ")),
     }
     users(proposal, whole, file.as_ref());
     names(proposal, whole);
     mechanisms(proposal, whole);
 }
 
+/// Who logs in as others. That these have to be known is so in any case.
+fn master(proposal: &mut Proposal, whole: &Block, db: &Database<'_>, known: &mut Option<String>) {
+    let setting = format!("{} master", db.setting());
+    // The account itself is looked for in any case.
+    let _ = (db.get("pass"), db.get("result_success"));
+    let path = db.get("passwd_file_path").or(db.last());
+    let file = path.filter(|path| db.driver == "passwd-file" && !path.contains('%'));
+    scheme(proposal, db);
+    match (file, &known) {
+        _ if !db.conditions(proposal) => return,
+        (Some(path), None) => {
+            proposal.keep(&setting, Section::Auth, "master_passwd_file", path);
+            users::look(proposal, Path::new(path));
+            *known = Some(path.to_owned());
+        }
+        (Some(path), Some(first)) if path == first => {}
+        (Some(path), Some(first)) => {
+            let text = format!("{path}: {first} alone is read: append this one to it");
+            return proposal.note(&setting, Fate::Missing, &text);
+        }
+        (None, _) => {
+            let text = "masters are in a passwd-file: see [auth] master_passwd_file";
+            return proposal.note(&setting, Fate::Missing, text);
+        }
+    }
+    const SEPARATOR: &str = "auth_master_user_separator";
+    match whole.get(SEPARATOR) {
+        Some("*") => proposal.note(SEPARATOR, Fate::Kept, "account*master"),
+        Some(other) => {
+            let text = format!("{other}: masters log in as account*master");
+            proposal.note(SEPARATOR, Fate::Missing, &text);
+        }
+        None => {}
+    }
+}
+
 fn pam(proposal: &mut Proposal, db: &Database<'_>) {
-    let service = db.block.get("passdb_pam_service_name").or(db.last());
+    let newer = db.get("pam_service_name").or(db.get("service_name"));
+    let service = newer.or(db.last());
     match service.unwrap_or("dovecot") {
         "dovecot" => {
             let text = "[auth] pam_service = roost, the file of Roost's package; copy what you \
@@ -110,7 +113,8 @@ fn pam(proposal: &mut Proposal, db: &Database<'_>) {
         other => proposal.keep("passdb pam", Section::Auth, "pam_service", other),
     }
     for key in ["failure_show_msg", "cache_key", "max_requests"] {
-        if db.word(key).is_some() {
+        let newer = db.get(&format!("pam_{key}")).or(db.get(key));
+        if db.word(key).or(newer).is_some() {
             proposal.note(
                 &format!("passdb pam {key}"),
                 Fate::Needless,
@@ -118,9 +122,11 @@ fn pam(proposal: &mut Proposal, db: &Database<'_>) {
             );
         }
     }
-    if db.words.iter().any(|w| w.starts_with("session")) {
-        let text = "sessions of PAM are not opened";
-        proposal.note("passdb pam session", Fate::Missing, text);
+    let _ = (db.get("pam_setcred"), db.get("setcred"));
+    let session = db.get("pam_session").or(db.get("session"));
+    let word = |w: &&str| matches!(*w, "session" | "session=yes");
+    if session.is_some_and(is_yes) || db.words.iter().any(word) {
+        proposal.keep("passdb pam session", Section::Auth, "pam_session", "yes");
     }
 }
 
@@ -147,16 +153,7 @@ fn passwd_file(proposal: &mut Proposal, db: &Database<'_>, file: &mut Option<Str
     *file = Some(path.to_owned());
     proposal.keep(setting, Section::Auth, "passwd_file", path);
     users::look(proposal, Path::new(path));
-    let scheme = db
-        .block
-        .either("default_pass_scheme", "passdb_default_password_scheme");
-    let scheme = scheme.or(db.word("scheme"));
-    if let Some(scheme) = scheme.filter(|s| !s.eq_ignore_ascii_case("CRYPT")) {
-        let text = format!(
-            "passwords without a scheme are crypt hashes here: write {{{scheme}}} before them"
-        );
-        proposal.note("passdb passwd-file scheme", Fate::Missing, &text);
-    }
+    scheme(proposal, db);
     let format = db
         .word("username_format")
         .or(db.block.get("auth_username_format"));
@@ -165,6 +162,18 @@ fn passwd_file(proposal: &mut Proposal, db: &Database<'_>, file: &mut Option<Str
         proposal.note("passdb passwd-file username_format", Fate::Missing, &text);
     }
     true
+}
+
+fn scheme(proposal: &mut Proposal, db: &Database<'_>) {
+    let newer = db.get("default_password_scheme");
+    let scheme = db.get("default_pass_scheme").or(newer);
+    let scheme = scheme.or(db.word("scheme"));
+    if let Some(scheme) = scheme.filter(|s| !s.eq_ignore_ascii_case("CRYPT")) {
+        let text = format!(
+            "passwords without a scheme are crypt hashes here: write {{{scheme}}} before them"
+        );
+        proposal.note("passdb passwd-file scheme", Fate::Missing, &text);
+    }
 }
 
 fn users(proposal: &mut Proposal, whole: &Block, file: Option<&String>) {
@@ -205,14 +214,32 @@ fn users(proposal: &mut Proposal, whole: &Block, file: Option<&String>) {
             other => {
                 let text = format!("Roost knows no {other}");
                 proposal.note(&setting, Fate::Blocks, &text);
+                continue;
             }
         }
-        for key in ["default_fields", "override_fields"] {
-            if let Some(value) = db.block.get(key) {
-                let text = format!("{value}: write it into the lines of the passwd-file");
-                proposal.note(&format!("{setting} {key}"), Fate::Missing, &text);
-            }
+        db.conditions(proposal);
+    }
+    defaults(proposal, whole);
+}
+
+/// What counts for accounts of which the userdb does not say it.
+fn defaults(proposal: &mut Proposal, whole: &Block) {
+    let mut databases = Database::all(whole, "userdb").into_iter().peekable();
+    let system = databases.peek().is_some() && databases.all(|db| db.driver == "passwd");
+    for key in ["mail_home", "mail_uid", "mail_gid"] {
+        let Some(value) = of_imap(whole, key) else {
+            continue;
+        };
+        if system {
+            let text = "accounts of the system have their own";
+            proposal.note(key, Fate::Needless, text);
+            continue;
         }
+        let text = format!(
+            "{value}: write it into the lines of the passwd-file, or their mail is looked for \
+             elsewhere, and a new Maildir made there"
+        );
+        proposal.note(key, Fate::Blocks, &text);
     }
 }
 

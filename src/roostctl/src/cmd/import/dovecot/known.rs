@@ -5,7 +5,8 @@ use super::super::doveconf::Block;
 use super::super::proposal::{Fate, Proposal};
 use super::tables::{MISSING, NEEDLESS, PLUGINS};
 
-pub fn plugins(proposal: &mut Proposal, whole: &Block) {
+/// Plugins that are loaded for IMAP.
+pub fn loaded(whole: &Block) -> Vec<String> {
     let mut named: Vec<String> = Vec::new();
     let imap = super::imap(whole);
     for block in std::iter::once(whole).chain(imap) {
@@ -17,9 +18,14 @@ pub fn plugins(proposal: &mut Proposal, whole: &Block) {
             named.extend(on.map(|(key, _)| key.to_owned()));
         }
     }
+    named.retain(|name| !name.starts_with('$'));
     named.sort();
     named.dedup();
-    for name in named.iter().filter(|name| !name.starts_with('$')) {
+    named
+}
+
+pub fn plugins(proposal: &mut Proposal, whole: &Block) {
+    for name in &loaded(whole) {
         let setting = format!("mail_plugins {name}");
         match PLUGINS.iter().find(|(known, ..)| {
             known == name
@@ -92,7 +98,7 @@ fn service(proposal: &mut Proposal, block: &Block) {
     }
 }
 
-fn one(proposal: &mut Proposal, key: &str, value: &str) {
+pub fn one(proposal: &mut Proposal, key: &str, value: &str) {
     if let Some((_, fate, text)) = MISSING.iter().find(|(known, ..)| *known == key) {
         return proposal.note(key, *fate, text);
     }

@@ -47,30 +47,44 @@ impl<'a> Location<'a> {
         location
     }
 
-    fn of_settings(whole: &'a Block) -> Option<Self> {
-        Some(Self {
+    /// 2.4's; `inbox` is the namespace, whose own settings count before those
+    /// of the whole.
+    fn of_settings(whole: &'a Block, inbox: Option<&'a Block>) -> Option<Self> {
+        let get = |key: &str| {
+            let general = of_imap(whole, key);
+            inbox.and_then(|b| b.get(key)).or(general)
+        };
+        let location = Self {
             setting: "mail_path",
-            driver: whole.get("mail_driver")?,
-            path: whole.get("mail_path").unwrap_or_default(),
-            layout: whole.get("mailbox_list_layout"),
-            inbox: whole.get("mail_inbox_path"),
-            control: whole.get("mail_control_path"),
-            index: whole.get("mail_index_path"),
-            directory: whole.get("mailbox_directory_name"),
-            utf8: whole.get("mailbox_list_utf8").is_some_and(is_yes),
+            driver: get("mail_driver").unwrap_or("auto"),
+            path: get("mail_path").unwrap_or_default(),
+            layout: get("mailbox_list_layout"),
+            inbox: get("mail_inbox_path"),
+            control: get("mail_control_path"),
+            index: get("mail_index_path"),
+            directory: get("mailbox_directory_name"),
+            utf8: get("mailbox_list_utf8").is_some_and(is_yes),
             strange: Vec::new(),
-        })
+        };
+        let decides = [
+            get("mail_driver"),
+            get("mail_path"),
+            location.layout,
+            location.inbox,
+            location.control,
+            location.directory,
+        ];
+        decides.iter().any(Option::is_some).then_some(location)
     }
 }
 
 pub fn location(proposal: &mut Proposal, whole: &Block) {
-    let inbox = whole.blocks("namespace").find(|b| b.is("inbox"));
-    let own = inbox.and_then(|b| b.get("location"));
-    let text = own.or(of_imap(whole, "mail_location"));
-    let location = match text {
-        Some(text) => Some(Location::of_text(text)),
-        None => Location::of_settings(whole),
-    };
+    let mut own = whole.blocks("namespace").filter(|b| !b.is("disabled"));
+    let inbox = own.find(|b| b.is("inbox"));
+    let text = inbox.and_then(|b| b.get("location"));
+    let text = text.or(of_imap(whole, "mail_location"));
+    let newer = Location::of_settings(whole, inbox);
+    let location = text.map(Location::of_text).or(newer);
     match location {
         Some(location) => take(proposal, &location),
         None => {
@@ -102,6 +116,10 @@ pub fn location(proposal: &mut Proposal, whole: &Block) {
 
 fn take(proposal: &mut Proposal, location: &Location<'_>) {
     let setting = location.setting;
+    if location.driver == "auto" {
+        let text = "not told whether it is Maildir (mail_driver): set [mail] maildir";
+        return proposal.note(setting, Fate::Blocks, text);
+    }
     if location.driver != "maildir" {
         let text = format!(
             "mail is kept as {}: convert it to Maildir first, with \
@@ -161,8 +179,9 @@ fn moved_control(control: &str) -> String {
         "UIDs, keywords and subscriptions are in {control} and not in the Maildirs: stop \
          Dovecot, then for each account, in that folder (INBOX itself is in .INBOX): \
          `cp -a .INBOX/. MAILDIR/; cp -a subscriptions dovecot-uidvalidity* MAILDIR/; \
-         for d in .[!.]*; do [ $d = .INBOX ] || cp -a $d/. MAILDIR/$d/; done`, and take \
-         CONTROL out of Dovecot's settings for the way back"
+         for d in .[!.]*; do [ \"$d\" = .INBOX ] || [ ! -d MAILDIR/\"$d\" ] || \
+         cp -a \"$d\"/. MAILDIR/\"$d\"/; done`, and take CONTROL out of Dovecot's settings \
+         for the way back"
     )
 }
 

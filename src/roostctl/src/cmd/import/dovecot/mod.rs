@@ -5,6 +5,7 @@
 //! is passed over.
 
 mod auth;
+mod database;
 mod known;
 mod mail;
 mod names;
@@ -25,6 +26,7 @@ pub fn propose(text: &str, source: &str) -> Result<Proposal, Failure> {
     })?;
     let mut proposal = Proposal::from(source.to_owned());
     site::doors(&mut proposal, &whole);
+    site::proxies(&mut proposal, &whole);
     site::tls(&mut proposal, &whole);
     auth::accounts(&mut proposal, &whole);
     mail::location(&mut proposal, &whole);

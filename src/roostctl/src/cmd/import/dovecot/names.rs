@@ -5,6 +5,7 @@ use roost_types::utf7;
 
 use super::super::doveconf::Block;
 use super::super::proposal::{Fate, Proposal};
+use super::known;
 
 /// The uses that Roost has keys for.
 const USES: [(&str, &str); 8] = [
@@ -30,11 +31,7 @@ pub fn namespaces(proposal: &mut Proposal, whole: &Block) {
                 found = true;
                 own(proposal, block);
             }
-            "private" => {
-                let prefix = block.get("prefix").unwrap_or_default();
-                let text = format!("names that begin with {prefix} are not understood");
-                proposal.note(&setting(block, ""), Fate::Missing, &text);
-            }
+            "private" => other(proposal, block),
             "shared" => {
                 let text = "mailboxes of others are ~OWNER/NAME, by the same rights; roostctl \
                             alias gives them other names, and roostctl acl rebuild finds who \
@@ -60,6 +57,21 @@ fn setting(block: &Block, key: &str) -> String {
         .to_owned()
 }
 
+/// A private namespace beside that of INBOX.
+fn other(proposal: &mut Proposal, block: &Block) {
+    let prefix = block.get("prefix").unwrap_or_default();
+    // The other names of what is reached by its own ones, even where empty.
+    if block.settings().any(|(key, _)| key == "alias_for") {
+        let text = format!("names that begin with {prefix} are not understood");
+        return proposal.note(&setting(block, ""), Fate::Missing, &text);
+    }
+    let text = format!(
+        "one Maildir is shown for each account: what is under {prefix} is not reached; put its \
+         mailboxes into the Maildir of the account"
+    );
+    proposal.note(&setting(block, ""), Fate::Blocks, &text);
+}
+
 fn own(proposal: &mut Proposal, block: &Block) {
     // Maildir++'s own where none is set.
     let separator = block.get("separator").unwrap_or(".");
@@ -80,6 +92,12 @@ fn own(proposal: &mut Proposal, block: &Block) {
     }
     uses(proposal, Some(block));
     subscriptions(proposal, block);
+    for (key, value) in block.rest() {
+        // How the only namespace is listed is decided.
+        if !matches!(key, "list" | "hidden" | "order" | "comment" | "type") {
+            known::one(proposal, key, value);
+        }
+    }
 }
 
 /// Each use has one mailbox; of several the one that has no other name.

@@ -17,15 +17,16 @@ pub fn doors(proposal: &mut Proposal, whole: &Block) {
             .iter()
             .flat_map(|block| block.blocks("inet_listener"))
             .find(|block| block.name == name);
-        let port = own.and_then(|b| b.get("port")).and_then(|p| p.parse().ok());
-        let port = port.unwrap_or(usual);
+        let port = own.and_then(|b| b.get("port"));
         let own_address = own.and_then(|b| b.either("address", "listen"));
-        let list = own_address.unwrap_or(listen);
-        let addresses = match on && port != 0 {
-            true => listen::addresses(list, port),
-            false => Vec::new(),
-        };
-        Door { addresses }
+        let mut door = Door::default();
+        match port.map_or(Ok(usual), str::parse) {
+            _ if !on => {}
+            Ok(0) => {}
+            Ok(port) => door.add(own_address.unwrap_or(listen), port),
+            Err(_) => door.strange.extend(port.map(str::to_owned)),
+        }
+        door
     };
     let plain = door("imap", 143, true);
     let safe = door("imaps", 993, whole.get("ssl") != Some("no"));
@@ -35,14 +36,6 @@ pub fn doors(proposal: &mut Proposal, whole: &Block) {
         ("listen, inet_listener imaps", &safe),
     );
     for block in login.iter().flat_map(|block| block.blocks("inet_listener")) {
-        if block.is("haproxy") {
-            let text = "see proxy_protocol_from in roost.conf(5), if it is there";
-            proposal.note(
-                &format!("inet_listener {} haproxy", block.name),
-                Fate::Missing,
-                text,
-            );
-        }
         if !matches!(block.name.as_str(), "imap" | "imaps") && block.get("port").is_some() {
             let text = "another listener: add its address to [listen]";
             proposal.note(
@@ -52,6 +45,35 @@ pub fn doors(proposal: &mut Proposal, whole: &Block) {
             );
         }
     }
+}
+
+/// Dovecot has listeners for proxies alone, Roost addresses of proxies.
+pub fn proxies(proposal: &mut Proposal, whole: &Block) {
+    const SETTING: &str = "haproxy_trusted_networks";
+    let trusted = whole.get(SETTING);
+    let mut login = whole.blocks("service").filter(|b| b.name == "imap-login");
+    let listeners = login.next().map(|b| b.blocks("inet_listener"));
+    let mut listeners = listeners.into_iter().flatten();
+    let Some(listener) = listeners.find(|b| b.is("haproxy")) else {
+        if trusted.is_some() {
+            proposal.note(
+                SETTING,
+                Fate::Needless,
+                "no listener of IMAP is for proxies",
+            );
+        }
+        return;
+    };
+    let setting = format!("inet_listener {} haproxy", listener.name);
+    let Some(trusted) = trusted else {
+        let text = "whose header is believed is not told: see [listen] proxy_protocol_from";
+        return proposal.note(&setting, Fate::Missing, text);
+    };
+    let listed = known::words(trusted).collect::<Vec<_>>().join(", ");
+    proposal.keep(SETTING, Section::Listen, "proxy_protocol_from", listed);
+    let text = "a header is wanted from these networks on all addresses, and from nobody else \
+                on any: let a firewall keep others from the addresses for proxies";
+    proposal.note(&setting, Fate::Missing, text);
 }
 
 /// `</path` of 2.3, a bare path of 2.4.
@@ -105,6 +127,7 @@ pub fn tls(proposal: &mut Proposal, whole: &Block) {
     for key in [
         "ssl_verify_client_cert",
         "ssl_request_client_cert",
+        "ssl_server_request_client_cert",
         "auth_ssl_require_client_cert",
     ] {
         if whole.is(key) {
@@ -132,29 +155,37 @@ fn usable(certificate: &str, key: &str) -> Result<(), &'static str> {
 
 pub fn limits(proposal: &mut Proposal, whole: &Block) {
     const SETTING: &str = "mail_max_userip_connections";
+    /// Our default: who has several devices needs more than Dovecot's 10.
+    const USUAL: u32 = 50;
     // 10 by default, of one account from one address; ours are more.
     let limit = of_imap(whole, SETTING).and_then(|v| v.parse::<u32>().ok());
     if let Some(limit) = limit {
-        let value = if limit > 1_000_000 { 0 } else { limit };
-        let text = "[limits] max_connections_per_user";
-        proposal.set(
-            Section::Limits,
-            "max_connections_per_user",
-            value.to_string(),
+        let (value, fate) = match limit {
+            0 | 1_000_001.. => (0, Fate::Kept),
+            1..USUAL => (USUAL, Fate::Missing),
+            _ => (limit, Fate::Kept),
+        };
+        const KEY: &str = "max_connections_per_user";
+        proposal.set(Section::Limits, KEY, value.to_string());
+        let text = format!(
+            "{limit} from each address: [limits] {KEY} = {value} counts those of an account \
+             from all addresses"
         );
-        proposal.note(
-            SETTING,
-            Fate::Kept,
-            &format!("{text} = {value}, over all addresses"),
-        );
+        proposal.note(SETTING, fate, &text);
     }
 }
 
 pub fn quota(proposal: &mut Proposal, whole: &Block) {
+    let loaded = known::loaded(whole).iter().any(|name| name == "quota");
     let plugin = whole.blocks("plugin").next();
+    let root = plugin.and_then(|b| b.get("quota"));
+    let unenforced = root.is_some_and(|root| root.split(':').any(|w| w == "noenforcing"));
     for (key, value) in plugin.map(Block::settings).into_iter().flatten() {
         match key {
+            _ if !key.starts_with("quota") => {}
+            _ if !loaded || root.is_none() => idle(proposal, key),
             "quota" => driver(proposal, key, value),
+            _ if key.starts_with("quota_rule") && unenforced => advisory(proposal, key),
             _ if key.starts_with("quota_rule") => rule(proposal, key, value),
             _ if key.starts_with("quota_warning") => {
                 let text = "clients are told from [quota] alert_percent on; no program is run";
@@ -163,14 +194,31 @@ pub fn quota(proposal: &mut Proposal, whole: &Block) {
             "quota_grace" => {
                 proposal.note(key, Fate::Missing, "a message that does not fit is refused");
             }
-            _ if key.starts_with("quota") => {
-                proposal.note(key, Fate::Needless, "of Dovecot's own working");
-            }
-            _ => {}
+            _ => proposal.note(key, Fate::Needless, "of Dovecot's own working"),
         }
     }
+    newer_quota(proposal, whole, loaded);
+}
+
+/// 2.4's roots are blocks.
+fn newer_quota(proposal: &mut Proposal, whole: &Block, loaded: bool) {
+    const SIZE: &str = "quota_storage_size";
+    let general = whole.get(SIZE);
+    let mut limited = false;
     for block in whole.blocks("quota") {
         let setting = format!("quota {}", block.name);
+        if !loaded {
+            idle(proposal, &setting);
+            continue;
+        }
+        if block
+            .get("quota_enforce")
+            .is_some_and(|value| !is_yes(value))
+        {
+            advisory(proposal, &setting);
+            continue;
+        }
+        limited = true;
         for (key, name) in [
             ("storage", "quota_storage_size"),
             ("bytes", "quota_storage_size_bytes"),
@@ -186,13 +234,21 @@ pub fn quota(proposal: &mut Proposal, whole: &Block) {
             driver(proposal, &setting, value);
         }
     }
-    if let Some(value) = whole.get("quota_storage_size") {
-        rule(
-            proposal,
-            "quota_storage_size",
-            &format!("*:storage={value}"),
-        );
+    match general {
+        Some(value) if limited => rule(proposal, SIZE, &format!("*:storage={value}")),
+        Some(_) => idle(proposal, SIZE),
+        None => {}
     }
+}
+
+fn idle(proposal: &mut Proposal, setting: &str) {
+    let text = "limits nothing: quota is not in mail_plugins, or there is no root";
+    proposal.note(setting, Fate::Needless, text);
+}
+
+fn advisory(proposal: &mut Proposal, setting: &str) {
+    let text = "was shown and not enforced; [quota] would refuse mail, and is left out";
+    proposal.note(setting, Fate::Missing, text);
 }
 
 fn driver(proposal: &mut Proposal, setting: &str, value: &str) {
@@ -237,6 +293,8 @@ fn rule(proposal: &mut Proposal, setting: &str, value: &str) {
 }
 
 pub fn log(proposal: &mut Proposal, whole: &Block) {
+    let lines = "(lines about logins)";
+    proposal.keep(lines, Section::Server, "log_style", "dovecot");
     if let Some(facility) = whole.get("syslog_facility") {
         let key = roost_config::KEYS
             .iter()

@@ -1,3 +1,5 @@
+mod accounts;
+
 use super::super::proposal::{Fate, Proposal};
 use super::propose;
 
@@ -104,6 +106,7 @@ fn a_site_of_2_3_as_roost_conf() {
         [
             "[server]",
             "default_domain = example.org",
+            "log_style = dovecot",
             "syslog_facility = local3",
             "[listen]",
             "imap =",
@@ -138,7 +141,7 @@ fn a_site_of_2_3_as_roost_conf() {
             "important =",
             "initial_subscriptions = Entw&APw-rfe, Sent",
             "[limits]",
-            "max_connections_per_user = 30",
+            "max_connections_per_user = 50",
             "[quota]",
             "storage = 1G",
             "messages = 5000",
@@ -175,6 +178,7 @@ mail_driver = maildir
 mail_path = %{home}/Mail
 mail_plugins {
   acl = yes
+  quota = yes
 }
 namespace inbox {
   inbox = yes
@@ -250,33 +254,154 @@ fn what_cannot_be_served_is_told() {
     }
 }
 
+fn text_of(text: &str) -> String {
+    propose(text, "test").unwrap().text().unwrap()
+}
+
 #[test]
-fn lines_of_the_passwd_file_that_are_refused_are_told() {
+fn mail_of_the_namespace_is_found() {
+    let newer = "mail_driver = maildir\nmail_path = ~/Elsewhere\nnamespace inbox {\n inbox = yes\n \
+                 mail_path = %{home}/Mail\n mailbox_list_layout = fs\n}\n";
+    let proposal = propose(newer, "test").unwrap();
+    assert_eq!(fate(&proposal, "LAYOUT"), [Fate::Blocks]);
+    let text = proposal.text().unwrap();
+    assert!(lines(&text).contains(&"maildir = %h/Mail"), "{text}");
+    for (inner, setting) in [
+        ("mail_driver = mdbox\n mail_path = ~/mdbox", "mail_path"),
+        ("mail_path = ~/Mail", "mail_path"),
+        (
+            "mailbox_list_storage_escape_char = %",
+            "mailbox_list_storage_escape_char",
+        ),
+        (
+            "mailbox_root_directory_name = boxes",
+            "mailbox_root_directory_name",
+        ),
+    ] {
+        let text = format!("namespace inbox {{\n inbox = yes\n {inner}\n}}");
+        let proposal = propose(&text, "test").unwrap();
+        assert_eq!(fate(&proposal, setting), [Fate::Blocks], "{text}");
+    }
+    let second = "namespace inbox {\n inbox = yes\n}\nnamespace old {\n prefix = Old/\n location = \
+                  mbox:~/old\n}\nnamespace compat {\n alias_for =\n prefix = INBOX.\n}\n";
+    let proposal = propose(second, "test").unwrap();
+    assert_eq!(fate(&proposal, "namespace old"), [Fate::Blocks]);
+    assert_eq!(fate(&proposal, "namespace compat"), [Fate::Missing]);
+}
+
+/// Rules are for a plugin that is loaded and a root that is set.
+#[test]
+fn quota_is_only_where_it_was() {
+    let rule = "quota_rule = *:storage=1G\n";
+    for (plugins, plugin, fate_of_rule) in [
+        ("acl", "quota = count:User", Fate::Needless),
+        ("quota", "", Fate::Needless),
+        ("quota", "quota = count:User:noenforcing", Fate::Missing),
+        ("quota", "quota = count:User", Fate::Kept),
+    ] {
+        let text = format!("mail_plugins = {plugins}\nplugin {{\n {rule} {plugin}\n}}\n");
+        let proposal = propose(&text, "test").unwrap();
+        assert_eq!(fate(&proposal, "quota_rule"), [fate_of_rule], "{text}");
+        let there = proposal.text().unwrap().contains("[quota]\nstorage = 1G");
+        assert_eq!(there, fate_of_rule == Fate::Kept, "{text}");
+    }
+    let newer = "quota User {\n quota_storage_size = 1G\n}\nquota_storage_size = 2G\n";
+    assert!(!text_of(newer).contains("[quota]"));
+    let text = text_of("mail_plugins {\n quota = yes\n}\nquota_storage_size = 2G\n");
+    assert!(!text.contains("[quota]"), "no root");
+}
+
+/// Settings whose beginnings are those of many that nobody misses.
+#[test]
+fn what_keeps_others_out_is_told() {
+    for (text, setting, expected) in [
+        (
+            "login_access_sockets = tcpwrap",
+            "login_access_sockets",
+            Fate::Blocks,
+        ),
+        ("ssl_key_password = x", "ssl_key_password", Fate::Blocks),
+        ("ssl_alt_cert = </a.pem", "ssl_alt_cert", Fate::Missing),
+        (
+            "ssl_server_request_client_cert = yes",
+            "ssl_server_request_client_cert",
+            Fate::Missing,
+        ),
+    ] {
+        let proposal = propose(text, "test").unwrap();
+        assert_eq!(fate(&proposal, setting), [expected], "{text}");
+    }
+}
+
+#[test]
+fn an_address_that_is_not_understood_opens_no_other() {
+    let text = text_of("listen = mail.example.org");
+    assert!(lines(&text).contains(&"imap = 127.0.0.1:143"), "{text}");
+    assert!(lines(&text).contains(&"imaps ="), "{text}");
+    let port = "service imap-login {\n inet_listener imap {\n port = imap2\n }\n}\nlisten = ::1\n";
+    let proposal = propose(port, "test").unwrap();
+    let told = fate(&proposal, "listen, inet_listener imap");
+    assert_eq!(told, [Fate::Blocks]);
+    let text = proposal.text().unwrap();
+    assert!(lines(&text).contains(&"imap ="), "{text}");
+    assert!(lines(&text).contains(&"imaps = [::1]:993"), "{text}");
+}
+
+#[test]
+fn proxies_are_believed_where_they_were() {
+    let listener = "service imap-login {\n inet_listener imap {\n haproxy = yes\n }\n}\n";
+    let networks = "haproxy_trusted_networks = 10.0.0.1 192.0.2.0/24\n";
+    let text = text_of(&format!("{listener}{networks}"));
+    let line = "proxy_protocol_from = 10.0.0.1, 192.0.2.0/24";
+    assert!(text.contains(line), "{text}");
+    assert!(!text_of(networks).contains("proxy_protocol_from = "));
+    let proposal = propose(listener, "test").unwrap();
+    let told = fate(&proposal, "inet_listener imap haproxy");
+    assert_eq!(told, [Fate::Missing]);
+}
+
+#[test]
+fn fewer_connections_than_usual_are_no_limit_of_an_account() {
+    for (limit, line) in [("5", 50), ("80", 80), ("0", 0)] {
+        let text = text_of(&format!("mail_max_userip_connections = {limit}"));
+        let line = format!("max_connections_per_user = {line}");
+        assert!(lines(&text).contains(&line.as_str()), "{text}");
+    }
+}
+
+/// The advice as a shell takes it, with a blank in a name and a mailbox that
+/// is gone.
+#[test]
+fn the_advice_for_control_does_what_it_says() {
     let dir = tempfile::tempdir().unwrap();
-    let users = dir.path().join("users");
-    let lines = "# accounts\nann:{SSHA512.hex}00:1:1::/h\nbob:{MD5-CRYPT}$1$x:1:1::/h\n\
-                 eve:{PLAIN}p:1:1::/h::nopassword=y\njoe::1:1::/h\n\
-                 kim:{PLAIN}p:1:1::/h::userdb_mail=maildir:~/M:LAYOUT=fs\n";
-    std::fs::write(&users, lines).unwrap();
-    let users = users.display();
-    let text = format!("passdb {{\n driver = passwd-file\n args = {users}\n}}");
-    let proposal = propose(&text, "test").unwrap();
-    let told = proposal
-        .notes
-        .iter()
-        .filter(|n| n.setting.contains(" line "));
-    let told: Vec<&str> = told
-        .map(|n| n.text.split(": who").next().unwrap())
-        .collect();
-    assert_eq!(
-        told,
-        [
-            "unsupported password scheme MD5-CRYPT",
-            "unsupported field nopassword",
-            "no password",
-            "unsupported option LAYOUT of the mail location",
-        ]
-    );
+    let control = dir.path().join("control");
+    let maildir = dir.path().join("MAILDIR");
+    for (name, there) in [(".INBOX", false), (".Two Words", true), (".Gone", false)] {
+        std::fs::create_dir_all(control.join(name)).unwrap();
+        std::fs::write(control.join(name).join("dovecot-uidlist"), name).unwrap();
+        if there {
+            std::fs::create_dir_all(maildir.join(name)).unwrap();
+        }
+    }
+    for name in ["subscriptions", "dovecot-uidvalidity"] {
+        std::fs::write(control.join(name), "").unwrap();
+    }
+    let text = "mail_location = maildir:~/Maildir:CONTROL=/c/%u";
+    let proposal = propose(text, "test").unwrap();
+    let note = proposal.notes.iter().find(|n| n.setting == "CONTROL");
+    let advice = note.unwrap().text.split('`').nth(1).unwrap();
+    let advice = advice.replace("MAILDIR", &maildir.display().to_string());
+    let mut shell = std::process::Command::new("sh");
+    shell.arg("-ec").arg(advice).current_dir(&control);
+    assert!(shell.status().unwrap().success());
+    for path in [
+        "dovecot-uidlist",
+        ".Two Words/dovecot-uidlist",
+        "subscriptions",
+    ] {
+        assert!(maildir.join(path).exists(), "{path}");
+    }
+    assert!(!maildir.join(".Gone").exists());
 }
 
 #[test]

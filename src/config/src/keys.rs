@@ -225,7 +225,7 @@ pub const KEYS: &[Key] = &[
     key(Listen, "imaps", Kind::Addresses, "0.0.0.0:993, [::]:993",
         "TLS from the first byte."),
     key(Listen, "proxy_protocol_from", Kind::Networks, "",
-        "Proxies (haproxy's send-proxy): the header before their connections says whose these are."),
+        "Proxies (haproxy's send-proxy), whose header is believed: on loopback, that of any local user. Not /0."),
 
     key(Tls, "certificate", Kind::OptionalPath, "",
         "The certificate with its chain. Empty: a self-signed one is made in state_dir."),
@@ -318,7 +318,7 @@ pub const KEYS: &[Key] = &[
     key(Limits, "max_connections", integer(0, 1_000_000), "10000",
         "Connections at once. 0: none are taken."),
     key(Limits, "max_connections_per_ip", integer(0, 1_000_000), "100",
-        "Connections at once from one address. 0: no limit."),
+        "Connections at once from one address (IPv6: from one /64). 0: no limit."),
     key(Limits, "max_connections_per_user", integer(0, 1_000_000), "50",
         "Sessions at once of one account. 0: no limit."),
     key(Limits, "max_message_size", Kind::Size { min: 1024, max: 4 * GIB - 1 }, "100M",

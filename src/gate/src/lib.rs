@@ -45,8 +45,6 @@ use tls::TlsMemory;
 const QUEUE: usize = 256;
 /// Connections sent away at once with a word; more are just closed.
 const FAREWELLS: usize = 64;
-/// Connections of proxies whose header has not come yet.
-const HEADERS: usize = 1024;
 
 /// The inherited descriptors.
 const CONTROL: u8 = 3;
@@ -76,7 +74,7 @@ pub struct Shared {
     pub auth: mpsc::Sender<GateToAuth>,
     pub supervisor: mpsc::Sender<ToSupervisor>,
     pub farewells: Arc<Semaphore>,
-    pub headers: Arc<Semaphore>,
+    pub headers: Arc<proxy::awaited::Awaited>,
     pub quiet: tidy::Quiet,
     pub tally: tally::Tally,
     tls_memory: TlsMemory,
@@ -95,7 +93,7 @@ impl Shared {
             auth,
             supervisor,
             farewells: Arc::new(Semaphore::new(FAREWELLS)),
-            headers: Arc::new(Semaphore::new(HEADERS)),
+            headers: Arc::default(),
             quiet: tidy::Quiet::default(),
             tally: tally::Tally::default(),
             tls_memory,

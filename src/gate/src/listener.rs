@@ -1,20 +1,21 @@
 //! Accepting connections.
 
+use std::fmt::Display;
 use std::io;
-use std::net::TcpListener as StdListener;
+use std::net::{IpAddr, TcpListener as StdListener};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 use roost_ipc::{Endpoints, GateToSupervisor, Listener};
 use tokio::net::TcpListener;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::Shared;
 use crate::connection::{self, Accepted};
 use crate::control::ToSupervisor;
+use crate::proxy::awaited::Place;
 use crate::proxy::{self, Fault, Header};
 use crate::registry::TooMany;
 use crate::settings::Settings;
@@ -83,31 +84,35 @@ fn take_from(accepted: Accepted, shared: &Arc<Shared>) {
     if !shared.settings.load().is_proxy(peer) {
         return take(accepted, shared);
     }
-    match Arc::clone(&shared.headers).try_acquire_owned() {
-        Ok(permit) => {
-            tokio::spawn(take_from_proxy(accepted, Arc::clone(shared), permit));
+    match shared.headers.place(peer) {
+        Some(place) => {
+            tokio::spawn(take_from_proxy(accepted, Arc::clone(shared), place));
         }
-        Err(_) => log::info!("connection from proxy {peer} refused: too many without a header"),
+        None => refuse(shared, peer, &"too many without a header"),
     }
 }
 
-async fn take_from_proxy(
-    mut accepted: Accepted,
-    shared: Arc<Shared>,
-    permit: OwnedSemaphorePermit,
-) {
+async fn take_from_proxy(mut accepted: Accepted, shared: Arc<Shared>, place: Place) {
     let peer = accepted.endpoints.remote.ip().to_canonical();
     let read = timeout(proxy::TIMEOUT, proxy::read(&mut accepted.stream)).await;
-    drop(permit);
+    drop(place);
     match read {
         Ok(Ok(Header::Of(endpoints))) => accepted.endpoints = endpoints,
         Ok(Ok(Header::Own)) => {}
+        Ok(Ok(Header::Nobodys)) => {
+            accepted.endpoints.remote = proxy::nobody(accepted.endpoints.remote);
+        }
         // Checks of health often connect and go.
         Ok(Err(Fault::Io(error))) => return log::debug!("connection from proxy {peer}: {error}"),
-        Ok(Err(fault)) => return log::info!("connection from proxy {peer} refused: {fault}"),
-        Err(_) => return log::info!("connection from proxy {peer} refused: no header in time"),
+        Ok(Err(fault)) => return refuse(&shared, peer, &fault),
+        Err(_) => return refuse(&shared, peer, &"no header in time"),
     }
     take(accepted, &shared);
+}
+
+fn refuse(shared: &Shared, peer: IpAddr, why: &dyn Display) {
+    shared.tally.rejects();
+    log::info!("connection from proxy {peer} refused: {why}");
 }
 
 /// Starts a task for the connection, or sends it away.

@@ -5,6 +5,8 @@
 //! addresses that the configuration names are believed; from all others such a
 //! line is a command that does not exist.
 
+pub mod awaited;
+
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -30,6 +32,8 @@ pub enum Header {
     Of(Endpoints),
     /// The proxy's own, as for its health checks.
     Own,
+    /// Somebody's whose address the proxy does not say.
+    Nobodys,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -84,7 +88,7 @@ fn text(line: &[u8]) -> Option<Header> {
     let family = words.next()?;
     if family == "UNKNOWN" {
         // What stands behind it is to be ignored.
-        return Some(Header::Own);
+        return Some(Header::Nobodys);
     }
     let [from, to, from_port, to_port] = [(); 4].map(|()| words.next());
     if words.next().is_some() {
@@ -135,9 +139,19 @@ fn binary(command: u8, family: u8, rest: &[u8]) -> Option<Header> {
             Some(of((*from).into(), (*to).into(), rest.first_chunk()?))
         }
         // Unspecified, or a Unix socket: nobody's address.
-        0x00 | 0x31 => Some(Header::Own),
+        0x00 | 0x31 => Some(Header::Nobodys),
         _ => None,
     }
+}
+
+/// The address of whoever has none: of no trusted network that leaves out
+/// anybody, and never the proxy's, whose trust is not a stranger's.
+pub fn nobody(proxy: SocketAddr) -> SocketAddr {
+    let ip = match proxy.ip().to_canonical() {
+        IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+    };
+    SocketAddr::new(ip, 0)
 }
 
 #[cfg(test)]

@@ -103,7 +103,8 @@ impl Registry {
     ) -> Result<Admitted, TooMany> {
         let mut inner = self.lock();
         let now = u32::try_from(inner.entries.len()).unwrap_or(u32::MAX);
-        let from_address = inner.by_address.get(&address).copied().unwrap_or(0);
+        let network = network_of(address);
+        let from_address = inner.by_address.get(&network).copied().unwrap_or(0);
         let per_ip = limits.max_connections_per_ip;
         if inner.closing {
             return Err(TooMany::Closing);
@@ -124,7 +125,7 @@ impl Registry {
             ended: false,
         };
         inner.entries.insert(id, entry);
-        *inner.by_address.entry(address).or_default() += 1;
+        *inner.by_address.entry(network).or_default() += 1;
         Ok(Admitted {
             slot: Slot {
                 registry: Arc::clone(self),
@@ -253,12 +254,21 @@ impl Inner {
         let Some(entry) = self.entries.remove(&id) else {
             return;
         };
-        if let Some(count) = self.by_address.get_mut(&entry.address) {
+        let network = network_of(entry.address);
+        if let Some(count) = self.by_address.get_mut(&network) {
             *count = count.saturating_sub(1);
             if *count == 0 {
-                self.by_address.remove(&entry.address);
+                self.by_address.remove(&network);
             }
         }
+    }
+}
+
+/// An IPv6 customer has a whole /64 to choose addresses from.
+fn network_of(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V6(v6) => IpAddr::V6((u128::from(v6) >> 64 << 64).into()),
+        v4 => v4,
     }
 }
 
@@ -351,6 +361,17 @@ mod tests {
         drop(a);
         assert!(r.admit(address(1), &limits(3, 2)).is_ok());
         assert_eq!(r.admit(address(9), &limits(0, 0)).err(), Some(TooMany::All));
+    }
+
+    #[test]
+    fn one_ipv6_network_is_one_address() {
+        let r = registry(100);
+        let admit = |a: &str| r.admit(a.parse().unwrap(), &limits(9, 1));
+        let a = admit("2001:db8::1").unwrap();
+        assert_eq!(admit("2001:db8::2").err(), Some(TooMany::FromAddress));
+        assert!(admit("2001:db8:0:1::1").is_ok());
+        drop(a);
+        assert!(admit("2001:db8::2").is_ok());
     }
 
     #[test]

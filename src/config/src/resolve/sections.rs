@@ -57,10 +57,15 @@ impl Values {
         if imap.is_empty() && imaps.is_empty() {
             self.error(s, "imap", "neither this nor `imaps` has an address");
         }
+        let proxy_protocol_from = self.read(s, "proxy_protocol_from", value::networks);
+        if proxy_protocol_from.iter().any(|net| net.prefix() == 0) {
+            let message = "/0 is everybody, who could then name any address";
+            self.error(s, "proxy_protocol_from", message);
+        }
         Listen {
             imap,
             imaps,
-            proxy_protocol_from: self.read(s, "proxy_protocol_from", value::networks),
+            proxy_protocol_from,
         }
     }
 

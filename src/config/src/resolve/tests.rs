@@ -281,6 +281,15 @@ fn names_are_routed_to_their_end() {
 }
 
 #[test]
+fn not_everybody_is_a_proxy() {
+    let proxies = |list: &str| format!("[listen]\nproxy_protocol_from = {list}\n");
+    for list in ["0.0.0.0/0", "192.0.2.1, ::/0"] {
+        assert_eq!(one_error(&proxies(list)).0, 2, "{list}");
+    }
+    assert!(parse(&proxies("10.0.0.0/8, ::1")).is_ok());
+}
+
+#[test]
 fn routes_that_lead_nowhere_are_errors() {
     assert_eq!(one_error("[router]\na = A\n").0, 2);
     assert_eq!(one_error("[router]\na = b\na%x = c\nA = d\n").0, 4);

@@ -36,8 +36,8 @@ fn lines_of_text() {
             "PROXY TCP6 2001:db8::7 2001:db8::1 0 65535\r\n",
             of("[2001:db8::7]:0", "[2001:db8::1]:65535"),
         ),
-        ("PROXY UNKNOWN\r\n", Header::Own),
-        ("PROXY UNKNOWN ffff::1 what ever 1\r\n", Header::Own),
+        ("PROXY UNKNOWN\r\n", Header::Nobodys),
+        ("PROXY UNKNOWN ffff::1 what ever 1\r\n", Header::Nobodys),
     ] {
         let (header, rest) = run(format!("{line}a NOOP\r\n").as_bytes());
         assert_eq!(header.unwrap(), expected, "{line}");
@@ -73,8 +73,8 @@ fn what_is_no_header() {
 fn binary_headers() {
     let own = v2(0x20, 0x11, &[1; 12]);
     assert_eq!(run(&own).0.unwrap(), Header::Own);
-    assert_eq!(run(&v2(0x21, 0x00, b"x")).0.unwrap(), Header::Own);
-    assert_eq!(run(&v2(0x21, 0x31, &[0; 216])).0.unwrap(), Header::Own);
+    assert_eq!(run(&v2(0x21, 0x00, b"x")).0.unwrap(), Header::Nobodys);
+    assert_eq!(run(&v2(0x21, 0x31, &[0; 216])).0.unwrap(), Header::Nobodys);
     for bad in [
         v2(0x11, 0x11, &[1; 12]),
         v2(0x22, 0x11, &[1; 12]),
@@ -87,6 +87,17 @@ fn binary_headers() {
     let (fault, rest) = run(&v2(0x21, 0x11, &[1; V2_LONGEST + 1]));
     assert!(matches!(fault, Err(Fault::TooLong)));
     assert_eq!(rest.len(), V2_LONGEST + 1, "nothing of it was read");
+}
+
+/// A proxy beside the server is trusted; who comes through it is not.
+#[test]
+fn whoever_has_no_address_is_not_trusted() {
+    let settings = crate::tests::settings();
+    for proxy in ["127.0.0.1:4711", "[::ffff:127.0.0.1]:4711", "[::1]:4711"] {
+        let nobody = nobody(proxy.parse().unwrap());
+        assert!(nobody.ip().is_unspecified());
+        assert!(!settings.is_trusted(nobody.ip()), "{proxy}");
+    }
 }
 
 fn written(remote: SocketAddr, local: SocketAddr, more: &[u8]) -> Vec<u8> {

@@ -344,9 +344,16 @@ impl Client {
         Ok(())
     }
 
+    /// Whether alerts can be shown while the client is waited for: not in the
+    /// middle of a command or of a response.
+    pub fn takes_alerts(&self) -> bool {
+        let between = self.progress == Progress::Idle || self.framer.is_idle();
+        between && !self.link && self.can_say_bye()
+    }
+
     /// Alerts, where a response may begin now.
     fn show_alerts(&mut self) {
-        if !self.ending.has_alerts() || self.link || !self.can_say_bye() {
+        if !self.ending.has_alerts() || !self.takes_alerts() {
             return;
         }
         let Some(session) = &self.session else {

@@ -210,6 +210,7 @@ impl Connection {
             true => (None, false),
             false => (Some(client.heard + self.idle_timeout), idle),
         };
+        let alerts = client.takes_alerts();
         let mut rest = Some(Instant::now() + REST);
         let mut keep_alive = idle.then(|| Instant::now() + KEEP_ALIVE);
         loop {
@@ -222,7 +223,7 @@ impl Connection {
                     client.woken = true;
                     return Ok(());
                 }
-                news = self.ending.news() => return match news {
+                news = self.ending.news(alerts) => return match news {
                     News::End(reason) => Err(Stop::Reason(reason)),
                     News::Alerts => Ok(()),
                 },
@@ -326,9 +327,63 @@ async fn changed(changes: &mut Option<Changes>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use roost_ipc::Alert;
+    use roost_session::{Identity, Settings};
+    use roost_store::{AccountOptions, Options, Store};
+    use std::os::fd::OwnedFd;
 
     fn future_size<A, B, F: Future>(_: impl Fn(A, B) -> F) -> usize {
         size_of::<F>()
+    }
+
+    /// The connection of a client that has sent `said`, and the client's end.
+    fn connection(said: &[u8], dir: &std::path::Path) -> (Connection, OwnedFd, Ending) {
+        let (ours, theirs) = roost_os::fdpass::stream_pair().unwrap();
+        let store = Store::new(Options::default()).unwrap();
+        let account = store
+            .account("alice", &dir.join("Maildir"), AccountOptions::default())
+            .unwrap();
+        let identity = Identity {
+            session: SessionId(1),
+            user: "alice".into(),
+            asker: None,
+        };
+        let session = Session::new(identity, account, Arc::new(Settings::default()));
+        let ending = Ending::default();
+        let (reports, _) = tokio::sync::mpsc::channel(1);
+        let connection = Connection::new(
+            Stream::new(ours).unwrap(),
+            session,
+            said,
+            ending.clone(),
+            (Turns::new(4), reports),
+            Duration::from_secs(60),
+        );
+        (connection, theirs, ending)
+    }
+
+    /// Whether a wait has anything to return for when an alert is there.
+    async fn alert_is_news(said: &[u8]) -> bool {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut connection, _client, ending) = connection(said, dir.path());
+        let pause = connection.turn().await;
+        assert!(matches!(pause, Pause::Input));
+        ending.alert(Alert {
+            id: 1,
+            text: "lunch".into(),
+            confirm: false,
+        });
+        let mut wait = Box::pin(connection.wait(false));
+        poll_fn(|context| Poll::Ready(wait.as_mut().poll(context).is_ready())).await
+    }
+
+    #[tokio::test]
+    async fn an_alert_that_cannot_be_shown_yet_wakes_nobody() {
+        assert!(alert_is_news(b"").await);
+        assert!(alert_is_news(b"a NOOP\r\n").await);
+        for half in ["a NO", "a APPEND INBOX {9}\r\nx: y", "a APPEND INBOX {9}\r\n"] {
+            assert!(!alert_is_news(half.as_bytes()).await, "{half}");
+        }
     }
 
     /// What a session holds besides its mailbox, however long it idles.

@@ -58,14 +58,15 @@ impl Ending {
         }
     }
 
-    /// The same, or until there is an alert for its client.
-    pub async fn news(&self) -> News {
+    /// The same, or until there is an alert for its client, if it can be shown
+    /// one now: one that cannot would be news for ever.
+    pub async fn news(&self, alerts: bool) -> News {
         loop {
             let told = self.0.told.notified();
             if let Some(reason) = self.reason() {
                 return News::End(reason);
             }
-            if self.has_alerts() {
+            if alerts && self.has_alerts() {
                 return News::Alerts;
             }
             told.await;
@@ -148,7 +149,7 @@ mod tests {
             confirm: id == 2,
         };
         let waiting = ending.clone();
-        let waiting = tokio::spawn(async move { waiting.news().await });
+        let waiting = tokio::spawn(async move { waiting.news(true).await });
         tokio::task::yield_now().await;
         assert!(ending.shown().is_empty());
         ending.alert(alert(1));
@@ -160,6 +161,6 @@ mod tests {
         assert_eq!(ending.shown(), [2]);
         assert!(ending.shown().is_empty());
         ending.tell(EndReason::Kicked);
-        assert!(matches!(ending.news().await, News::End(EndReason::Kicked)));
+        assert!(matches!(ending.news(true).await, News::End(EndReason::Kicked)));
     }
 }

@@ -95,7 +95,9 @@ impl Session {
     pub(super) fn listens(&self) -> bool {
         match &self.phase {
             Phase::Ready | Phase::Idle { .. } => true,
-            Phase::Foreign(relaying) => matches!(relaying.wait, Wait::Idle(_)),
+            Phase::Foreign(relaying) => {
+                matches!(relaying.wait, Wait::Idle(_)) && !relaying.partial
+            }
             _ => false,
         }
     }

@@ -159,9 +159,11 @@ fn about_selected(session: &Session, line: &[u8]) -> bool {
 }
 
 impl Session {
-    /// The links that have to be heard between commands and in IDLE.
+    /// The links that have to be heard between commands and in IDLE. What those
+    /// that tell of changes say while it cannot be told stays in their sockets.
     pub fn heard(&self) -> Vec<LinkId> {
-        let watches = self.links.iter().flat_map(|links| links.watches());
+        let links = self.links.iter().filter(|_| self.listens());
+        let watches = links.flat_map(|links| links.watches());
         self.link().into_iter().chain(watches).collect()
     }
 

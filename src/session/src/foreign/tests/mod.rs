@@ -177,6 +177,9 @@ impl Asking<'_> {
         }
         let before = self.progress;
         for id in self.session.heard() {
+            if !self.session.heard().contains(&id) {
+                continue;
+            }
             self.progress = self.session.relayed(id, &[], out);
             if self.progress != before {
                 return Some(self.progress);
@@ -262,6 +265,11 @@ impl Asking<'_> {
 
     /// Sessions in IDLE are told of what has changed.
     fn wake(&mut self) -> String {
+        self.wake_peers();
+        self.send(b"")
+    }
+
+    fn wake_peers(&mut self) {
         for peer in self.peers.values_mut() {
             let said = match peer.client.progress {
                 Progress::Idle => peer.client.wake(),
@@ -269,6 +277,5 @@ impl Asking<'_> {
             };
             peer.said.extend(said.into_bytes());
         }
-        self.send(b"")
     }
 }

@@ -1,6 +1,7 @@
 //! NOTIFY of mailboxes of other accounts.
 
 use super::{World, share};
+use crate::Progress;
 use crate::tests::compare;
 
 const MESSAGES: &str = "(MessageNew MessageExpunge FlagChange)";
@@ -143,4 +144,53 @@ fn more_accounts_than_can_be_watched() {
         &format!("a NOTIFY SET (mailboxes ({}) {MESSAGES})", names.join(" ")),
         &["a NO [NOTIFICATIONOVERFLOW] ..."],
     );
+}
+
+#[test]
+fn nothing_comes_between_the_parts_of_a_response() {
+    let world = world();
+    let mut client = world.client();
+    client.expect(
+        &format!(
+            "a NOTIFY SET (selected (MessageNew (BODY.PEEK[]) MessageExpunge)) (subtree ~carol {MESSAGES})"
+        ),
+        &["a OK Notify completed"],
+    );
+    client.say("s SELECT ~bob/Team");
+    client.say("i IDLE");
+    world.bob.client().fill("Team", 1);
+    world.carol.client().fill("INBOX", 1);
+    client.wake_peers();
+    let idles = |peer: &&mut super::Peer| peer.client.progress == Progress::Idle;
+    let bob = client.peers.values_mut().find(idles).unwrap();
+    let all: Vec<u8> = bob.said.iter().copied().collect();
+    let literal = String::from_utf8(all).unwrap().find("}\r\n").unwrap() + 3;
+    let rest = bob.said.split_off(literal + 4);
+    let first = client.send(b"");
+    assert!(first.contains("BODY[]") && !first.contains("STATUS"), "{first}");
+    let bob = client.peers.values_mut().find(idles).unwrap();
+    bob.said.extend(rest);
+    let second = client.send(b"");
+    assert!(second.contains(")\r\n* STATUS ~carol/INBOX"), "{second}");
+    client.expect("DONE", &["i OK Idle completed"]);
+}
+
+#[test]
+fn what_cannot_be_told_yet_is_not_read() {
+    let world = world();
+    let mut client = world.client();
+    client.expect(
+        &format!("a NOTIFY SET (subtree ~carol {MESSAGES})"),
+        &["a OK Notify completed"],
+    );
+    for mailbox in ["INBOX", "~bob/Team"] {
+        client.say(&format!("b APPEND {mailbox} {{6}}"));
+        world.carol.client().fill("INBOX", 1);
+        assert_eq!(client.wake(), "");
+        assert!(client.session.heard().is_empty());
+        assert!(client.peers.values().any(|peer| !peer.said.is_empty()));
+        let answer = client.say("a: b\r\n");
+        assert!(answer.contains("b OK [APPENDUID "), "{answer}");
+        assert!(answer.contains("* STATUS ~carol/INBOX"), "{answer}");
+    }
 }

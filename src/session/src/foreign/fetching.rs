@@ -40,7 +40,10 @@ pub(super) struct Removing {
     marked: UidSet,
     stage: Stage,
     /// Some are gone already.
-    pub some: bool,
+    some: bool,
+    /// Some may be marked as deleted for this: whoever expunges next, a client
+    /// that knows nothing of it perhaps, takes them away.
+    stands: bool,
     /// Why they may not be expunged.
     refusal: Option<Vec<u8>>,
 }
@@ -88,6 +91,7 @@ impl Removing {
             marked,
             stage: Stage::Marks,
             some: false,
+            stands: false,
             refusal: None,
         }
     }
@@ -95,6 +99,11 @@ impl Removing {
     /// From here on it is not sure that they are still there.
     pub fn is_expunging(&self) -> bool {
         self.stage == Stage::Expunges
+    }
+
+    /// Whether the copies may be all that there is of some, soon at least.
+    pub fn needs_copies(&self) -> bool {
+        self.some || self.stands
     }
 
     /// Whether `line` may tell of these as gone.
@@ -113,6 +122,7 @@ impl Removing {
 
     fn send(&mut self, turn: &mut Turn<'_>, id: LinkId, stage: Stage) -> Result<Removed, Error> {
         self.stage = stage;
+        self.stands = true;
         let (tag, set) = (turn.tag, &self.piece);
         let command = match stage {
             Stage::Marks => format!("{tag} UID STORE {set} +FLAGS.SILENT (\\Deleted)"),
@@ -140,11 +150,18 @@ impl Removing {
                 self.refusal = Some(line.to_vec());
                 self.piece = self.piece.difference(&self.marked);
                 match self.piece.is_empty() {
-                    true => Ok(self.refused(line)),
+                    true => {
+                        self.stands = false;
+                        Ok(self.refused(line))
+                    }
                     false => self.send(turn, id, Stage::Unmarks),
                 }
             }
-            (Stage::Marks | Stage::Unmarks, _) => Ok(self.refused(line)),
+            (Stage::Marks, _) | (Stage::Unmarks, Status::Ok) => {
+                self.stands = false;
+                Ok(self.refused(line))
+            }
+            (Stage::Unmarks, _) => Ok(self.refused(line)),
         }
     }
 

@@ -2,10 +2,11 @@
 //!
 //! Messages become visible here in steps, but all are copied or none: what has
 //! come before an error goes again. Those of a MOVE are expunged there in steps
-//! when all are safe here. Where that fails before one is gone, the copies go
-//! again, too; later, all of them stay, and the client has been told of them.
+//! when all are safe here. Where that fails before one is gone, and none is left
+//! marked as deleted, the copies go again, too; otherwise all of them stay, and
+//! the client is told of them: better two than none.
 
-use super::fetching::{self, Removing};
+use super::fetching::{self, Removed, Removing};
 use super::{Event, Next, STEP, Task, Turn, lost};
 use crate::cmd::encrypted::append::Sealing;
 use crate::error::Error;
@@ -203,6 +204,7 @@ impl Incoming {
         let uids: UidSet = self.pairs.iter().map(|&(old, _)| old).collect();
         let mut removing = Removing::new(&uids, std::mem::take(&mut self.marked));
         let removed = removing.go(turn, id)?;
+        self.kept = removing.needs_copies();
         self.removing = Some(removing);
         Ok(removed.ends(turn))
     }
@@ -219,8 +221,11 @@ impl Incoming {
                 self.tell(turn);
             }
             let removed = removing.answered(turn, id, status, line)?;
-            self.kept = removing.some || removing.is_expunging();
+            self.kept = removing.needs_copies();
             self.removing = Some(removing);
+            if self.kept && matches!(removed, Removed::Refused(_)) {
+                self.tell(turn);
+            }
             return Ok(removed.ends(turn));
         }
         if status == Status::Ok {
@@ -290,6 +295,10 @@ impl Task for Incoming {
                 Ok(Next::Read(id))
             }
             Event::Tagged(id, status, line) => self.answered(turn, id, status, line),
+            Event::Lost(_) if self.kept => {
+                self.tell(turn);
+                Err(lost())
+            }
             other => turn.usual(&other),
         }
     }

@@ -202,6 +202,13 @@ fn at_every_point() {
             };
             let (own, there) = (count(&world.alice), count(&world.bob));
             assert!(own + there >= 2, "{command} {point}: {own} {there}");
+            // Nor will it be when somebody expunges there.
+            let marked = world.bob.client().say("a STATUS INBOX (DELETED)");
+            let marked = !marked.contains("(DELETED 0)");
+            assert!(own == 2 || !marked, "{command} {point}: {answer}");
+            if own == 2 && !command.starts_with("COPY") && !ended {
+                assert!(answer.contains("[COPYUID "), "{command} {point}: {answer}");
+            }
             if command.starts_with("COPY 1:2 INBOX") {
                 assert!(
                     own == 2 || own == 0 && !answer.contains("b OK"),
@@ -220,7 +227,7 @@ fn at_every_point() {
             if through {
                 break;
             }
-            point += 41;
+            point += 19;
         }
     }
 }

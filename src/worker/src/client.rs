@@ -178,6 +178,11 @@ impl Client {
         self.session.as_ref().is_none_or(Session::can_say_bye)
     }
 
+    /// Whether all that was said has gone out.
+    pub fn has_sent_all(&self) -> bool {
+        self.out.is_empty() && !self.stream.is_behind()
+    }
+
     pub fn counts(&self) -> SessionCounts {
         let done = self.session.as_ref().map(Session::counters);
         let done = done.unwrap_or_default();

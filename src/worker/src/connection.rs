@@ -137,16 +137,24 @@ impl Connection {
         });
         match done.await {
             Ok((client, pause)) => {
+                let sent = client.has_sent_all();
                 self.client = Some(client);
-                let shown = self.ending.shown();
-                if !shown.is_empty() {
-                    let report = Report::Alerted(self.id, shown);
-                    let _ = Box::pin(self.reports.send(report)).await;
+                if sent {
+                    self.confirm_alerts().await;
                 }
                 pause
             }
             // The runtime ends.
             Err(_) => Pause::End(Stop::Panic),
+        }
+    }
+
+    /// Alerts that the client has been sent; others it gets in its next session.
+    async fn confirm_alerts(&mut self) {
+        let shown = self.ending.shown();
+        if !shown.is_empty() {
+            let report = Report::Alerted(self.id, shown);
+            let _ = Box::pin(self.reports.send(report)).await;
         }
     }
 
@@ -331,13 +339,17 @@ mod tests {
     use roost_session::{Identity, Settings};
     use roost_store::{AccountOptions, Options, Store};
     use std::os::fd::OwnedFd;
+    use tokio::sync::mpsc;
 
     fn future_size<A, B, F: Future>(_: impl Fn(A, B) -> F) -> usize {
         size_of::<F>()
     }
 
     /// The connection of a client that has sent `said`, and the client's end.
-    fn connection(said: &[u8], dir: &std::path::Path) -> (Connection, OwnedFd, Ending) {
+    fn connection(
+        said: &[u8],
+        dir: &std::path::Path,
+    ) -> (Connection, OwnedFd, mpsc::Receiver<Report>) {
         let (ours, theirs) = roost_os::fdpass::stream_pair().unwrap();
         let store = Store::new(Options::default()).unwrap();
         let account = store
@@ -349,30 +361,58 @@ mod tests {
             asker: None,
         };
         let session = Session::new(identity, account, Arc::new(Settings::default()));
-        let ending = Ending::default();
-        let (reports, _) = tokio::sync::mpsc::channel(1);
+        let (reports, reported) = mpsc::channel(1);
         let connection = Connection::new(
             Stream::new(ours).unwrap(),
             session,
             said,
-            ending.clone(),
+            Ending::default(),
             (Turns::new(4), reports),
             Duration::from_secs(60),
         );
-        (connection, theirs, ending)
+        (connection, theirs, reported)
+    }
+
+    /// Turns until the client is waited for.
+    async fn settle(connection: &mut Connection) {
+        for _ in 0..1000 {
+            match connection.turn().await {
+                Pause::Input => return,
+                Pause::Output => assert!(connection.flush().await.is_ok()),
+                pause => assert!(matches!(pause, Pause::Turn)),
+            }
+        }
+        panic!("no end of turns");
+    }
+
+    fn lunch() -> Alert {
+        Alert {
+            id: 1,
+            text: "lunch".into(),
+            confirm: true,
+        }
+    }
+
+    #[tokio::test]
+    async fn an_alert_is_confirmed_when_it_has_gone_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut connected, client, mut reported) = connection(b"", dir.path());
+        connected.ending.alert(lunch());
+        settle(&mut connected).await;
+        let report = reported.try_recv();
+        assert!(matches!(report, Ok(Report::Alerted(_, ids)) if ids == [1]));
+        drop(client);
+        connected.ending.alert(lunch());
+        connected.turn().await;
+        assert!(reported.try_recv().is_err(), "nobody has got it");
     }
 
     /// Whether a wait has anything to return for when an alert is there.
     async fn alert_is_news(said: &[u8]) -> bool {
         let dir = tempfile::tempdir().unwrap();
-        let (mut connection, _client, ending) = connection(said, dir.path());
-        let pause = connection.turn().await;
-        assert!(matches!(pause, Pause::Input));
-        ending.alert(Alert {
-            id: 1,
-            text: "lunch".into(),
-            confirm: false,
-        });
+        let (mut connection, _client, _reported) = connection(said, dir.path());
+        settle(&mut connection).await;
+        connection.ending.alert(lunch());
         let mut wait = Box::pin(connection.wait(false));
         poll_fn(|context| Poll::Ready(wait.as_mut().poll(context).is_ready())).await
     }
@@ -381,7 +421,11 @@ mod tests {
     async fn an_alert_that_cannot_be_shown_yet_wakes_nobody() {
         assert!(alert_is_news(b"").await);
         assert!(alert_is_news(b"a NOOP\r\n").await);
-        for half in ["a NO", "a APPEND INBOX {9}\r\nx: y", "a APPEND INBOX {9}\r\n"] {
+        for half in [
+            "a NO",
+            "a APPEND INBOX {9}\r\nx: y",
+            "a APPEND INBOX {9}\r\n",
+        ] {
             assert!(!alert_is_news(half.as_bytes()).await, "{half}");
         }
     }

@@ -161,6 +161,9 @@ mod tests {
         assert_eq!(ending.shown(), [2]);
         assert!(ending.shown().is_empty());
         ending.tell(EndReason::Kicked);
-        assert!(matches!(ending.news(true).await, News::End(EndReason::Kicked)));
+        assert!(matches!(
+            ending.news(true).await,
+            News::End(EndReason::Kicked)
+        ));
     }
 }

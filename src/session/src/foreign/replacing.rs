@@ -36,12 +36,16 @@ pub(super) struct Replacing {
     old: Old,
     to: To,
     stage: Stage,
+    /// The old message there, if others had marked it as deleted before.
+    marked: UidSet,
 }
 
 enum Stage {
     Begins,
     /// Which message it is is asked for.
     Finds(Option<UidSet>),
+    /// Whether it is marked as deleted.
+    Looks(UidSet),
     Appends(Option<Box<Appending>>, UidSet),
     Removes(Removing),
 }
@@ -52,6 +56,7 @@ impl Replacing {
             old,
             to,
             stage: Stage::Begins,
+            marked: UidSet::new(),
         }
     }
 
@@ -127,7 +132,7 @@ impl Replacing {
             }
             Old::There(shown, _) => {
                 let id = turn.link(shown).map_err(|_| lost())?;
-                let mut removing = Removing::new(old, UidSet::new());
+                let mut removing = Removing::new(old, std::mem::take(&mut self.marked));
                 let removed = removing.go(turn, id)?;
                 self.stage = Stage::Removes(removing);
                 Ok(goes_on(turn, removed))
@@ -166,13 +171,27 @@ impl Task for Replacing {
                 }
                 Ok(Next::Read(id))
             }
-            (Stage::Finds(uids), Event::Tagged(_, Status::Ok, _)) => {
+            (Stage::Finds(uids), Event::Tagged(id, Status::Ok, _)) => {
                 let uids = uids.take().filter(|uids| !uids.is_empty());
                 let none = || {
                     let text = "No message has this UID";
                     Error::refused(ResponseCode::NonExistent, text)
                 };
-                self.append(turn, uids.ok_or_else(none)?)
+                let uids = uids.ok_or_else(none)?;
+                let command = format!("{} UID SEARCH RETURN (ALL) UID {uids} DELETED", turn.tag);
+                self.stage = Stage::Looks(uids);
+                turn.send(id, command.as_bytes())
+            }
+            (Stage::Looks(_), Event::Text(id, text)) => {
+                match text.begins && text.bytes.starts_with(b"* ESEARCH ") {
+                    true => self.marked = found(text.bytes).unwrap_or_default(),
+                    false => turn.pass(text),
+                }
+                Ok(Next::Read(id))
+            }
+            (Stage::Looks(uids), Event::Tagged(_, Status::Ok, _)) => {
+                let uids = std::mem::take(uids);
+                self.append(turn, uids)
             }
             (Stage::Appends(None, old), event) => {
                 let To::There(append) = &mut self.to else {

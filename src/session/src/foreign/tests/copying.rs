@@ -209,7 +209,11 @@ fn nothing_is_moved_from_where_it_may_not_be_expunged() {
 
 #[test]
 fn marks_of_others_stay_where_a_move_fails() {
-    for to in ["~carol/INBOX", "INBOX"] {
+    for command in [
+        "MOVE 1:2 ~carol/INBOX",
+        "MOVE 1:2 INBOX",
+        "REPLACE 1 INBOX {3+}\r\nnew",
+    ] {
         let world = World::new();
         filled(&world, |w| &w.bob, 2);
         let mut bob = world.bob.client();
@@ -223,7 +227,7 @@ fn marks_of_others_stay_where_a_move_fails() {
                 bob.expect("a SETACL INBOX alice lrswit", &["a OK ..."]);
             }
         };
-        let answer = client.say(&format!("b MOVE 1:2 {to}"));
+        let answer = client.say(&format!("b {command}"));
         assert!(answer.contains("b NO [NOPERM] "), "{answer}");
         bob.expect("b SEARCH DELETED", &["* SEARCH 1", "b OK ..."]);
     }

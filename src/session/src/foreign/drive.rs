@@ -95,9 +95,7 @@ impl Session {
     pub(super) fn listens(&self) -> bool {
         match &self.phase {
             Phase::Ready | Phase::Idle { .. } => true,
-            Phase::Foreign(relaying) => {
-                matches!(relaying.wait, Wait::Idle(_)) && !relaying.partial
-            }
+            Phase::Foreign(relaying) => matches!(relaying.wait, Wait::Idle(_)) && !relaying.partial,
             _ => false,
         }
     }
@@ -211,6 +209,7 @@ impl Session {
             task,
             wait: Wait::Step,
             partial: false,
+            woken: false,
             silence: Silence::begins(self.settings.running_interval),
         }));
         self.event(Event::Go, out)
@@ -221,7 +220,15 @@ impl Session {
         let Phase::Foreign(relaying) = &self.phase else {
             return self.waits();
         };
+        let tells = relaying.tells();
         match relaying.wait {
+            Wait::Idle(_) if tells => {
+                let more = self.tell_others(out);
+                if let Phase::Foreign(relaying) = &mut self.phase {
+                    relaying.woken = more;
+                }
+                self.waits()
+            }
             Wait::Step => self.event(Event::Go, out),
             Wait::Written if self.link_to_write().is_none() => self.event(Event::Go, out),
             Wait::Link(id) => self.hear(id, &[], out),
@@ -279,6 +286,7 @@ impl Session {
                 },
                 Wait::Ask(_) => Progress::Ask,
                 Wait::Frame => Progress::Next,
+                Wait::Idle(_) if relaying.tells() => Progress::More,
                 Wait::Idle(_) => Progress::Idle,
             },
             Phase::Before(_)

@@ -67,12 +67,24 @@ pub(crate) struct Relaying {
     wait: Wait,
     /// The client has got a part of a response.
     partial: bool,
+    /// In IDLE: other mailboxes may have something to be told.
+    woken: bool,
     silence: Silence,
 }
 
 impl Relaying {
     pub fn mid_response(&self) -> bool {
         self.partial
+    }
+
+    /// Own mailboxes have changed: the client is told of it if it is in IDLE.
+    pub fn wake(&mut self) {
+        self.woken = matches!(self.wait, Wait::Idle(_));
+    }
+
+    /// What others have to tell is to be told now.
+    fn tells(&self) -> bool {
+        self.woken && !self.partial && matches!(self.wait, Wait::Idle(_))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Which mailboxes a command is about, and so where it is carried out.
 
 use super::alias;
-use super::targets::{self, Target};
+use super::targets::{self, Targets};
 use crate::cmd;
 use crate::cmd::list::foreign_patterns;
 use crate::error::Error;
@@ -89,7 +89,7 @@ pub(crate) enum Place {
     /// At several accounts: LIST.
     Everywhere(Vec<String>),
     /// Here and at several accounts: NOTIFY.
-    Watched(Vec<Target>),
+    Watched(Targets),
     /// At this account.
     There(String),
     /// Messages go from here to this account.

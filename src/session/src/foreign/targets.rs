@@ -29,8 +29,16 @@ pub(crate) struct Target {
     pub named: bool,
 }
 
+/// All that a NOTIFY concerns.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Targets {
+    pub targets: Vec<Target>,
+    /// Those that are more than are watched. The client has named none of them.
+    pub unwatched: Vec<String>,
+}
+
 /// Where a NOTIFY is carried out besides here; `None`: nowhere.
-pub(super) fn of(session: &Session, args: &NotifyArgs) -> Result<Option<Vec<Target>>, Error> {
+pub(super) fn of(session: &Session, args: &NotifyArgs) -> Result<Option<Targets>, Error> {
     if session.is_foreign() {
         return Ok(None);
     }
@@ -49,12 +57,17 @@ pub(super) fn of(session: &Session, args: &NotifyArgs) -> Result<Option<Vec<Targ
             }
         }
     }
-    let targets = found.targets;
-    if targets.len() > MOST || targets.iter().any(|t| t.groups.len() > LONGEST) {
+    let mut targets = found.targets;
+    // Those that the client has named come first.
+    targets.sort_by_key(|target| !target.named);
+    let unwatched: Vec<Target> = targets.drain(targets.len().min(MOST)..).collect();
+    let too_many = unwatched.iter().any(|target| target.named);
+    if too_many || targets.iter().any(|t| t.groups.len() > LONGEST) {
         return Err(overflow());
     }
     let selected = matches!(session.state, State::Foreign(_));
-    Ok((selected || !targets.is_empty()).then_some(targets))
+    let unwatched = unwatched.into_iter().map(|target| target.shown).collect();
+    Ok((selected || !targets.is_empty()).then_some(Targets { targets, unwatched }))
 }
 
 fn overflow() -> Error {
@@ -111,7 +124,9 @@ impl Found<'_> {
                 for of_one in there.chunk_by(|a, b| a.0 == b.0) {
                     for names in of_one.chunks(NAMES) {
                         let names = names.iter().map(|(_, text)| text.as_str());
-                        self.mailboxes(of_one.first().map_or("", |o| o.0), names, events);
+                        let shown = of_one.first().map_or("", |o| o.0);
+                        let group = self.named_group(names, events);
+                        self.group(shown.to_owned(), group, false);
                     }
                 }
             }
@@ -122,7 +137,8 @@ impl Found<'_> {
                         Some((_, None)) => {}
                         None => {
                             if let Ok(Some(name)) = alias::named(self.session, raw) {
-                                self.mailboxes(&name, std::iter::once(&*name), events);
+                                let group = self.named_group(std::iter::once(&*name), events);
+                                self.group(name, group, true);
                             }
                         }
                     }
@@ -169,11 +185,6 @@ impl Found<'_> {
             let group = self.named_group(std::iter::once(&*text), events);
             self.group(text, group, named);
         }
-    }
-
-    fn mailboxes<'n>(&mut self, shown: &str, names: impl Iterator<Item = &'n str>, events: &str) {
-        let group = self.named_group(names, events);
-        self.group(shown.to_owned(), group, false);
     }
 
     fn named_group<'n>(&self, names: impl Iterator<Item = &'n str>, events: &str) -> Vec<u8> {

@@ -10,7 +10,7 @@
 //! that it is told of none any more (`NOTIFICATIONOVERFLOW`).
 
 use super::links::Watch;
-use super::targets::Target;
+use super::targets::{Target, Targets};
 use super::{Event, Next, Task, Turn, alias, lost, no_link};
 use crate::cmd;
 use crate::error::Error;
@@ -21,11 +21,14 @@ use crate::session::{Session, State};
 use roost_imap::command::NotifyArgs;
 use roost_imap::write::{self, Status};
 use std::collections::VecDeque;
+use std::mem;
 use std::sync::Arc;
 
 pub(super) struct Watching {
     args: NotifyArgs,
     left: VecDeque<Target>,
+    /// More than can be watched.
+    unwatched: Vec<String>,
     stage: Stage,
 }
 
@@ -39,10 +42,11 @@ enum Stage {
 }
 
 impl Watching {
-    pub fn new(args: NotifyArgs, targets: Vec<Target>) -> Self {
+    pub fn new(args: NotifyArgs, targets: Targets) -> Self {
         Self {
             args,
-            left: targets.into(),
+            left: targets.targets.into(),
+            unwatched: targets.unwatched,
             stage: Stage::Own(None),
         }
     }
@@ -94,6 +98,10 @@ impl Watching {
     }
 
     fn own(&mut self, turn: &mut Turn<'_>) -> Result<Next, Error> {
+        for name in mem::take(&mut self.unwatched) {
+            let text = format!("Too many mailboxes of others to tell of changes of {name:?}");
+            write::untagged(turn.out, Status::No, None, &text);
+        }
         self.stage = match cmd::notify::start(turn.session, self.args.clone())? {
             cmd::Started::Done(reply) => return Ok(Next::Done(reply)),
             cmd::Started::Job(job) => Stage::Own(Some(job)),
@@ -102,18 +110,11 @@ impl Watching {
         Ok(Next::Step)
     }
 
-    /// There is nothing to be had of an account: that is an answer where the
-    /// client has not named it.
-    fn missing(&mut self, turn: &mut Turn<'_>, error: Option<LinkError>) -> Result<Next, Error> {
-        let named = match &self.stage {
-            Stage::Account(target) => target.named,
-            Stage::Selected | Stage::Own(_) => true,
-        };
+    /// There is no link: where nobody is, nothing will change.
+    fn missing(&mut self, turn: &mut Turn<'_>, error: LinkError) -> Result<Next, Error> {
         match error {
-            Some(LinkError::NoSuchAccount) => self.next(turn),
-            Some(error) if named => Err(no_link(turn.kind, error)),
-            None if named => Err(lost()),
-            _ => self.next(turn),
+            LinkError::NoSuchAccount => self.next(turn),
+            error => Err(no_link(turn.kind, error)),
         }
     }
 }
@@ -140,8 +141,7 @@ impl Task for Watching {
                 Stage::Account(_) => self.next(turn),
                 Stage::Selected | Stage::Own(_) => self.own(turn),
             },
-            Event::NoLink(error) => self.missing(turn, Some(error)),
-            Event::Lost(_) => self.missing(turn, None),
+            Event::NoLink(error) => self.missing(turn, error),
             other => turn.usual(&other),
         }
     }

@@ -277,6 +277,11 @@ impl Session {
                 }
                 Err(fatal) => self.fatal(fatal, out),
             },
+            Phase::Foreign(mut relaying) => {
+                relaying.wake();
+                self.phase = Phase::Foreign(relaying);
+                self.waits()
+            }
             other => {
                 self.phase = other;
                 self.step(out)

@@ -212,7 +212,7 @@ impl Session {
     }
 
     /// Tells of other mailboxes; true when there is more.
-    fn tell_others(&mut self, out: &mut Vec<u8>) -> bool {
+    pub(crate) fn tell_others(&mut self, out: &mut Vec<u8>) -> bool {
         let selected = match &self.state {
             State::Selected(selected) => Some(selected.mailbox().name()),
             State::Authenticated | State::Foreign(_) => None,

@@ -2,6 +2,7 @@
 
 use super::{World, share};
 use crate::Progress;
+use crate::link::LinkError;
 use crate::tests::compare;
 
 const MESSAGES: &str = "(MessageNew MessageExpunge FlagChange)";
@@ -144,6 +145,25 @@ fn more_accounts_than_can_be_watched() {
         &format!("a NOTIFY SET (mailboxes ({}) {MESSAGES})", names.join(" ")),
         &["a NO [NOTIFICATIONOVERFLOW] ..."],
     );
+    // Those that the client has not named do not keep it from the others.
+    for name in &names {
+        client.say(&format!("b SUBSCRIBE {name}"));
+    }
+    client.say("b SUBSCRIBE INBOX");
+    client.expect(
+        &format!("c NOTIFY SET (subscribed {MESSAGES}) (subtree ~bob {MESSAGES})"),
+        &[
+            "* NO Too many mailboxes of others to tell of changes of ...",
+            "* NO Too many mailboxes of others to tell of changes of ...",
+            "c OK Notify completed",
+        ],
+    );
+    world.bob.client().fill("Team", 1);
+    compare(
+        "push",
+        &client.wake(),
+        &["* STATUS ~bob/Team (MESSAGES 1 ..."],
+    );
 }
 
 #[test]
@@ -167,7 +187,10 @@ fn nothing_comes_between_the_parts_of_a_response() {
     let literal = String::from_utf8(all).unwrap().find("}\r\n").unwrap() + 3;
     let rest = bob.said.split_off(literal + 4);
     let first = client.send(b"");
-    assert!(first.contains("BODY[]") && !first.contains("STATUS"), "{first}");
+    assert!(
+        first.contains("BODY[]") && !first.contains("STATUS"),
+        "{first}"
+    );
     let bob = client.peers.values_mut().find(idles).unwrap();
     bob.said.extend(rest);
     let second = client.send(b"");
@@ -193,4 +216,62 @@ fn what_cannot_be_told_yet_is_not_read() {
         assert!(answer.contains("b OK [APPENDUID "), "{answer}");
         assert!(answer.contains("* STATUS ~carol/INBOX"), "{answer}");
     }
+}
+
+#[test]
+fn own_mailboxes_are_told_of_while_the_client_idles_elsewhere() {
+    let world = world();
+    let mut client = world.client();
+    client.expect(
+        &format!("a NOTIFY SET (selected (MessageNew (BODY.PEEK[]) MessageExpunge)) (personal {MESSAGES})"),
+        &["a OK Notify completed"],
+    );
+    client.say("s SELECT ~bob/Team");
+    client.say("i IDLE");
+    let changed = |client: &mut super::Asking<'_>| {
+        let mut out = Vec::new();
+        client.progress = client.session.changed(&mut out);
+        String::from_utf8(out).unwrap() + &client.send(b"")
+    };
+    world.alice.client().fill("INBOX", 1);
+    compare(
+        "idle",
+        &changed(&mut client),
+        &["* STATUS INBOX (MESSAGES 2 ..."],
+    );
+    assert_eq!(changed(&mut client), "");
+    // Not in the middle of something else, but behind it.
+    world.alice.client().fill("INBOX", 1);
+    world.bob.client().fill("Team", 1);
+    client.wake_peers();
+    let bob = client.peers.values_mut().next().unwrap();
+    let rest = bob.said.split_off(bob.said.len() - 4);
+    client.send(b"");
+    assert_eq!(changed(&mut client), "");
+    let bob = client.peers.values_mut().next().unwrap();
+    bob.said.extend(rest);
+    let told = client.send(b"");
+    assert!(told.contains(")\r\n* STATUS INBOX (MESSAGES 3 "), "{told}");
+    client.expect("DONE", &["i OK Idle completed"]);
+}
+
+#[test]
+fn what_cannot_be_watched_is_not_said_to_be() {
+    let world = world();
+    let mut client = world.client();
+    client.say("a SUBSCRIBE ~bob/Team");
+    let answer = client.say("a SETMETADATA Shared (/private/vendor/roost/alias \"~carol/INBOX\")");
+    assert!(answer.contains("a OK"), "{answer}");
+    for error in [LinkError::Unavailable, LinkError::Limit] {
+        client.refuses = Some(error);
+        for filter in ["subscribed", "personal", "mailboxes Shared", "subtree ~bob"] {
+            let answer = client.say(&format!("b NOTIFY SET ({filter} {MESSAGES})"));
+            assert!(answer.starts_with("b NO ["), "{filter}: {answer}");
+        }
+    }
+    client.refuses = Some(LinkError::NoSuchAccount);
+    client.expect(
+        &format!("c NOTIFY SET (subscribed {MESSAGES})"),
+        &["c OK Notify completed"],
+    );
 }

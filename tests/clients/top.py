@@ -2,9 +2,11 @@
 """roostctl top on a pseudo-terminal: `top.py ROOSTCTL CONFIG`.
 
 u and v are connected; v's connection is ended by keys. Then the program is ended
-by a key and, in a second round, by a signal: the terminal must be as before.
+by a key and, in a second round, by a signal: the terminal must be as before. In
+a third one the terminal goes away.
 """
 
+import fcntl
 import os
 import pty
 import select
@@ -28,6 +30,8 @@ class Terminal:
             stdin=slave,
             stdout=slave,
             stderr=slave,
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
             env={**os.environ, "TERM": "xterm"},
         )
         self.shown = b""
@@ -71,3 +75,9 @@ top = Terminal()
 top.wait_for(b"1 connections")
 top.child.send_signal(signal.SIGTERM)
 top.ends()
+
+top = Terminal()
+top.wait_for(b"1 connections")
+os.close(top.slave)
+os.close(top.master)
+top.child.wait(LIMIT)

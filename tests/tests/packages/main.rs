@@ -160,10 +160,11 @@ impl Host {
         assert!(bye.starts_with(b"* BYE"), "{bye:?}");
         assert!(server.wait(Duration::from_secs(10)).is_some());
         let _server = self.start();
+        self.chroot.shell("roostctl alert post tonight").unwrap();
         let mut session = Self::login();
         let answer = session.ok("STATUS INBOX (MESSAGES)").unwrap();
-        let line = answer.lines().next().unwrap();
-        assert!(line.contains("MESSAGES 1"), "{line}");
+        let mut said = answer.lines();
+        assert!(said.any(|line| line.contains("MESSAGES 1")), "{answer:?}");
         let kept = self.chroot.shell("cat /etc/roost/roost.conf").unwrap();
         assert!(kept.contains("log_target = stderr"));
     }

@@ -55,9 +55,6 @@ pub fn run(common: &Common) -> Result<u8, Failure> {
                 News::Said(text) => state.say(text),
             }
         }
-        if screen.is_over() {
-            return Ok(exit::OK);
-        }
     }
 }
 

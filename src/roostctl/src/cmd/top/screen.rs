@@ -2,20 +2,21 @@
 //! happens.
 
 use std::io::{self, Stdout, Write, stdout};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use crossterm::style::{Attribute, Color, Print, ResetColor, SetAttribute, SetForegroundColor};
 use crossterm::terminal::{self, Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen};
 use crossterm::{cursor, execute, queue};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::exit;
 
 use super::view::{Line, Style};
 
 /// Until dropped.
 pub struct Screen {
     out: Stdout,
-    over: Arc<AtomicBool>,
     color: bool,
     /// What it shows.
     shown: (u16, u16, Vec<Line>),
@@ -29,10 +30,7 @@ fn restore() {
 
 impl Screen {
     pub fn open() -> io::Result<Self> {
-        let over = Arc::new(AtomicBool::new(false));
-        for signal in [SIGHUP, SIGINT, SIGQUIT, SIGTERM] {
-            signal_hook::flag::register(signal, Arc::clone(&over))?;
-        }
+        let mut signals = Signals::new([SIGHUP, SIGINT, SIGQUIT, SIGTERM])?;
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
             // Its words would be lost with the other screen.
@@ -40,21 +38,22 @@ impl Screen {
             before(panic);
         }));
         terminal::enable_raw_mode()?;
+        // Whoever waits for keys of a terminal that is gone waits for ever.
+        thread::spawn(move || {
+            if signals.forever().next().is_some() {
+                restore();
+                std::process::exit(exit::OK.into());
+            }
+        });
         let mut out = stdout();
         // From here on the end of it puts things right.
         let screen = Self {
             out: stdout(),
-            over,
             color: std::env::var_os("NO_COLOR").is_none(),
             shown: (0, 0, Vec::new()),
         };
         execute!(out, EnterAlternateScreen, cursor::Hide)?;
         Ok(screen)
-    }
-
-    /// A signal wants this to end.
-    pub fn is_over(&self) -> bool {
-        self.over.load(Ordering::Relaxed)
     }
 
     /// Shows what `lines` makes of the screen's width and height; nothing is

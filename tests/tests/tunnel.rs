@@ -212,6 +212,19 @@ fn users_have_their_own_by_the_rules_of_a_login() {
         assert_eq!(code, NOPERM, "{uid:?} {args:?}: {text}");
         assert!(text.contains("the server allows no session of"), "{text}");
     }
+    // An account that has expired lets nobody in who proves to be it.
+    let shadow = fs::read_to_string("/etc/shadow").unwrap();
+    let expired = shadow.replace("19000:0:99999:7:::", "19000:0:99999:7::1:");
+    fs::write("/etc/shadow", expired).unwrap();
+    let (code, text) = site.tunnel(Some(4001), &[], logout);
+    fs::write("/etc/shadow", shadow).unwrap();
+    assert_eq!(code, NOPERM, "{text}");
+    assert!(
+        site.roost
+            .logged("uid 4001 gets no session of <alice>: account denied: PAM"),
+        "{}",
+        site.roost.log()
+    );
     // Who looks after the server has everybody's, also where nobody logs in.
     for (uid, user) in [(None, "bob"), (Some(4003), "alice"), (Some(4003), "bob")] {
         let (code, text) = site.tunnel(uid, &["-u", user], logout);

@@ -359,7 +359,7 @@ impl Attempt {
                     let name = name.map_err(|_| AccountError::Unknown)?;
                     let found = lookup::known(&settings, &name)?;
                     let found = found.ok_or(AccountError::Unknown)?;
-                    if found.no_login {
+                    if found.no_login() {
                         return Err(AccountError::NoLogin);
                     }
                     found.account?

@@ -1,42 +1,70 @@
 //! Whose session a local program may have: its own account's, by the rules of
 //! a login but for the password, in whose place the kernel's word stands; who
-//! looks after the server, that of any account whose mail is served.
-//!
-//! Everything here blocks on the name service.
+//! looks after the server, that of any account whose mail is served. Of a
+//! Unix account PAM is asked whether it may be used now.
 
 use std::fmt::Display;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
-use roost_ipc::{Claim, ClaimResult, Claimed, NoSession};
+use roost_ipc::log::escape;
+use roost_ipc::{AuthFailure, Claim, ClaimResult, Claimed, Grant, NoSession};
+use roost_os::UserId;
+use tokio::task::spawn_blocking;
 
 use crate::account::AccountError;
 use crate::directory;
-use crate::lookup::known;
+use crate::lookup::{Door, known};
+use crate::pam::Pam;
 use crate::settings::Settings;
+use crate::verify::{admits, usable};
 
 /// Where the program connects to, for its domain.
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 /// In place of a mechanism's name, for logs.
 const METHOD: &str = "PREAUTH";
 
+/// What the name service and the settings say.
+enum Decided {
+    Refused(NoSession),
+    Granted(Grant),
+    /// If PAM lets the account in.
+    Asking(Grant, Pam),
+}
+
 /// Answers; what goes wrong is logged.
-pub fn answer(settings: &Settings, claim: &Claim) -> Claimed {
-    let result = decide(settings, claim).unwrap_or_else(|error| {
+pub async fn answer(settings: Arc<Settings>, claim: Claim) -> Claimed {
+    let (session, uid) = (claim.session, claim.uid);
+    let decided = spawn_blocking(move || decide(&settings, &claim)).await;
+    let decided = decided.unwrap_or_else(|error| Err(io::Error::other(error)));
+    let decided = decided.unwrap_or_else(|error| {
         log::error!("accounts cannot be looked up: {error}");
-        refused(NoSession::Unavailable)
+        Decided::Refused(NoSession::Unavailable)
     });
-    Claimed {
-        session: claim.session,
-        result,
-    }
+    let result = match decided {
+        Decided::Refused(reason) => ClaimResult::Refused { reason },
+        Decided::Granted(grant) => ClaimResult::Granted { grant },
+        Decided::Asking(grant, pam) => match admits(&pam, &grant.account, HERE).await {
+            Ok(()) => ClaimResult::Granted { grant },
+            Err(refusal) => {
+                tell(uid, &grant.account, &refusal.reason);
+                let reason = match refusal.failure {
+                    AuthFailure::Unavailable => NoSession::Unavailable,
+                    _ => NoSession::NotAllowed,
+                };
+                ClaimResult::Refused { reason }
+            }
+        },
+    };
+    Claimed { session, result }
 }
 
-fn refused(reason: NoSession) -> ClaimResult {
-    ClaimResult::Refused { reason }
+fn tell(uid: UserId, account: &str, why: &dyn Display) {
+    log::info!("uid {uid} gets no session of <{}>: {why}", escape(account));
 }
 
-fn decide(settings: &Settings, claim: &Claim) -> io::Result<ClaimResult> {
+fn decide(settings: &Settings, claim: &Claim) -> io::Result<Decided> {
     let own = match &claim.name {
         Some(_) => None,
         None => directory::user_by_id(claim.uid)?,
@@ -49,18 +77,14 @@ fn decide(settings: &Settings, claim: &Claim) -> io::Result<ClaimResult> {
     };
     let (Some(name), Some(found)) = (name, found) else {
         // Which names there are is not everybody's business.
-        return Ok(refused(match claim.any || claim.name.is_none() {
+        return Ok(Decided::Refused(match claim.any || claim.name.is_none() {
             true => NoSession::NoSuchAccount,
             false => NoSession::NotAllowed,
         }));
     };
     let denied = |why: &dyn Display| {
-        log::info!(
-            "uid {} gets no session of <{}>: {why}",
-            claim.uid,
-            name.full()
-        );
-        Ok(refused(NoSession::NotAllowed))
+        tell(claim.uid, &name.full(), why);
+        Ok(Decided::Refused(NoSession::NotAllowed))
     };
     let account = match found.account {
         Ok(account) => account,
@@ -71,15 +95,21 @@ fn decide(settings: &Settings, claim: &Claim) -> io::Result<ClaimResult> {
         // Where root may log in, that is no reason to refuse.
         true => (account.check(settings)).or_else(|_| account.check_served(settings)),
         false if account.credentials.uid != claim.uid => return denied(&"it is of another uid"),
-        false if found.no_login => return denied(&"nologin"),
         false => account.check(settings),
     };
     match checked {
-        Ok(()) => Ok(ClaimResult::Granted {
-            grant: account.into_grant(claim.session, METHOD),
-        }),
-        Err(AccountError::NameService(error)) => Err(error),
-        Err(why) => denied(&why),
+        Ok(()) => {}
+        Err(AccountError::NameService(error)) => return Err(error),
+        Err(why) => return denied(&why),
+    }
+    let grant = account.into_grant(claim.session, METHOD);
+    match found.door {
+        _ if claim.any => Ok(Decided::Granted(grant)),
+        Door::Entry(entry) => match usable(&entry, HERE) {
+            Ok(()) => Ok(Decided::Granted(grant)),
+            Err(refusal) => denied(&refusal.reason),
+        },
+        Door::Pam(pam) => Ok(Decided::Asking(grant, pam)),
     }
 }
 

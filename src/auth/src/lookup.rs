@@ -8,12 +8,15 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use roost_accounts::LoginName;
 use roost_ipc::{Found, Lookup, Owner};
 
 use crate::account::{Account, AccountError};
 use crate::directory;
+use crate::pam::Pam;
+use crate::passwd::Entry;
 use crate::settings::{Backend, Settings};
 
 /// Octets of all group names of one account. Without all of them a right that
@@ -95,26 +98,40 @@ fn owner(
 /// What the first back end that knows a name says of it.
 pub struct Known {
     pub account: Result<Account, AccountError>,
+    /// What lets it in, or does not.
+    pub door: Door,
+}
+
+/// Who says whether an account may log in at all.
+pub enum Door {
+    /// Its line.
+    Entry(Arc<Entry>),
+    Pam(Pam),
+}
+
+impl Known {
     /// Nobody may log in as it.
-    pub no_login: bool,
+    pub fn no_login(&self) -> bool {
+        matches!(&self.door, Door::Entry(entry) if entry.no_login)
+    }
 }
 
 pub fn known(settings: &Settings, name: &LoginName) -> io::Result<Option<Known>> {
     for backend in &settings.backends {
         let unix = name.unix_account();
-        let (account, no_login) = match backend {
+        let (account, door) = match backend {
             Backend::File(file) => match file.current()?.find(name.keys()) {
-                Some(entry) => (Account::of_entry(&entry, unix), entry.no_login),
+                Some(entry) => (Account::of_entry(&entry, unix), Door::Entry(entry)),
                 None => continue,
             },
-            Backend::Pam(_) => match unix {
+            Backend::Pam(pam) => match unix {
                 Some(unix) if directory::user_by_name(unix)?.is_some() => {
-                    (Account::of_unix(unix), false)
+                    (Account::of_unix(unix), Door::Pam(pam.clone()))
                 }
                 _ => continue,
             },
         };
-        return Ok(Some(Known { account, no_login }));
+        return Ok(Some(Known { account, door }));
     }
     Ok(None)
 }

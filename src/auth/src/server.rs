@@ -12,8 +12,8 @@ use std::sync::Arc;
 
 use roost_ipc::{
     AuthFailure, AuthMethod, AuthOutcome, AuthResult, AuthSetup, AuthStart, AuthToGate,
-    AuthToSupervisor, Channel, Claim, ClaimResult, Claimed, Endpoints, Found, GateToAuth, Lookup,
-    NoSession, Owner, Receiver, Secret, Sender, SupervisorToAuth, Trial, TrialResult, Tried,
+    AuthToSupervisor, Channel, Claim, Endpoints, Found, GateToAuth, Lookup, Owner, Receiver,
+    Secret, Sender, SupervisorToAuth, Trial, TrialResult, Tried,
 };
 use roost_types::SessionId;
 use tokio::sync::{Semaphore, mpsc};
@@ -29,6 +29,9 @@ use crate::settings::Settings;
 const MAX_ATTEMPTS: usize = 65_536;
 /// Accounts looked up at once, so that logins have threads left.
 const LOOKUPS: usize = 16;
+/// And those that local programs have claimed, which PAM may have to be asked
+/// about; more than one user may have under way.
+const CLAIMS: usize = 16;
 /// Messages that may wait for a writer.
 const QUEUE: usize = 256;
 
@@ -58,6 +61,7 @@ pub struct Server {
     /// session.
     trials: HashSet<SessionId>,
     lookups: Arc<Semaphore>,
+    claims: Arc<Semaphore>,
     /// From attempts, for bookkeeping before it goes to the writer.
     out: mpsc::Sender<Out>,
     writer: mpsc::Sender<Write>,
@@ -82,6 +86,7 @@ impl Server {
             attempts: HashMap::new(),
             trials: HashSet::new(),
             lookups: Arc::new(Semaphore::new(LOOKUPS)),
+            claims: Arc::new(Semaphore::new(CLAIMS)),
             out,
             writer,
         };
@@ -159,20 +164,13 @@ impl Server {
         });
     }
 
-    /// The same holds.
+    /// The same holds, and for each user.
     fn on_claim(&self, claim: Claim) {
         let (settings, writer) = (Arc::clone(&self.settings), self.writer.clone());
-        let lookups = Arc::clone(&self.lookups);
+        let claims = Arc::clone(&self.claims);
         tokio::spawn(async move {
-            let _turn = lookups.acquire_owned().await;
-            let session = claim.session;
-            let claimed = tokio::task::spawn_blocking(move || claim::answer(&settings, &claim));
-            let claimed = claimed.await.unwrap_or(Claimed {
-                session,
-                result: ClaimResult::Refused {
-                    reason: NoSession::Unavailable,
-                },
-            });
+            let _turn = claims.acquire_owned().await;
+            let claimed = claim::answer(settings, claim).await;
             let _ = writer
                 .send(Write::Supervisor(AuthToSupervisor::Claimed(claimed)))
                 .await;

@@ -13,7 +13,7 @@ use roost_ipc::{AuthFailure, Secret};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
-use crate::pam::{Pam, Verdict};
+use crate::pam::{Pam, Reply, Verdict};
 use crate::passwd::{Entry, PasswdFile};
 use crate::prep;
 use crate::sasl::scram::{Secrets, hmac};
@@ -290,10 +290,22 @@ async fn ask_pam(pam: &Pam, name: &LoginName, password: &Secret, remote: IpAddr)
     if password.expose().len() > roost_pam::MAX_PASSWORD_LEN {
         return Answer::Refused(Refusal::wrong("PAM: password too long"));
     }
-    let reply = match pam.ask(user, password.expose(), remote).await {
-        Ok(reply) => reply,
-        Err(error) => return Answer::Refused(Refusal::fault(error.to_string())),
-    };
+    match pam.ask(user, password.expose(), remote).await {
+        Ok(reply) => judge(reply),
+        Err(error) => Answer::Refused(Refusal::fault(error.to_string())),
+    }
+}
+
+/// Whether PAM's account phase lets somebody in who has proved who he is.
+pub async fn admits(pam: &Pam, user: &str, remote: IpAddr) -> Result<(), Refusal> {
+    let reply = pam.ask_account(user, remote).await;
+    match judge(reply.map_err(|error| Refusal::fault(error.to_string()))?) {
+        Answer::Proved(_) => Ok(()),
+        Answer::Refused(refusal) | Answer::Final(refusal) => Err(refusal),
+    }
+}
+
+fn judge(reply: Reply) -> Answer {
     let reason = format!("PAM: {}", roost_ipc::log::escape(&reply.reason));
     let delay = reply.delay.min(MAX_DELAY);
     let delayed = |refusal| Refusal { delay, ..refusal };

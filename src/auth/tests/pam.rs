@@ -59,6 +59,25 @@ async fn verdicts() {
 }
 
 #[tokio::test]
+async fn the_account_phase_is_asked_by_itself() {
+    for (stack, expected) in [
+        (
+            "auth required pam_deny.so\naccount required pam_permit.so\n",
+            Verdict::Accepted("alice".into()),
+        ),
+        (
+            "auth required pam_permit.so\naccount required pam_deny.so\n",
+            Verdict::Denied,
+        ),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let pam = pam(dir.path(), stack, LONG);
+        let reply = pam.ask_account("alice", LOCAL).await;
+        assert_eq!(reply.unwrap().verdict, expected, "{stack}");
+    }
+}
+
+#[tokio::test]
 async fn the_password_reaches_the_modules() {
     let dir = tempfile::tempdir().unwrap();
     let check = script(dir.path(), "read -r p; [ \"$p\" = secret ]");

@@ -33,7 +33,9 @@ pub struct Conversation {
     /// Name of the file in `pam.d`.
     pub service: String,
     pub user: String,
-    pub password: Zeroizing<Vec<u8>>,
+    /// None where who it is has been proved otherwise: only the account phase
+    /// is run then, and counts.
+    pub password: Option<Zeroizing<Vec<u8>>>,
     /// `PAM_RHOST`; always given as a number, since libpam's audit support
     /// would block in DNS for a name.
     pub rhost: IpAddr,
@@ -57,7 +59,7 @@ pub struct Authenticated {
 #[derive(Debug)]
 pub struct Failure {
     pub error: Error,
-    /// The password was right; what failed is the account phase.
+    /// The password was right or not needed; what failed is the account phase.
     pub authenticated: bool,
     pub messages: Vec<Message>,
     /// How long modules would have the answer wait (pam_fail_delay(3)).
@@ -76,8 +78,9 @@ impl Conversation {
                 delay: Duration::ZERO,
             });
         }
-        let answers = Answers::new(&self.user, &self.password);
-        let mut authenticated = false;
+        let password = self.password.as_ref().map_or(&[][..], |p| p.as_slice());
+        let answers = Answers::new(&self.user, password);
+        let mut authenticated = self.password.is_none();
         let result = self.run(&answers, &mut authenticated);
         let delay = answers.delay();
         let messages = answers.into_messages();
@@ -98,8 +101,10 @@ impl Conversation {
         pam.set(Item::RemoteHost, &self.rhost.to_canonical().to_string())?;
         pam.set(Item::Tty, &self.tty)?;
         pam.set(Item::RemoteUser, &self.user)?;
-        pam.authenticate()?;
-        *authenticated = true;
+        if !*authenticated {
+            pam.authenticate()?;
+            *authenticated = true;
+        }
         pam.account()?;
         if self.session {
             pam.session()?;
@@ -119,11 +124,13 @@ impl Conversation {
         if self.user.is_empty() || self.user.contains('\0') {
             return Err(Error::UserUnknown);
         }
-        let p = &self.password;
-        if p.is_empty() || p.len() > MAX_PASSWORD_LEN || p.contains(&0) {
-            return Err(Error::AuthFailed);
+        let fits = |p: &Zeroizing<Vec<u8>>| {
+            !p.is_empty() && p.len() <= MAX_PASSWORD_LEN && !p.contains(&0)
+        };
+        match self.password.as_ref().is_none_or(fits) {
+            true => Ok(()),
+            false => Err(Error::AuthFailed),
         }
-        Ok(())
     }
 }
 

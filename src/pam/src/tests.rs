@@ -21,7 +21,7 @@ fn conversation(dir: &Path, stack: &str) -> Conversation {
     Conversation {
         service: "roost".to_owned(),
         user: "alice".to_owned(),
-        password: Zeroizing::new(b"secret".to_vec()),
+        password: Some(Zeroizing::new(b"secret".to_vec())),
         rhost: LOCAL,
         tty: "roost".to_owned(),
         confdir: Some(dir.to_owned()),
@@ -52,6 +52,21 @@ fn the_account_phase_counts() {
     let failure = conversation(dir.path(), stack).authenticate().unwrap_err();
     assert!(failure.error.is_verdict(), "{:?}", failure.error);
     assert!(failure.authenticated);
+}
+
+#[test]
+fn without_a_password_the_account_phase_alone_counts() {
+    let dir = tempfile::tempdir().unwrap();
+    let known = |stack| {
+        let mut c = conversation(dir.path(), stack);
+        c.password = None;
+        c.authenticate()
+    };
+    let open = "auth required pam_deny.so\naccount required pam_permit.so\n";
+    assert_eq!(known(open).unwrap().user, "alice");
+    let closed = "auth required pam_permit.so\naccount required pam_deny.so\n";
+    let failure = known(closed).unwrap_err();
+    assert!(failure.error.is_verdict() && failure.authenticated);
 }
 
 #[test]
@@ -91,7 +106,7 @@ fn modules_get_the_password_and_the_items() {
         "alice 192.0.2.7 roost alice secret\n"
     );
 
-    c.password = Zeroizing::new(b"wrong".to_vec());
+    c.password = Some(Zeroizing::new(b"wrong".to_vec()));
     let started = Instant::now();
     let failure = c.authenticate().unwrap_err();
     assert!(!failure.authenticated, "{:?}", failure.error);
@@ -108,9 +123,11 @@ fn senseless_requests_never_reach_a_module() {
         change(&mut c);
         c.authenticate().unwrap_err().error
     };
-    assert_eq!(refused(|c| c.password.clear()), Error::AuthFailed);
-    assert_eq!(refused(|c| c.password.push(0)), Error::AuthFailed);
-    assert_eq!(refused(|c| c.password.resize(512, b'x')), Error::AuthFailed);
+    for password in [vec![], b"a\0b".to_vec(), vec![b'x'; 512]] {
+        let mut c = conversation(dir.path(), stack);
+        c.password = Some(Zeroizing::new(password));
+        assert_eq!(c.authenticate().unwrap_err().error, Error::AuthFailed);
+    }
     assert_eq!(refused(|c| c.user.clear()), Error::UserUnknown);
     assert_eq!(refused(|c| c.service = "../x".into()), Error::Service);
 }

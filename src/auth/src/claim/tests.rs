@@ -11,6 +11,8 @@ ann:{PLAIN}x:UID:1::/srv/ann
 closed:{PLAIN}*:UID:1::/srv/closed::nologin
 denied:{PLAIN}x:UID:1::/srv/denied
 low:{PLAIN}x:0:0::/srv/low
+far:{PLAIN}x:UID:1::/srv/far::allow_nets=192.0.2.0/24
+near:{PLAIN}x:UID:1::/srv/near::allow_nets=127.0.0.0/8
 ";
 
 fn served() -> UserId {
@@ -20,7 +22,7 @@ fn served() -> UserId {
     }
 }
 
-fn settings(dir: &Path) -> Settings {
+fn settings(dir: &Path) -> Arc<Settings> {
     let path = dir.join("users");
     std::fs::write(&path, FILE.replace("UID", &served().to_string())).unwrap();
     let setup = AuthSetup {
@@ -29,11 +31,11 @@ fn settings(dir: &Path) -> Settings {
         minimum_uid: 1,
         ..setup(vec![AuthBackend::PasswdFile { path }])
     };
-    Settings::new(setup, None).unwrap()
+    Arc::new(Settings::new(setup, None).unwrap())
 }
 
 fn ask(
-    settings: &Settings,
+    settings: &Arc<Settings>,
     uid: UserId,
     name: Option<&str>,
     any: bool,
@@ -44,7 +46,9 @@ fn ask(
         name: name.map(str::to_owned),
         any,
     };
-    let claimed = answer(settings, &claim);
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_all().build().unwrap();
+    let claimed = runtime.block_on(answer(Arc::clone(settings), claim));
     assert_eq!(claimed.session, SessionId(7));
     match claimed.result {
         ClaimResult::Granted { grant } => {
@@ -64,7 +68,8 @@ fn users_get_their_own_by_the_rules_of_a_login() {
     let settings = settings(dir.path());
     let own = |name| ask(&settings, served(), Some(name), false);
     assert_eq!(own("Ann"), Ok("ann".into()));
-    for name in ["closed", "denied", "low", "nobody-here", "a b"] {
+    assert_eq!(own("near"), Ok("near".into()));
+    for name in ["closed", "denied", "low", "far", "nobody-here", "a b"] {
         assert_eq!(own(name), Err(NoSession::NotAllowed), "{name}");
     }
     let stranger = UserId(served().0 + 1);
@@ -77,7 +82,7 @@ fn who_looks_after_the_server_gets_any_that_is_served() {
     let dir = tempfile::tempdir().unwrap();
     let settings = settings(dir.path());
     let any = |name| ask(&settings, UserId(0), Some(name), true);
-    for name in ["ann", "closed", "denied"] {
+    for name in ["ann", "closed", "denied", "far"] {
         assert_eq!(any(name), Ok(name.into()));
     }
     assert_eq!(any("low"), Err(NoSession::NotAllowed));

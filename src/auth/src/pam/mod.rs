@@ -85,10 +85,26 @@ impl Pam {
     /// Asks PAM; the time limit covers the wait for a turn. Dropping the
     /// future ends the conversation.
     pub async fn ask(&self, user: &str, password: &[u8], rhost: IpAddr) -> Result<Reply, PamError> {
+        let password = Zeroizing::new(password.to_vec());
+        self.hold(user, Some(password), rhost).await
+    }
+
+    /// The account phase alone, for who needs no password: may the account be
+    /// used now?
+    pub async fn ask_account(&self, user: &str, rhost: IpAddr) -> Result<Reply, PamError> {
+        self.hold(user, None, rhost).await
+    }
+
+    async fn hold(
+        &self,
+        user: &str,
+        password: Option<Zeroizing<Vec<u8>>>,
+        rhost: IpAddr,
+    ) -> Result<Reply, PamError> {
         let request = Request {
             service: self.service.clone(),
             user: user.to_owned(),
-            password: Zeroizing::new(password.to_vec()),
+            password,
             rhost,
             confdir: self.confdir.clone(),
             timeout: self.timeout,

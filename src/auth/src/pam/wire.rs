@@ -16,7 +16,8 @@ pub const MAX_REPLY: u64 = 64 * 1024;
 pub struct Request {
     pub service: String,
     pub user: String,
-    pub password: Zeroizing<Vec<u8>>,
+    /// None where only the account phase is asked.
+    pub password: Option<Zeroizing<Vec<u8>>>,
     pub rhost: IpAddr,
     pub confdir: Option<PathBuf>,
     /// When the child gives up by itself, should its parent be gone.
@@ -54,7 +55,8 @@ impl Request {
         let mut out = Zeroizing::new(Vec::with_capacity(2048));
         put(&mut out, self.service.as_bytes());
         put(&mut out, self.user.as_bytes());
-        put(&mut out, &self.password);
+        put(&mut out, &[u8::from(self.password.is_some())]);
+        put(&mut out, self.password.as_ref().map_or(&[], |p| p));
         put(&mut out, self.rhost.to_string().as_bytes());
         let confdir = self.confdir.as_deref().unwrap_or("".as_ref());
         put(&mut out, confdir.as_os_str().as_bytes());
@@ -69,7 +71,11 @@ impl Request {
         let request = Self {
             service: text(&mut input)?,
             user: text(&mut input)?,
-            password: Zeroizing::new(take(&mut input)?.to_vec()),
+            password: {
+                let given = take(&mut input)? == [1];
+                let password = Zeroizing::new(take(&mut input)?.to_vec());
+                given.then_some(password)
+            },
             rhost: text(&mut input)?.parse().ok()?,
             confdir: path(take(&mut input)?),
             timeout: millis(&mut input)?,
@@ -156,7 +162,7 @@ mod tests {
         let request = Request {
             service: "roost".into(),
             user: "alice".into(),
-            password: Zeroizing::new(vec![1, 255, 0]),
+            password: Some(Zeroizing::new(vec![1, 255, 0])),
             rhost: "2001:db8::1".parse().unwrap(),
             confdir: Some("/x".into()),
             timeout: Duration::from_millis(1500),
@@ -164,10 +170,16 @@ mod tests {
         };
         let bytes = request.encode();
         let back = Request::decode(&bytes).unwrap();
-        assert_eq!(*back.password, [1, 255, 0]);
+        assert_eq!(back.password, request.password);
         assert_eq!((back.rhost, back.timeout), (request.rhost, request.timeout));
         assert!(back.session);
         assert_eq!(back.confdir, request.confdir);
+        let known = Request {
+            password: None,
+            ..request
+        };
+        let back = Request::decode(&known.encode()).unwrap();
+        assert_eq!((back.password, back.user), (None, known.user));
         for cut in 0..bytes.len() {
             assert!(Request::decode(&bytes[..cut]).is_none());
         }

@@ -8,6 +8,9 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::thread;
 
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
 use crate::args::Common;
 use crate::{Failure, account, exit, session};
 
@@ -32,8 +35,8 @@ fn own(stream: impl AsFd) -> io::Result<File> {
 /// Until the server has said all. When the input ends, the server hears of it
 /// and may still answer; an output that nobody reads any more ends everything.
 fn between(
-    input: impl Read + Send + 'static,
-    output: impl Write,
+    input: impl Read + AsFd + Send + 'static,
+    output: impl Write + AsFd,
     connection: &UnixStream,
 ) -> io::Result<()> {
     let to_server = connection.try_clone()?;
@@ -49,19 +52,43 @@ fn between(
     }
 }
 
-fn copy(mut from: impl Read, mut to: impl Write) -> io::Result<()> {
+fn copy(mut from: impl Read + AsFd, mut to: impl Write + AsFd) -> io::Result<()> {
     let mut piece = vec![0; PIECE];
     loop {
         let read = match from.read(&mut piece) {
             Ok(0) => return Ok(()),
             Ok(read) => read,
-            Err(e) if e.kind() == ErrorKind::Interrupted => continue,
             // A connection that was cut off has ended.
             Err(e) if e.kind() == ErrorKind::ConnectionReset => return Ok(()),
-            Err(e) => return Err(e),
+            Err(e) => {
+                wait(e, &from, PollFlags::POLLIN)?;
+                continue;
+            }
         };
-        to.write_all(piece.get(..read).unwrap_or_default())?;
-        to.flush()?;
+        let mut rest = piece.get(..read).unwrap_or_default();
+        while !rest.is_empty() {
+            match to.write(rest) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(written) => rest = rest.get(written..).unwrap_or_default(),
+                Err(e) => wait(e, &to, PollFlags::POLLOUT)?,
+            }
+        }
+    }
+}
+
+/// Who has started this program may have left the descriptors non-blocking,
+/// and uses them himself: they are not changed.
+fn wait(error: io::Error, stream: &impl AsFd, event: PollFlags) -> io::Result<()> {
+    match error.kind() {
+        ErrorKind::Interrupted => Ok(()),
+        ErrorKind::WouldBlock => {
+            let mut fds = [PollFd::new(stream.as_fd(), event)];
+            match poll(&mut fds, PollTimeout::NONE) {
+                Ok(_) | Err(Errno::EINTR) => Ok(()),
+                Err(e) => Err(e.into()),
+            }
+        }
+        _ => Err(error),
     }
 }
 
@@ -77,32 +104,51 @@ mod tests {
         end.write_all(&heard).unwrap();
     }
 
+    /// What an output gets, to the end.
+    fn collect(mut end: impl Read + Send + 'static) -> thread::JoinHandle<Vec<u8>> {
+        thread::spawn(move || {
+            let mut got = Vec::new();
+            end.read_to_end(&mut got).unwrap();
+            got
+        })
+    }
+
     #[test]
     fn the_end_of_the_input_is_not_the_end_of_the_answer() {
-        let (ours, theirs) = UnixStream::pair().unwrap();
-        let server = thread::spawn(|| server(theirs));
-        let mut output = Vec::new();
-        let input: Vec<u8> = (0..300_000u32).map(|n| n.to_le_bytes()[0]).collect();
-        between(io::Cursor::new(input.clone()), &mut output, &ours).unwrap();
-        output.reverse();
-        assert_eq!(output, input);
-        server.join().unwrap();
+        for nonblocking in [false, true] {
+            let (ours, theirs) = UnixStream::pair().unwrap();
+            let server = thread::spawn(|| server(theirs));
+            let (input, mut says) = UnixStream::pair().unwrap();
+            let (output, hears) = UnixStream::pair().unwrap();
+            input.set_nonblocking(nonblocking).unwrap();
+            output.set_nonblocking(nonblocking).unwrap();
+            let text: Vec<u8> = (0..3_000_000u32).map(|n| n.to_le_bytes()[0]).collect();
+            let said = text.clone();
+            // Finds nothing to read at first.
+            let client = thread::spawn(move || {
+                thread::yield_now();
+                says.write_all(&said).unwrap();
+            });
+            let hears = collect(hears);
+            between(input, output, &ours).unwrap();
+            let mut got = hears.join().unwrap();
+            got.reverse();
+            assert!(got == text, "{nonblocking}: {}", got.len());
+            client.join().unwrap();
+            server.join().unwrap();
+        }
     }
 
     #[test]
     fn an_output_that_is_closed_is_no_error() {
-        struct Closed;
-        impl Write for Closed {
-            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
-                Err(ErrorKind::BrokenPipe.into())
-            }
-            fn flush(&mut self) -> io::Result<()> {
-                Ok(())
-            }
-        }
         let (ours, theirs) = UnixStream::pair().unwrap();
         let server = thread::spawn(|| server(theirs));
-        between(io::Cursor::new(b"a NOOP"), Closed, &ours).unwrap();
+        let (input, mut says) = UnixStream::pair().unwrap();
+        says.write_all(b"a NOOP").unwrap();
+        drop(says);
+        let (output, hears) = UnixStream::pair().unwrap();
+        drop(hears);
+        between(input, output, &ours).unwrap();
         server.join().unwrap();
     }
 
@@ -112,9 +158,9 @@ mod tests {
         let (input, keeps_open) = UnixStream::pair().unwrap();
         (&theirs).write_all(b"* BYE\r\n").unwrap();
         drop(theirs);
-        let mut output = Vec::new();
-        between(input, &mut output, &ours).unwrap();
-        assert_eq!(output, b"* BYE\r\n");
+        let (output, hears) = UnixStream::pair().unwrap();
+        between(input, output, &ours).unwrap();
+        assert_eq!(collect(hears).join().unwrap(), b"* BYE\r\n");
         drop(keeps_open);
     }
 }

@@ -7,7 +7,7 @@ use crate::registry::{Entry, Match, Offered};
 use roost_config::MaildirError;
 use roost_ipc::log::lines::{Connection, Ended, Login};
 use roost_ipc::log::{escape, session_line};
-use roost_ipc::{Grant, Handover, HandoverFailure, Refusal, SessionEnd, slog};
+use roost_ipc::{Grant, Handover, HandoverFailure, NoSession, Refusal, SessionEnd, slog};
 use roost_types::{LogLevel, LogStyle, SessionId};
 
 impl Supervisor {
@@ -110,7 +110,10 @@ impl Supervisor {
 
     /// The worker has the connection.
     pub(super) fn on_session_started(&mut self, uid: UserId, pid: u32, session: SessionId) {
-        if !self.registry.started(session, uid) {
+        // Its program has been told that there is none: so it stays.
+        let given_up = |entry: &Entry| entry.local && !self.locals.is_given(session);
+        if self.registry.get(session).is_some_and(given_up) || !self.registry.started(session, uid)
+        {
             return;
         }
         match self.registry.get(session) {
@@ -131,7 +134,9 @@ impl Supervisor {
     pub(super) fn on_session_refused(&mut self, uid: UserId, session: SessionId, reason: Refusal) {
         match self.registry.remove(session, uid) {
             Some(entry) if entry.link.is_some() => self.on_link_ended(session, &entry, reason),
-            Some(entry) if entry.local => self.on_local_ended(session),
+            Some(entry) if entry.local => {
+                self.refuse_local(session, NoSession::Unavailable);
+            }
             Some(entry) if !entry.started => self.refuse(session, reason),
             // It has begun already, so that this is its end.
             Some(_) => self.send_gate(SupervisorToGate::SessionEnded(session), vec![]),
@@ -146,10 +151,13 @@ impl Supervisor {
         if entry.link.is_some() {
             return self.on_link_ended(end.session, &entry, Refusal::Unavailable);
         }
+        if entry.local && !entry.started {
+            return self.refuse_local(end.session, NoSession::Unavailable);
+        }
         let told = Ended::Told(end.reason, &end.counts);
         self.log_end(end.session, &entry, pid, told);
         if entry.local {
-            return self.on_local_ended(end.session);
+            return;
         }
         if !entry.started {
             self.send_gate(SupervisorToGate::HandoverDone(end.session), vec![]);
@@ -176,12 +184,13 @@ impl Supervisor {
             };
             if entry.link.is_some() {
                 self.on_link_orphaned(uid, session, &entry);
-            } else if entry.local {
-                self.log_end(session, &entry, pid, Ended::WorkerDied);
-                self.on_local_ended(session);
             } else if entry.started {
                 self.log_end(session, &entry, pid, Ended::WorkerDied);
-                self.send_gate(SupervisorToGate::SessionEnded(session), vec![]);
+                if !entry.local {
+                    self.send_gate(SupervisorToGate::SessionEnded(session), vec![]);
+                }
+            } else if entry.local {
+                self.refuse_local(session, NoSession::Unavailable);
             } else {
                 self.refuse(session, Refusal::Unavailable);
             }

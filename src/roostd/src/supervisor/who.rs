@@ -9,11 +9,12 @@ use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::stats::Moment;
+use super::workers::Wanted;
 use super::*;
 use crate::control::{answer, answer_all};
 use roost_ipc::{
-    ControlReply, Doing, Doings, Refusal, SessionRow, Stranger, Strangers, SupervisorToWorker,
-    Target, slog,
+    ControlReply, Doing, Doings, NoSession, Refusal, SessionRow, Stranger, Strangers,
+    SupervisorToWorker, Target, slog,
 };
 use roost_types::{LogLevel, SessionId};
 
@@ -112,11 +113,18 @@ impl Supervisor {
         let waiting = self.take_waiting(|session, grant| {
             is_meant(session, &grant.account) && may_end(grant.credentials.uid)
         });
-        for session in &waiting {
-            slog!(*session, LogLevel::Major, "is ended on request of uid {by}");
-            self.refuse(*session, Refusal::Unavailable);
+        let claims = self.kick_claims(by, admin, target);
+        let count = meant.len() + waiting.len() + claims.len();
+        let numbers = waiting.iter().map(|wanted| wanted.owner().session);
+        for session in numbers.chain(claims) {
+            slog!(session, LogLevel::Major, "is ended on request of uid {by}");
         }
-        let count = meant.len() + waiting.len();
+        for wanted in waiting {
+            match wanted {
+                Wanted::Local(grant) => self.refuse_local(grant.session, NoSession::Unavailable),
+                other => self.turn_away(other, Refusal::Unavailable),
+            }
+        }
         if let (0, true, Target::Session { session }) = (count, admin, target) {
             let awaited = HashSet::from([Peer::Gate]);
             return self.inquire(by, asker, Purpose::Kick(*session), None, awaited);

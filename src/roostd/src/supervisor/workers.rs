@@ -8,7 +8,6 @@ use std::collections::{HashSet, VecDeque};
 
 use super::child::{Event, Plan, Running};
 use super::foreign::Link;
-use super::local::Local;
 use super::*;
 use crate::backoff::Backoff;
 use crate::link::Inbound;
@@ -70,16 +69,16 @@ impl Room {
 pub(super) enum Wanted {
     Login(Box<Grant>, Offered),
     Link(Box<Link>),
-    Local(Box<Local>),
+    Local(Box<Grant>),
 }
 
 impl Wanted {
     /// Whose mail it is.
-    fn owner(&self) -> &Grant {
+    pub fn owner(&self) -> &Grant {
         match self {
             Self::Login(grant, _) => grant,
             Self::Link(link) => &link.owner,
-            Self::Local(local) => &local.grant,
+            Self::Local(grant) => grant,
         }
     }
 }
@@ -235,20 +234,20 @@ impl Supervisor {
         }
     }
 
-    /// Takes away logins that wait for a worker; returns their numbers.
+    /// Takes away what waits for a worker, but for links.
     pub(super) fn take_waiting(
         &mut self,
         is_meant: impl Fn(SessionId, &Grant) -> bool,
-    ) -> Vec<SessionId> {
+    ) -> Vec<Wanted> {
         let mut taken = Vec::new();
         for worker in self.workers.values_mut() {
-            worker.pending.retain(|wanted| match wanted {
-                Wanted::Login(grant, _) if is_meant(grant.session, grant) => {
-                    taken.push(grant.session);
-                    false
-                }
-                Wanted::Login(..) | Wanted::Link(_) | Wanted::Local(_) => true,
-            });
+            let meant = |wanted: &Wanted| match wanted {
+                Wanted::Login(grant, _) | Wanted::Local(grant) => is_meant(grant.session, grant),
+                Wanted::Link(_) => false,
+            };
+            let (meant, others) = worker.take_pending().into_iter().partition(meant);
+            worker.pending = others;
+            taken.extend::<VecDeque<_>>(meant);
         }
         taken
     }
@@ -258,7 +257,7 @@ impl Supervisor {
         match wanted {
             Wanted::Login(grant, _) => self.refuse(grant.session, reason),
             Wanted::Link(link) => self.drop_link(&link),
-            Wanted::Local(local) => self.refuse_local(*local),
+            Wanted::Local(grant) => self.turn_away_local(&grant),
         }
     }
 
@@ -266,7 +265,7 @@ impl Supervisor {
         match wanted {
             Wanted::Login(grant, offered) => self.deliver_login(&grant, offered),
             Wanted::Link(link) => self.deliver_link(*link),
-            Wanted::Local(local) => self.deliver_local(*local),
+            Wanted::Local(grant) => self.deliver_local(*grant),
         }
     }
 

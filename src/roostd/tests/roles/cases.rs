@@ -301,6 +301,16 @@ fn kick_waiting(host: &mut Host) {
         (ask(request) == Some(ControlReply::Kicked(1))).then_some(())
     });
     assert_eq!(second.line(), "NO Unavailable");
+    let waiting = std::thread::scope(|scope| {
+        let local = scope.spawn(|| open(host, "alice").err());
+        until("the program is told", || {
+            let account = "alice".to_owned();
+            let request = ControlRequest::Kick(Target::Account { account });
+            (ask(request) == Some(ControlReply::Kicked(1))).then_some(())
+        });
+        local.join().unwrap()
+    });
+    assert_eq!(waiting, Some(NoSession::Unavailable));
 }
 
 fn said(client: &mut Client, line: &str) -> String {

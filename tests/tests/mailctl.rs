@@ -250,6 +250,21 @@ fn messages_are_changed_beside_a_session() {
     );
     assert_eq!(site.said(&["search", "DELETED"]), "INBOX\t6\n");
     assert_eq!(site.said(&["expunge", "-m", "INBOX", "UID 4"]), "");
+    for keys in [&["FROM", ""][..], &["1"], &["SEEN", "1:*"]] {
+        let (code, text) = site.u(&[&["expunge", "-m", "INBOX"], keys].concat());
+        assert_eq!(code, USAGE, "{text}");
+    }
+    // A name that is a pattern as well.
+    client.ok("CREATE \"T%\"").unwrap();
+    client.ok("CREATE Tx").unwrap();
+    for mailbox in ["\"T%\"", "Tx"] {
+        assert!(client.append(mailbox, "", &mail::small(9)).unwrap().ok());
+    }
+    let exact = ["expunge", "--exact", "-m", "T%", "ALL"];
+    assert_eq!(site.said(&exact), "T%\t1\n");
+    let (code, text) = site.u(&["search", "--exact", "-m", "T*", "ALL"]);
+    assert_eq!(code, NOINPUT, "{text}");
+    assert_eq!(site.said(&["search", "-m", "T%", "UID 1"]), "Tx\t1\n");
     let used = site.said(&["quota", "get"]);
     assert_eq!(site.said(&["quota", "recalc"]), used);
     assert_eq!(site.said(&["check"]), "");

@@ -415,6 +415,12 @@ fn alerts_are_shown() {
     let gone = eventually(PATIENCE, || (site.who("v@").is_empty()).then_some(()));
     assert!(gone.is_some());
     post(&site, &["--account", "v@d.example", "Another for later"]);
+    // What nobody sees has shown nothing.
+    let own = ["mailbox", "list", "-u", "v@d.example"];
+    assert_eq!(site.ctl(&own), (OK, "INBOX\n".into()));
+    let counted = ["search", "-u", "v@d.example", "ALL"];
+    assert_eq!(site.ctl(&counted), (OK, String::new()));
+    assert!(list(&site).contains("Another for later"), "{}", list(&site));
     site.roost.crash_and_restart().unwrap();
     let hears = eventually(PATIENCE, || (site.ctl(&["who"]).0 == OK).then_some(()));
     assert!(hears.is_some());

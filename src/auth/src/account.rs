@@ -7,7 +7,7 @@ use std::io;
 use std::path::PathBuf;
 
 use roost_accounts::{Domains, Id, LoginName};
-use roost_ipc::Grant;
+use roost_ipc::{Grant, Reader};
 use roost_os::identity::{self, Credentials, User};
 use roost_os::{GroupId, UserId};
 use roost_types::{QuotaLimits, SessionId};
@@ -187,6 +187,7 @@ impl Account {
             maildir: self.maildir,
             quota: self.quota,
             method: method.to_owned(),
+            reader: Reader::Owner,
         }
     }
 }

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use roost_ipc::log::escape;
 use roost_ipc::{
-    AuthChallenge, AuthFailure, AuthMethod, AuthStart, Bytes, Grant, LogLevel, Mechanism, Secret,
-    slog,
+    AuthChallenge, AuthFailure, AuthMethod, AuthStart, Bytes, Grant, LogLevel, Mechanism, Reader,
+    Secret, slog,
 };
 use roost_types::SessionId;
 use tokio::sync::mpsc;
@@ -374,7 +374,14 @@ impl Attempt {
                 if by_master {
                     self.log_master(&user, &account.name);
                 }
-                return Ok(account.into_grant(self.session, self.start.method.name()));
+                let grant = account.into_grant(self.session, self.start.method.name());
+                return Ok(Grant {
+                    reader: match by_master {
+                        true => Reader::Other,
+                        false => Reader::Owner,
+                    },
+                    ..grant
+                });
             }
             Ok(Err(error)) if error.is_fault() => {
                 Refusal::new(AuthFailure::Unavailable, error.to_string())

@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use roost_ipc::log::escape;
-use roost_ipc::{AuthFailure, Claim, ClaimResult, Claimed, Grant, NoSession};
+use roost_ipc::{AuthFailure, Claim, ClaimResult, Claimed, Grant, NoSession, Reader};
 use roost_os::UserId;
 use tokio::task::spawn_blocking;
 
@@ -64,6 +64,14 @@ fn tell(uid: UserId, account: &str, why: &dyn Display) {
     log::info!("uid {uid} gets no session of <{}>: {why}", escape(account));
 }
 
+fn reader(claim: &Claim, owner: UserId) -> Reader {
+    match claim.client {
+        false => Reader::Nobody,
+        true if claim.uid == owner => Reader::Owner,
+        true => Reader::Other,
+    }
+}
+
 fn decide(settings: &Settings, claim: &Claim) -> io::Result<Decided> {
     let own = match &claim.name {
         Some(_) => None,
@@ -102,7 +110,10 @@ fn decide(settings: &Settings, claim: &Claim) -> io::Result<Decided> {
         Err(AccountError::NameService(error)) => return Err(error),
         Err(why) => return denied(&why),
     }
-    let grant = account.into_grant(claim.session, METHOD);
+    let grant = Grant {
+        reader: reader(claim, account.credentials.uid),
+        ..account.into_grant(claim.session, METHOD)
+    };
     match found.door {
         _ if claim.any => Ok(Decided::Granted(grant)),
         Door::Entry(entry) => match usable(&entry, HERE) {

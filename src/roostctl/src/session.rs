@@ -3,17 +3,21 @@
 use std::os::unix::net::UnixStream;
 
 use roost_config::Config;
-use roost_ipc::{ControlReply, ControlRequest, NoSession};
+use roost_ipc::{ControlReply, ControlRequest, NoSession, Wish};
 use roost_os::{fdpass, identity};
 
 use crate::args::Common;
 use crate::{Failure, exit, server};
 
 /// The client's end of the connection; the server greets with `PREAUTH`.
-/// `user`: none for the caller's own account.
-pub fn open(config: &Config, user: Option<&str>) -> Result<UnixStream, Failure> {
+/// `user`: none for the caller's own account. `client`: what it says is shown
+/// to somebody.
+pub fn open(config: &Config, user: Option<&str>, client: bool) -> Result<UnixStream, Failure> {
     let socket = config.server.control_socket.as_deref();
-    let request = ControlRequest::Open(user.map(str::to_owned));
+    let request = ControlRequest::Open(Wish {
+        name: user.map(str::to_owned),
+        client,
+    });
     let (reply, descriptors) = server::must_ask(socket, &request)?.reply_with()?;
     match (reply, descriptors.into_iter().next()) {
         (ControlReply::Opened, Some(connection)) => {
@@ -27,12 +31,12 @@ pub fn open(config: &Config, user: Option<&str>) -> Result<UnixStream, Failure> 
 }
 
 /// Of the account that `--user` names. A Maildir alone is none.
-pub fn open_chosen(common: &Common, config: &Config) -> Result<UnixStream, Failure> {
+pub fn open_chosen(common: &Common, config: &Config, client: bool) -> Result<UnixStream, Failure> {
     if common.maildir.is_some() {
         let text = "the server knows accounts, not Maildirs: use --user";
         return Err(Failure::new(exit::USAGE, text));
     }
-    open(config, common.user.as_deref())
+    open(config, common.user.as_deref(), client)
 }
 
 fn refused(reason: NoSession, user: Option<&str>) -> Failure {

@@ -9,7 +9,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use roost_ipc::{Endpoints, Grant, Handover, TlsInfo};
+use roost_ipc::{Endpoints, Grant, Handover, Reader, TlsInfo};
 use roost_os::UserId;
 use roost_types::SessionId;
 
@@ -46,6 +46,8 @@ pub struct Entry {
     pub link: Option<LinkOf>,
     /// Its client is a program of this host, of which the gate knows nothing.
     pub local: bool,
+    /// Whom it shows alerts.
+    pub reader: Reader,
 }
 
 /// Whose link it is.
@@ -235,6 +237,7 @@ mod tests {
             maildir: None,
             quota: None,
             method: "PLAIN".into(),
+            reader: Reader::Owner,
         }
     }
 
@@ -269,6 +272,7 @@ mod tests {
             started: false,
             link: None,
             local: false,
+            reader: Reader::Owner,
         }
     }
 

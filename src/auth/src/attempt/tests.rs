@@ -516,9 +516,13 @@ async fn a_master_logs_in_as_anybody_with_its_own_password() {
         s.deny_users = vec!["hashed".into()];
     });
     let account = |grant: Grant| (grant.account, grant.home);
-    let alice = account(world.login("alice", "secret").await.unwrap());
+    let alice = world.login("alice", "secret").await.unwrap();
+    assert_eq!(alice.reader, Reader::Owner);
+    let alice = account(alice);
     for user in ["alice*root", "Alice*ROOT"] {
-        assert_eq!(account(world.login(user, "key").await.unwrap()), alice);
+        let grant = world.login(user, "key").await.unwrap();
+        assert_eq!(grant.reader, Reader::Other);
+        assert_eq!(account(grant), alice);
     }
     let plain = world.sasl(Mechanism::Plain, Some(b"alice\0root\0key"));
     assert_eq!(account(plain.outcome().await.unwrap()), alice);

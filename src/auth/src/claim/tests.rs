@@ -1,7 +1,6 @@
 use super::*;
 use crate::settings::tests::setup;
 use roost_ipc::{AuthBackend, AuthSetup};
-use roost_os::UserId;
 use roost_os::identity::{current_user, is_root};
 use roost_types::SessionId;
 use std::path::Path;
@@ -45,6 +44,7 @@ fn ask(
         uid,
         name: name.map(str::to_owned),
         any,
+        client: true,
     };
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.enable_all().build().unwrap();
@@ -56,6 +56,9 @@ fn ask(
                 (grant.session, grant.method.as_str()),
                 (SessionId(7), "PREAUTH")
             );
+            let own = grant.credentials.uid == uid;
+            assert_eq!(grant.reader == Reader::Owner, own);
+            assert_eq!(grant.reader == Reader::Other, !own);
             Ok(grant.account)
         }
         ClaimResult::Refused { reason } => Err(reason),

@@ -60,7 +60,8 @@ any_choice!(
     Task,
     Property,
     AclAct,
-    AlertKind
+    AlertKind,
+    Reader
 );
 any_choice!(Fsync, DirectoryEncoding, SpecialUse);
 
@@ -146,7 +147,7 @@ any_struct! {
     AuthOutcome { (session, result) }
     QuotaLimits { (storage, messages) }
     Quota { (limits, max_mailboxes, inbox_only, count_trash, alert_percent) }
-    Grant { (session, account, credentials, home, maildir, quota, method) }
+    Grant { (session, account, credentials, home, maildir, quota, method, reader) }
     AuthSetup {
         (log_level, backends, master_file, pam_timeout, pam_session, domains, default_domain, router, lowercase_names),
         (minimum_uid, allow_users, deny_users, allow_groups, failure_delay),
@@ -173,7 +174,8 @@ any_struct! {
     SharesFound { (request, owners) }
     Lookup { (request, owner, asker, local) }
     Found { (request, owner, groups) }
-    Claim { (session, uid, name, any) }
+    Claim { (session, uid, name, any, client) }
+    Wish { (name, client) }
     Claimed { (session, result) }
     Trial { (session, user, password) }
     Tried { (session, result) }

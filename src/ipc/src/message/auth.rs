@@ -140,6 +140,18 @@ wire_messages! {
     }
 }
 
+wire_choice! {
+    /// Who reads what a session shows.
+    pub enum Reader {
+        /// The account's owner.
+        Owner = 1,
+        /// Somebody else: a master, or who looks after the server.
+        Other = 2,
+        /// A program, which shows nobody anything.
+        Nobody = 3,
+    }
+}
+
 wire_struct! {
     /// Who a session has proved to be.
     pub struct Grant {
@@ -154,6 +166,7 @@ wire_struct! {
         pub quota: Option<QuotaLimits>,
         /// For logs, see [`AuthMethod::name`].
         pub method: String,
+        pub reader: Reader,
     }
 }
 
@@ -263,6 +276,8 @@ wire_struct! {
         /// It looks after the server: any account whose mail is served will do,
         /// also one that nobody may log in as.
         pub any: bool,
+        /// There is a client that shows somebody what the session says.
+        pub client: bool,
     }
 }
 

@@ -263,6 +263,16 @@ wire_struct! {
     }
 }
 
+wire_struct! {
+    /// A session that a local program wants.
+    pub struct Wish {
+        /// The account as it was written; none: of who asks.
+        pub name: Option<String>,
+        /// For a client that shows somebody what the session says: a tunnel.
+        pub client: bool,
+    }
+}
+
 wire_messages! {
     pub enum ControlRequest {
         Maintain(Maintenance) = 1,
@@ -275,9 +285,9 @@ wire_messages! {
         Who = 4,
         /// End these connections; the same for others than administrators.
         Kick(Target) = 5,
-        /// Begin a session of this account; none: of who asks. Only
-        /// administrators may name one whose uid is not their own.
-        Open(Option<String>) = 6,
+        /// Begin a session. Only administrators may name an account whose uid
+        /// is not their own.
+        Open(Wish) = 6,
         /// Try a password, as a login does; for administrators.
         Test(Attempted) = 7,
         /// Tell the statistics; for administrators.

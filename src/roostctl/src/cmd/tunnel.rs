@@ -19,7 +19,7 @@ const PIECE: usize = 64 << 10;
 
 pub fn run(common: &Common) -> Result<u8, Failure> {
     let config = account::config(common)?;
-    let connection = session::open_chosen(common, &config)?;
+    let connection = session::open_chosen(common, &config, true)?;
     let failed = |e| Failure::new(exit::IOERR, e);
     // Without the buffers of the standard library.
     let input: File = own(io::stdin()).map_err(failed)?;

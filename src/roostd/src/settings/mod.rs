@@ -356,6 +356,7 @@ mod tests {
             maildir: maildir.map(str::to_owned),
             quota: None,
             method: "PLAIN".into(),
+            reader: ipc::Reader::Owner,
         }
     }
 

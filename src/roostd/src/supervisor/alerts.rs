@@ -4,7 +4,10 @@
 use super::*;
 use crate::alerts::Owner;
 use crate::control::answer;
-use roost_ipc::{Alert, AlertKind, AlertRow, Alerted, ControlReply, PostAlert, SupervisorToWorker};
+use crate::registry::Entry;
+use roost_ipc::{
+    Alert, AlertKind, AlertRow, Alerted, ControlReply, PostAlert, Reader, SupervisorToWorker,
+};
 use roost_types::SessionId;
 
 /// Sessions told of in one message, which has its limit.
@@ -12,12 +15,15 @@ const TOLD_AT_ONCE: usize = 4000;
 /// Alerts in one message to a program of this host.
 const ROWS: usize = 50;
 
-fn to_show(row: &AlertRow) -> Alert {
-    Alert {
+/// None for whom it must not be lost on: only the owner of an account has
+/// seen what is for it.
+fn to_show(row: &AlertRow, reader: Reader) -> Option<Alert> {
+    let own = row.kind == AlertKind::Account;
+    (reader != Reader::Nobody).then(|| Alert {
         id: row.id,
         text: row.text.clone(),
-        confirm: row.kind == AlertKind::Account,
-    }
+        confirm: own && reader == Reader::Owner,
+    })
 }
 
 impl Supervisor {
@@ -69,24 +75,34 @@ impl Supervisor {
     }
 
     fn show_to_all(&mut self, row: &AlertRow) {
-        let mut of: HashMap<UserId, Vec<SessionId>> = HashMap::new();
+        let mut of: HashMap<(UserId, Reader), Vec<SessionId>> = HashMap::new();
         for (session, entry) in self.registry.clients() {
             if self.owner(&entry.account).gets(row) {
-                of.entry(entry.uid).or_default().push(session);
+                of.entry((entry.uid, entry.reader))
+                    .or_default()
+                    .push(session);
             }
         }
-        for (uid, sessions) in of {
+        for ((uid, reader), sessions) in of {
+            let Some(alert) = to_show(row, reader) else {
+                continue;
+            };
             for part in sessions.chunks(TOLD_AT_ONCE) {
-                self.send_alerts(uid, part.to_vec(), vec![to_show(row)]);
+                self.send_alerts(uid, part.to_vec(), vec![alert.clone()]);
             }
         }
     }
 
     /// To a session that is in the registry, behind itself.
-    pub(super) fn show_alerts(&mut self, uid: UserId, session: SessionId, account: &str) {
-        let rows = self.alerts.of(self.owner(account));
-        if !rows.is_empty() {
-            self.send_alerts(uid, vec![session], rows.iter().map(to_show).collect());
+    pub(super) fn show_alerts(&mut self, session: SessionId) {
+        let Some(entry) = self.registry.get(session) else {
+            return;
+        };
+        let (uid, reader) = (entry.uid, entry.reader);
+        let rows = self.alerts.of(self.owner(&entry.account));
+        let alerts: Vec<_> = rows.iter().filter_map(|row| to_show(row, reader)).collect();
+        if !alerts.is_empty() {
+            self.send_alerts(uid, vec![session], alerts);
         }
     }
 
@@ -100,7 +116,8 @@ impl Supervisor {
 
     /// A worker says so of a session of its own.
     pub(super) fn on_alerted(&mut self, uid: UserId, told: &Alerted) {
-        let Some(entry) = self.registry.get(told.session).filter(|e| e.uid == uid) else {
+        let of_owner = |e: &&Entry| e.uid == uid && e.reader == Reader::Owner;
+        let Some(entry) = self.registry.get(told.session).filter(of_owner) else {
             return;
         };
         let mut over = false;

@@ -29,8 +29,8 @@ impl Supervisor {
                 answer(asked.connection, ControlReply::Refused);
             }
             ControlRequest::Test(tested) => self.on_test(asked.by, tested, asked.connection),
-            ControlRequest::Open(name) => {
-                self.on_open(asked.by, asked.admin, name, asked.connection);
+            ControlRequest::Open(wish) => {
+                self.on_open(asked.by, asked.admin, wish, asked.connection);
             }
             ControlRequest::Stats => self.on_stats(asked.by, asked.admin, asked.connection),
             ControlRequest::PostAlert(_)

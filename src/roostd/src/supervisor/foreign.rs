@@ -20,7 +20,7 @@ use crate::shares;
 use roost_ipc::log::escape;
 use roost_ipc::{
     Asker, Bytes, ControlReply, ForeignOpened, ForeignResult, Found, Grant, Lookup, OpenForeign,
-    Owner, Refusal, Session, SharesFound, SharesWanted, SupervisorToWorker, slog,
+    Owner, Reader, Refusal, Session, SharesFound, SharesWanted, SupervisorToWorker, slog,
 };
 use roost_types::mailbox::MAX_NAME_LEN;
 use roost_types::{LogLevel, SessionId};
@@ -296,6 +296,7 @@ impl Supervisor {
                 maildir,
                 quota,
                 method: "LINK".into(),
+                reader: Reader::Nobody,
             },
             Owner::Nobody {} => return self.refuse_link(&wish, ForeignResult::NoSuchAccount),
             Owner::Unknown {} => return self.refuse_link(&wish, ForeignResult::Unavailable),
@@ -390,6 +391,7 @@ impl Supervisor {
                 Arc::clone(&wish.permit),
             )),
             local: false,
+            reader: owner.reader,
         };
         let (uid, id) = (owner.credentials.uid, owner.session);
         self.registry.insert(id, entry);

@@ -15,7 +15,7 @@ use crate::registry::Entry;
 use roost_ipc::log::escape;
 use roost_ipc::{
     Attempted, AuthFailure, Bytes, Claim, ClaimResult, Claimed, ControlReply, Endpoints, Grant,
-    NoSession, Session, Target, Trial, TrialResult, Tried, slog,
+    NoSession, Session, Target, Trial, TrialResult, Tried, Wish, slog,
 };
 use roost_types::{LogLevel, SessionId};
 
@@ -164,13 +164,8 @@ fn refuse(connection: OwnedFd, reason: NoSession) {
 }
 
 impl Supervisor {
-    pub(super) fn on_open(
-        &mut self,
-        by: UserId,
-        admin: bool,
-        name: Option<String>,
-        connection: OwnedFd,
-    ) {
+    pub(super) fn on_open(&mut self, by: UserId, admin: bool, wish: Wish, connection: OwnedFd) {
+        let Wish { name, client } = wish;
         let locals = self.registry.clients().filter(|(_, entry)| entry.local);
         let most = self.settings.config.limits.max_connections as usize;
         if !self.phase.is_serving() {
@@ -196,6 +191,7 @@ impl Supervisor {
             uid: by,
             any: admin && name.is_some(),
             name,
+            client,
         };
         self.send_auth(SupervisorToAuth::Claim(claim), vec![]);
     }
@@ -257,6 +253,7 @@ impl Supervisor {
             started: false,
             link: None,
             local: true,
+            reader: grant.reader,
         };
         let session = Session {
             session: id,
@@ -277,7 +274,7 @@ impl Supervisor {
         self.registry.insert(id, entry);
         self.totals.takes();
         self.give_session(uid, session, theirs);
-        self.show_alerts(uid, id, &grant.account);
+        self.show_alerts(id);
     }
 
     /// The worker serves it.

@@ -104,6 +104,7 @@ impl Supervisor {
             started: false,
             link: None,
             local: false,
+            reader: grant.reader,
         };
         self.registry.insert(grant.session, entry);
     }

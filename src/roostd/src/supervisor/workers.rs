@@ -300,7 +300,7 @@ impl Supervisor {
         };
         self.enter(grant, &handover);
         self.give_session(grant.credentials.uid, session, connection);
-        self.show_alerts(grant.credentials.uid, grant.session, &grant.account);
+        self.show_alerts(grant.session);
     }
 
     /// To a worker that runs: the session is in the registry.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use roost_ipc::{
     Attempted, AuthFailure, BlockingChannel, ControlReply, ControlRequest, Maintenance, NoSession,
-    Secret, Target, Task, TrialResult,
+    Secret, Target, Task, TrialResult, Wish,
 };
 use roost_os::UserId;
 
@@ -461,7 +461,10 @@ fn shares(host: &mut Host) {
 fn open(host: &Host, name: &str) -> Result<Client, NoSession> {
     let socket = roost_os::local::connect(&host.control()).unwrap();
     let mut channel = BlockingChannel::<ControlRequest, ControlReply>::new(socket).unwrap();
-    let request = ControlRequest::Open(Some(name.into()));
+    let request = ControlRequest::Open(Wish {
+        name: Some(name.into()),
+        client: true,
+    });
     channel.send(&request, &[]).unwrap();
     match channel.recv().unwrap().unwrap() {
         (ControlReply::Opened, mut descriptors) => Ok(Client::over(descriptors.remove(0))),

@@ -3,7 +3,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::{Place, Rows, found, in_sessions};
+use super::{Place, Rows, Which, found, in_sessions};
 use crate::args::Common;
 use crate::imap::{Client, count, pieces, query};
 use crate::table::Cell;
@@ -113,11 +113,14 @@ fn all(
     keys: &[String],
     work: &mut dyn FnMut(&mut Client, &str) -> Result<(), Failure>,
 ) -> Result<u8, Failure> {
-    let keys = query::keys(keys)?;
+    let keys = query::careful_keys(keys)?;
     let mut rows = Rows::new(common, place.all_users, COLUMNS);
     let done = in_sessions(common, place.all_users, &mut |client, account| {
         rows.of(account);
-        let which = (place.mailboxes.as_slice(), account.is_none());
+        let which = Which {
+            exact: place.exact,
+            ..Which::of(&place.mailboxes, account)
+        };
         found(
             client,
             which,

@@ -5,7 +5,7 @@ use std::io::Write;
 use clap::{Args, ValueEnum};
 use roost_message::decode::decode_header;
 
-use super::{Rows, Scope, found, in_sessions};
+use super::{Rows, Scope, Which, found, in_sessions};
 use crate::args::Common;
 use crate::imap::value::Value;
 use crate::imap::{Client, count, pieces, query};
@@ -160,7 +160,10 @@ pub fn fetch(common: &Common, args: &Fetch) -> Result<u8, Failure> {
     let mut rows = Rows::new(common, scope.all_users, columns.leak());
     let done = in_sessions(common, scope.all_users, &mut |client, account| {
         rows.of(account);
-        let which = (scope.mailboxes.as_slice(), account.is_none());
+        let which = Which {
+            exact: scope.exact,
+            ..Which::of(&scope.mailboxes, account)
+        };
         found(
             client,
             which,
@@ -199,7 +202,10 @@ fn raw(common: &Common, scope: &Scope, keys: &str) -> Result<u8, Failure> {
     }
     in_sessions(common, false, &mut |client: &mut Client, _| {
         let mut all: Vec<(String, String)> = Vec::new();
-        let which = (scope.mailboxes.as_slice(), true);
+        let which = Which {
+            exact: scope.exact,
+            ..Which::of(&scope.mailboxes, None)
+        };
         let code = found(client, which, ("EXAMINE", keys), &mut |_, mailbox, set| {
             all.push((mailbox.to_owned(), set.to_owned()));
             Ok(())

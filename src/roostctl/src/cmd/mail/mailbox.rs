@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 
-use super::{Rows, in_sessions, listed};
+use super::{Rows, Which, in_sessions, listed};
 use crate::args::Common;
 use crate::imap::value::Value;
 use crate::table::Cell;
@@ -128,9 +128,12 @@ fn list(
     let done = in_sessions(common, all_users, &mut |client, account| {
         rows.of(account);
         let options = "SUBSCRIBED SPECIAL-USE";
-        for found in listed(client, patterns, account.is_none(), options, &mut |_, _| {
-            Ok(())
-        })? {
+        for found in listed(
+            client,
+            Which::of(patterns, account),
+            options,
+            &mut |_, _| Ok(()),
+        )? {
             let subscribed = found.is("\\Subscribed");
             if only_subscribed && !subscribed {
                 continue;
@@ -158,11 +161,9 @@ fn status(common: &Common, all_users: bool, patterns: &[String]) -> Result<u8, F
     let done = in_sessions(common, all_users, &mut |client, account| {
         rows.of(account);
         let options = format!("STATUS ({items})");
-        let strict = account.is_none();
         listed(
             client,
-            patterns,
-            strict,
+            Which::of(patterns, account),
             &options,
             &mut |mailbox, values| {
                 if mailbox.starts_with('~') && !patterns.iter().any(|p| p.starts_with('~')) {

@@ -30,6 +30,9 @@ pub struct Scope {
     /// Only these; * stands for anything, % for anything on one level (default: all)
     #[arg(short, long = "mailbox", value_name = "PATTERN")]
     pub mailboxes: Vec<String>,
+    /// In names of mailboxes, * and % stand for themselves
+    #[arg(long, requires = "mailboxes")]
+    pub exact: bool,
     /// Of all accounts that have mail; for root
     #[arg(long)]
     pub all_users: bool,
@@ -42,9 +45,33 @@ pub struct Place {
     /// These mailboxes; * stands for anything, % for anything on one level
     #[arg(short, long = "mailbox", value_name = "PATTERN", required = true)]
     pub mailboxes: Vec<String>,
+    /// In names of mailboxes, * and % stand for themselves
+    #[arg(long, requires = "mailboxes")]
+    pub exact: bool,
     /// Of all accounts that have mail; for root
     #[arg(long)]
     pub all_users: bool,
+}
+
+/// Which of an account's mailboxes.
+#[derive(Clone, Copy)]
+struct Which<'a> {
+    patterns: &'a [String],
+    /// They are names.
+    exact: bool,
+    /// A name must be there.
+    strict: bool,
+}
+
+impl<'a> Which<'a> {
+    /// `account`: of several, which need not have all of them.
+    fn of(patterns: &'a [String], account: Option<&str>) -> Self {
+        Self {
+            patterns,
+            exact: false,
+            strict: account.is_none(),
+        }
+    }
 }
 
 /// In a session; the account is named where there are several.
@@ -57,12 +84,12 @@ type EachStatus<'a> = &'a mut dyn FnMut(&str, &[Value]) -> Result<(), Failure>;
 fn in_sessions(common: &Common, all_users: bool, work: Work<'_>) -> Result<u8, Failure> {
     let config = account::config(common)?;
     if !all_users {
-        let connection = session::open_chosen(common, &config)?;
+        let connection = session::open_chosen(common, &config, false)?;
         return work(&mut Client::begin(connection)?, None);
     }
     let mut worst = exit::OK;
     for name in everybody(common, &config)? {
-        let opened = session::open(&config, Some(&name));
+        let opened = session::open(&config, Some(&name), false);
         let done = opened
             .and_then(Client::begin)
             .and_then(|mut client| work(&mut client, Some(&name)));
@@ -113,20 +140,21 @@ impl Listed {
     }
 }
 
-/// The mailboxes of these patterns, or all own ones. Names without wildcards
-/// must be there, unless it goes through all accounts.
+/// The mailboxes of these patterns, or all own ones.
 fn listed(
     client: &mut Client,
-    patterns: &[String],
-    strict: bool,
+    which: Which<'_>,
     options: &str,
     each: EachStatus<'_>,
 ) -> Result<Vec<Listed>, Failure> {
     let everything = ["*".to_owned()];
-    let patterns = if patterns.is_empty() {
-        &everything
-    } else {
-        patterns
+    let patterns = match which.patterns {
+        [] => &everything,
+        patterns => patterns,
+    };
+    let is_named = |pattern: &String, shown: &str| {
+        let inbox = pattern.eq_ignore_ascii_case("INBOX") && shown == "INBOX";
+        pattern == shown || inbox
     };
     let mut wire = Vec::new();
     for pattern in patterns {
@@ -148,7 +176,8 @@ fn listed(
             [kind, attributes, _, name, ..] if kind.is("LIST") => {
                 let shown = client.shown_name(name);
                 let known = all.iter().any(|listed| listed.shown == shown);
-                if known || shown.starts_with('~') && !others {
+                let meant = !which.exact || patterns.iter().any(|p| is_named(p, &shown));
+                if known || !meant || shown.starts_with('~') && !others {
                     continue;
                 }
                 all.push(Listed {
@@ -164,13 +193,12 @@ fn listed(
         }
     }
     let missing = |pattern: &&String| {
-        let there = |l: &Listed| {
-            let inbox = pattern.eq_ignore_ascii_case("INBOX") && l.shown == "INBOX";
-            (l.shown == **pattern || inbox) && !l.is("\\NonExistent")
-        };
-        !pattern.contains(['*', '%']) && !all.iter().any(there)
+        let there = |l: &Listed| is_named(pattern, &l.shown) && !l.is("\\NonExistent");
+        (which.exact || !pattern.contains(['*', '%'])) && !all.iter().any(there)
     };
-    if strict && let Some(name) = patterns.iter().find(missing) {
+    if which.strict
+        && let Some(name) = patterns.iter().find(missing)
+    {
         let text = format!("there is no mailbox {}", printable(name));
         return Err(Failure::new(exit::NOINPUT, text));
     }
@@ -181,12 +209,12 @@ fn listed(
 /// which something was found, with the set of UIDs.
 fn found(
     client: &mut Client,
-    (patterns, strict): (&[String], bool),
+    which: Which<'_>,
     (verb, keys): (&str, &str),
     work: &mut dyn FnMut(&mut Client, &str, &str) -> Result<(), Failure>,
 ) -> Result<u8, Failure> {
     let mut worst = exit::OK;
-    for mailbox in listed(client, patterns, strict, "", &mut |_, _| Ok(()))? {
+    for mailbox in listed(client, which, "", &mut |_, _| Ok(()))? {
         if !mailbox.has_messages() {
             continue;
         }

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{Rows, Scope, found, in_sessions};
+use super::{Rows, Scope, Which, found, in_sessions};
 use crate::Failure;
 use crate::args::Common;
 use crate::imap::{query, uids};
@@ -25,7 +25,10 @@ pub fn search(common: &Common, args: &Search) -> Result<u8, Failure> {
     let mut rows = Rows::new(common, scope.all_users, COLUMNS);
     let done = in_sessions(common, scope.all_users, &mut |client, account| {
         rows.of(account);
-        let which = (scope.mailboxes.as_slice(), account.is_none());
+        let which = Which {
+            exact: scope.exact,
+            ..Which::of(&scope.mailboxes, account)
+        };
         found(client, which, ("EXAMINE", &keys), &mut |_, mailbox, set| {
             for uid in uids(set) {
                 let cells = vec![Cell::Text(mailbox.to_owned()), Cell::Number(uid.into())];

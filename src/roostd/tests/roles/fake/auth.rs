@@ -4,7 +4,7 @@
 
 use roost_ipc::{
     AuthMethod, AuthOutcome, AuthResult, AuthToGate, AuthToSupervisor, Channel, Claim, ClaimResult,
-    Claimed, Found, GateToAuth, Grant, Lookup, NoSession, Owner, SupervisorToAuth,
+    Claimed, Found, GateToAuth, Grant, Lookup, NoSession, Owner, Reader, SupervisorToAuth,
 };
 use roost_os::identity::{Credentials, current_group, current_user};
 use roost_types::SessionId;
@@ -82,6 +82,7 @@ async fn grant(
         maildir: None,
         quota: None,
         method: start.method.name().into(),
+        reader: Reader::Owner,
     };
     supervisor
         .send(&AuthToSupervisor::Grant(grant), &[])
@@ -119,6 +120,7 @@ fn decide(claim: Claim) -> Option<Claimed> {
                 maildir: None,
                 quota: None,
                 method: "PREAUTH".into(),
+                reader: Reader::Owner,
             },
         },
     };

@@ -252,6 +252,8 @@ fn users_see_and_end_their_own() {
     assert_eq!(as_alice(&["stats"]).0, NOPERM);
     assert_eq!(as_alice(&["alert", "list"]).0, NOPERM);
     assert_eq!(as_alice(&["alert", "post", "hello"]).0, NOPERM);
+    assert_eq!(as_alice(&["trace"]).0, NOPERM);
+    assert_eq!(as_alice(&["trace", "alice", "on"]).0, NOPERM);
     assert_eq!(as_alice(&["kick", "alice"]), (OK, String::new()));
     assert!(alice.response().unwrap().starts_with(b"* BYE"));
     bob.ok("NOOP").unwrap();
@@ -446,6 +448,66 @@ fn alerts_are_shown() {
     let (_, json) = site.ctl(&["alert", "list", "--json"]);
     let wanted = "\"kind\": \"domain\", \"name\": \"D.example\", \"posted\": ";
     assert!(json.contains(wanted), "{json}");
+}
+
+/// Sessions that are open, and later ones, of the account and of no other. Both
+/// accounts have one worker: what one is told and logs comes in order.
+#[test]
+fn sessions_are_traced() {
+    let site = Site::new();
+    assert_eq!(site.ctl(&["trace"]), (OK, String::new()));
+    let (mut u, mut v) = (site.login("u"), site.login("v"));
+    u.ok("CREATE untraced-1").unwrap();
+    let trace = |args: &[&str]| site.ctl(&[&["trace"], args].concat());
+    let logs = |client: &mut Client, word: &str| {
+        let seen = eventually(PATIENCE, || {
+            client.ok(word).unwrap();
+            let word = format!(" {word}");
+            let log = site.roost.log();
+            log.lines().any(|line| line.ends_with(&word)).then_some(())
+        });
+        assert!(seen.is_some(), "{word}: {}", site.roost.log());
+    };
+    assert_eq!(trace(&["u", "on"]), (OK, String::new()));
+    assert_eq!(trace(&[]), (OK, "u\n".into()));
+    let json = "[\n{\"account\": \"u\"}\n]\n";
+    assert_eq!(trace(&["--json"]), (OK, json.into()));
+    logs(&mut u, "NOOP");
+    v.ok("CREATE untraced-2").unwrap();
+    u.append("INBOX", "(\\Seen)", b"Subject: x\r\n\r\nembodied\r\n")
+        .unwrap();
+    u.command("LOGIN u open-sesame").unwrap();
+    u.ok("SELECT INBOX").unwrap();
+    u.ok("FETCH 1 BODY.PEEK[]").unwrap();
+    let mut later = site.login("u");
+    later.raw(b"t3 CREATE later\r\nt4 NONSENSE\r\n").unwrap();
+    later.wait("t4").unwrap();
+    assert!(site.roost.logged(": S: t4 BAD"), "{}", site.roost.log());
+    assert_eq!(trace(&["u", "off"]), (OK, String::new()));
+    let (code, text) = trace(&["u", "off"]);
+    assert_eq!(code, NOINPUT, "{text}");
+    assert_eq!(trace(&["v", "on"]), (OK, String::new()));
+    logs(&mut v, "CAPABILITY");
+    u.ok("CREATE untraced-3").unwrap();
+    let mut last = site.login("u");
+    last.ok("CREATE untraced-4").unwrap();
+    logs(&mut v, "NAMESPACE");
+    let log = site.roost.log();
+    let has = |text: &str| {
+        let tagged = |line: &str| line.contains("IMAP-") && line.contains(text);
+        assert!(log.lines().any(tagged), "{text}: {log}");
+    };
+    has(": C: t3 CREATE later");
+    has(": S: t3 OK");
+    has(": C: LOGIN ...");
+    has(" FETCH 1 BODY.PEEK[]");
+    for other in ["untraced-", "embodied", "open-sesame"] {
+        assert!(!log.contains(other), "{other}: {log}");
+    }
+    let (code, text) = trace(&["a b", "on"]);
+    assert_eq!(code, DATAERR, "{text}");
+    let (code, text) = trace(&["u"]);
+    assert_eq!(code, USAGE, "{text}");
 }
 
 #[test]

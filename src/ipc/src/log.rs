@@ -32,6 +32,8 @@ pub const MAX_RECORD: usize = 1000;
 const SESSION_KEY: &str = "session";
 /// Set where the text is the whole line.
 const WHOLE_KEY: &str = "whole";
+/// Set where the record is of a traced session.
+const TRACED_KEY: &str = "traced";
 /// Roost's own modules have targets that begin so.
 const OWN_TARGET: &str = "roost";
 /// The variant octet of the only message of a log channel.
@@ -46,6 +48,8 @@ wire_struct! {
         /// The line is in a form that log filters know (see [`lines`]), and
         /// gets no tag in front.
         pub whole: bool,
+        /// It is logged whatever the level.
+        pub traced: bool,
         /// At most [`MAX_RECORD`] octets, without control characters.
         pub text: String,
     }
@@ -86,6 +90,7 @@ impl LogRecord {
             level,
             session,
             whole: false,
+            traced: false,
             text: clean(text),
         }
     }
@@ -99,6 +104,7 @@ impl From<&log::Record<'_>> for LogRecord {
             level: own_level(record.level()),
             session: session.and_then(|v| v.to_u64()).map(SessionId),
             whole: whole.is_some_and(|v| v.to_bool() == Some(true)),
+            traced: is_traced(record),
             text: clean(*record.args()),
         }
     }
@@ -145,14 +151,29 @@ pub fn session_line(session: SessionId, level: LogLevel, line: &str) {
     submit(level, format_args!("{line}"), &values);
 }
 
+/// Logs the protocol of a session that an administrator traces, whatever the
+/// level.
+pub fn traced_record(session: SessionId, text: fmt::Arguments<'_>) {
+    let values: [(&str, log::kv::Value<'_>); 2] =
+        [(SESSION_KEY, session.0.into()), (TRACED_KEY, true.into())];
+    hand_over(LogLevel::Problems, text, &values);
+}
+
+fn is_traced(record: &log::Record<'_>) -> bool {
+    let traced = record.key_values().get(Key::from_str(TRACED_KEY));
+    traced.is_some_and(|v| v.to_bool() == Some(true))
+}
+
 fn submit(level: LogLevel, text: fmt::Arguments<'_>, values: &dyn log::kv::Source) {
-    let level = log_level(level);
-    if level > log::max_level() {
-        return;
+    if log_level(level) <= log::max_level() {
+        hand_over(level, text, values);
     }
+}
+
+fn hand_over(level: LogLevel, text: fmt::Arguments<'_>, values: &dyn log::kv::Source) {
     log::logger().log(
         &log::Record::builder()
-            .level(level)
+            .level(log_level(level))
             .target(OWN_TARGET)
             .args(text)
             .key_values(&values)
@@ -231,6 +252,7 @@ fn dropped_record(count: u64) -> LogRecord {
         level: LogLevel::Failures,
         session: None,
         whole: false,
+        traced: false,
         text: format!("{count} log records dropped"),
     }
 }
@@ -241,7 +263,7 @@ impl log::Log for ChildLogger {
     }
 
     fn log(&self, record: &log::Record<'_>) {
-        if self.enabled(record.metadata()) {
+        if is_traced(record) || self.enabled(record.metadata()) {
             self.submit(&LogRecord::from(record));
         }
     }
@@ -349,7 +371,10 @@ mod tests {
     #[tokio::test]
     async fn macros_panics_and_libraries_reach_the_supervisor() {
         let (child, supervisor) = fdpass::seqpacket_pair().unwrap();
-        init_child_logger(child, LogLevel::LowLevel).unwrap();
+        init_child_logger(child, LogLevel::Failures).unwrap();
+        slog!(SessionId(4), LogLevel::Problems, "too detailed");
+        traced_record(SessionId(4), format_args!("C: 1 NOOP"));
+        set_level(LogLevel::LowLevel);
         slog!(SessionId(3), LogLevel::LowLevel, "a {}", 1);
         slog!(SessionId(3), LogLevel::AllInfo, "too detailed");
         session_line(SessionId(3), LogLevel::Major, "a whole line");
@@ -360,13 +385,16 @@ mod tests {
         // Other tests' failures are to be seen again.
         drop(std::panic::take_hook());
         let mut receiver = Receiver::<LogRecord>::new(supervisor).unwrap();
+        let (traced, _) = receiver.recv().await.unwrap().unwrap();
+        assert_eq!((traced.session, traced.traced), (Some(SessionId(4)), true));
+        assert_eq!(traced.text, "C: 1 NOOP");
         let mut texts = Vec::new();
         for _ in 0..4 {
             texts.push(receiver.recv().await.unwrap().unwrap().0);
         }
         assert_eq!(texts[0].session, Some(SessionId(3)));
         assert_eq!(texts[0].text, "a 1");
-        assert!(texts[1].whole && !texts[0].whole);
+        assert!(texts[1].whole && !texts[0].whole && !texts[1].traced);
         assert_eq!(texts[1].session, Some(SessionId(3)));
         assert_eq!(texts[2].text, "trouble");
         assert_eq!(texts[3].level, LogLevel::Failures);

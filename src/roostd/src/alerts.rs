@@ -178,7 +178,7 @@ impl Alerts {
 }
 
 /// One word of printable characters.
-fn is_name(text: &str) -> bool {
+pub fn is_name(text: &str) -> bool {
     let odd = |c: char| c.is_control() || c.is_whitespace();
     !text.is_empty() && text.len() <= MAX_NAME && !text.contains(odd)
 }

@@ -11,10 +11,10 @@ use crate::control::{Answer, Wish};
 use crate::ending::Ending;
 use crate::links::Links;
 use crate::stream::Stream;
+use crate::trace::Trace;
 use roost_imap::write;
 use roost_imap::{Frame, Framer, Limits, Tag};
-use roost_ipc::log::escape;
-use roost_ipc::{EndReason, LogLevel, SessionCounts, slog};
+use roost_ipc::{EndReason, SessionCounts};
 use roost_session::session::Progress;
 use roost_session::{End, LinkId, Session};
 use roost_types::SessionId;
@@ -232,6 +232,7 @@ impl Client {
             if (waits || self.out.len() >= FLUSH) && !self.send()? {
                 return Ok(Pause::Output);
             }
+            let (ran, said) = (self.runs(), self.out.len());
             let pause = match self.progress {
                 Progress::More => self.go_on()?,
                 Progress::Next => self.next()?,
@@ -260,6 +261,9 @@ impl Client {
                 }),
             };
             if !self.runs() {
+                if ran {
+                    self.trace_answer(said);
+                }
                 self.running = None;
                 self.leaving = false;
             }
@@ -332,7 +336,9 @@ impl Client {
     }
 
     fn take(&mut self, frame: Frame) -> Result<(), Stop> {
-        self.trace(&frame);
+        if let Some(trace) = self.trace() {
+            trace.frame(&frame);
+        }
         self.changes = None;
         if let Frame::NeedContinuation = frame {
             // The session has no part in it, but the client waits; other
@@ -344,8 +350,12 @@ impl Client {
             return Ok(());
         }
         let (session, out) = self.session()?;
+        let said = out.len();
         self.progress = session.take(frame, out);
         self.running = self.runs().then(Instant::now);
+        if self.running.is_none() {
+            self.trace_answer(said);
+        }
         Ok(())
     }
 
@@ -354,6 +364,18 @@ impl Client {
     pub fn takes_alerts(&self) -> bool {
         let between = self.progress == Progress::Idle || self.framer.is_idle();
         between && !self.link && self.can_say_bye()
+    }
+
+    fn trace(&self) -> Option<Trace> {
+        Trace::of(self.id, self.ending.is_traced())
+    }
+
+    /// A command is over, or waits for the client; what it said last begins in
+    /// `out` behind `said`.
+    fn trace_answer(&self, said: usize) {
+        if let (Some(trace), Some(out)) = (self.trace(), self.out.get(said..)) {
+            trace.answer(out);
+        }
     }
 
     /// Alerts, where a response may begin now.
@@ -469,27 +491,6 @@ impl Client {
             }
         }
         Ok(())
-    }
-
-    /// The protocol in the log: commands without literals, never message text
-    /// and nothing of a second attempt to log in.
-    fn trace(&self, frame: &Frame) {
-        if log::max_level() < log::LevelFilter::Trace {
-            return;
-        }
-        match frame {
-            Frame::Command(bytes) => {
-                let line = bytes.split(|&b| b == b'\r').next().unwrap_or_default();
-                let word = line.split(|&b| b == b' ').nth(1).unwrap_or_default();
-                if word.eq_ignore_ascii_case(b"LOGIN") || word.eq_ignore_ascii_case(b"AUTHENTICATE")
-                {
-                    slog!(self.id, LogLevel::AllInfo, "C: {} ...", escape(word));
-                } else {
-                    slog!(self.id, LogLevel::AllInfo, "C: {}", escape(line));
-                }
-            }
-            other => slog!(self.id, LogLevel::AllInfo, "C: {other:?}"),
-        }
     }
 }
 

@@ -226,6 +226,7 @@ impl Worker {
             SupervisorToWorker::Who(request) => self.tell_doings(request).await?,
             SupervisorToWorker::Stats(request) => self.tell_stats(request).await?,
             SupervisorToWorker::Alerts(told) => self.alert(&told),
+            SupervisorToWorker::Traced(told) => self.trace(&told),
             SupervisorToWorker::Shutdown(within) => self.stop(within),
             SupervisorToWorker::Stop if self.maintaining > 0 => self.stop(PATIENCE),
             SupervisorToWorker::Stop => return Ok(self.sessions.is_empty()),
@@ -250,6 +251,7 @@ impl Worker {
         if self.stopping.is_some() {
             ending.tell(EndReason::Shutdown);
         }
+        ending.trace(message.traced);
         let id = message.session;
         self.logged_in |= message.asker.is_none();
         let link = message.asker.is_some();
@@ -303,6 +305,11 @@ impl Worker {
                 session.alert(alert.clone());
             }
         }
+    }
+
+    fn trace(&self, told: &ipc::Traced) {
+        let sessions = told.sessions.iter().filter_map(|id| self.sessions.get(id));
+        sessions.for_each(|session| session.trace(told.on));
     }
 
     fn stop(&mut self, within: Duration) {

@@ -1,7 +1,8 @@
-//! What a session is told from outside: that it is to end and why, and alerts
-//! for its client. There are as many of these as sessions, so each is small.
+//! What a session is told from outside: that it is to end and why, alerts for
+//! its client, and whether its protocol is logged. There are as many of these as sessions, so each is small.
 
 use roost_ipc::{Alert, EndReason};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use tokio::sync::Notify;
 
@@ -17,6 +18,8 @@ struct Shared {
     reason: OnceLock<EndReason>,
     /// Most sessions never have any.
     alerts: Mutex<Option<Box<Alerts>>>,
+    /// Its protocol is logged.
+    traced: AtomicBool,
     told: Notify,
 }
 
@@ -71,6 +74,15 @@ impl Ending {
             }
             told.await;
         }
+    }
+
+    /// From its next command on.
+    pub fn trace(&self, on: bool) {
+        self.0.traced.store(on, Ordering::Relaxed);
+    }
+
+    pub fn is_traced(&self) -> bool {
+        self.0.traced.load(Ordering::Relaxed)
     }
 
     /// Has the client shown that.

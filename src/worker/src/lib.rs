@@ -32,6 +32,7 @@ mod serve;
 mod setup;
 mod stream;
 mod tidy;
+mod trace;
 mod turns;
 
 use roost_ipc::{BlockingChannel, LogLevel, SupervisorToWorker, WorkerToSupervisor};

@@ -127,6 +127,7 @@ impl Supervisor {
                 alert_percent: 80,
             },
             asker,
+            traced: false,
         };
         self.send(&SupervisorToWorker::Session(session), Some(&theirs));
         drop(theirs);

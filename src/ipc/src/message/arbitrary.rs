@@ -164,7 +164,8 @@ any_struct! {
     WorkerSetup { (log_level, hostname, admin, comment, mail, limits) }
     Session {
         (session, account, home, maildir, index_dir, tag, leftover),
-        (endpoints, tls, method, max_message_size, sees_non_mail, quota, asker)
+        (endpoints, tls, method, max_message_size, sees_non_mail, quota, asker),
+        (traced)
     }
     Asker { (account, groups, shown, alias) }
     OpenForeign { (request, session, shown, alias) }
@@ -202,6 +203,8 @@ any_struct! {
     Alert { (id, text, confirm) }
     Alerts { (sessions, alerts) }
     Alerted { (session, alerts) }
+    Trace { (account, on) }
+    Traced { (sessions, on) }
     CommandStats { (command, micros, classes) }
     ServerStats {
         (uptime, active, jobs, total, bytes_in, bytes_out, login_failures, rejected),
@@ -324,6 +327,7 @@ any_enum! {
         any_of().prop_map(Self::Who),
         any_of().prop_map(Self::Stats),
         any_of().prop_map(Self::Alerts),
+        any_of().prop_map(Self::Traced),
     }
     ControlRequest {
         any_of().prop_map(Self::Maintain),
@@ -337,6 +341,8 @@ any_enum! {
         any_of().prop_map(Self::PostAlert),
         Just(Self::ListAlerts),
         any_of().prop_map(Self::RemoveAlert),
+        any_of().prop_map(Self::Trace),
+        Just(Self::ListTraced),
     }
     ControlReply {
         any_of().prop_map(Self::Finding),
@@ -358,6 +364,7 @@ any_enum! {
         any_of().prop_map(Self::AlertPosted),
         any_of().prop_map(Self::Alerts),
         Just(Self::Missing),
+        any_of().prop_map(Self::Traced),
     }
     WorkerToSupervisor {
         Just(Self::Ready),
@@ -374,7 +381,7 @@ any_enum! {
         any_of().prop_map(Self::Alerted),
     }
     LogRecord {
-        (LogLevel::any(), <Option<SessionId>>::any(), any::<bool>(), "[a-z <>é]{0,20}")
-            .prop_map(|(level, session, whole, text)| Self { level, session, whole, text }),
+        (LogLevel::any(), <Option<SessionId>>::any(), any::<[bool; 2]>(), "[a-z <>é]{0,20}")
+            .prop_map(|(level, session, [whole, traced], text)| Self { level, session, whole, traced, text }),
     }
 }

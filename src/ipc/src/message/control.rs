@@ -246,6 +246,14 @@ wire_struct! {
     }
 }
 
+wire_struct! {
+    pub struct Trace {
+        /// By its full name.
+        pub account: String,
+        pub on: bool,
+    }
+}
+
 wire_enum! {
     /// Whose connections.
     pub enum Target {
@@ -297,6 +305,10 @@ wire_messages! {
         ListAlerts = 22,
         /// Show it to nobody any more.
         RemoveAlert(u64) = 23,
+        /// Log the protocol of an account's sessions, or no more; for
+        /// administrators, as the next.
+        Trace(Trace) = 24,
+        ListTraced = 25,
     }
 }
 
@@ -334,5 +346,7 @@ wire_messages! {
         Alerts(Vec<AlertRow>) = 22,
         /// There is no such thing.
         Missing = 23,
+        /// These accounts.
+        Traced(Vec<String>) = 24,
     }
 }

@@ -136,6 +136,8 @@ wire_struct! {
         pub quota: Quota,
         /// Of a link; it is not greeted, and `tag` and `leftover` are empty.
         pub asker: Option<Asker>,
+        /// Its protocol is logged, whatever the level.
+        pub traced: bool,
     }
 }
 
@@ -327,6 +329,14 @@ wire_struct! {
     }
 }
 
+wire_struct! {
+    /// Whether the protocol of sessions that are there is logged.
+    pub struct Traced {
+        pub sessions: Vec<SessionId>,
+        pub on: bool,
+    }
+}
+
 wire_messages! {
     pub enum SupervisorToWorker {
         Setup(WorkerSetup) = 0,
@@ -350,6 +360,7 @@ wire_messages! {
         /// Tell what was counted, under this number.
         Stats(u64) = 20,
         Alerts(Alerts) = 21,
+        Traced(Traced) = 22,
     }
 }
 

@@ -17,6 +17,7 @@ mod rebuild;
 mod reindex;
 mod stats;
 mod top;
+mod trace;
 mod tunnel;
 mod user;
 mod who;
@@ -96,6 +97,9 @@ pub enum Command {
     /// Shows texts to clients
     #[command(subcommand)]
     Alert(alert::Alert),
+    /// Logs the protocol of an account's sessions; without an account, shows
+    /// which ones are traced
+    Trace(trace::Trace),
     /// Ends connections
     Kick {
         /// The account by its full name, or an ID as `who` shows it
@@ -142,6 +146,7 @@ impl Command {
             Self::Top => top::run(common),
             Self::Stats { prometheus } => stats::run(common, *prometheus),
             Self::Alert(alert) => alert::run(common, alert),
+            Self::Trace(trace) => trace::run(common, trace),
             Self::Kick { target } => kick::run(common, target),
             Self::Reindex { mailboxes } => reindex::run(common, mailboxes),
         }

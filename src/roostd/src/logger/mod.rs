@@ -49,7 +49,7 @@ pub fn set_level(level: LogLevel) {
 impl Log {
     /// Takes over a record of process `pid`. Never waits.
     pub fn put(&self, pid: u32, record: &LogRecord) {
-        if record.level as u8 <= LEVEL.load(Ordering::Relaxed) {
+        if record.traced || record.level as u8 <= LEVEL.load(Ordering::Relaxed) {
             self.queue.put(line(pid, record));
         }
     }
@@ -111,6 +111,7 @@ mod tests {
             level: LogLevel::Major,
             session: session.map(SessionId),
             whole: false,
+            traced: false,
             text: text.into(),
         })
     }

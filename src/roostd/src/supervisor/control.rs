@@ -36,6 +36,8 @@ impl Supervisor {
             ControlRequest::PostAlert(_)
             | ControlRequest::RemoveAlert(_)
             | ControlRequest::ListAlerts
+            | ControlRequest::Trace(_)
+            | ControlRequest::ListTraced
                 if !asked.admin =>
             {
                 answer(asked.connection, ControlReply::Refused);
@@ -47,6 +49,8 @@ impl Supervisor {
                 self.on_remove_alert(asked.by, id, asked.connection);
             }
             ControlRequest::ListAlerts => self.on_list_alerts(asked.connection),
+            ControlRequest::Trace(trace) => self.on_trace(asked.by, trace, asked.connection),
+            ControlRequest::ListTraced => self.on_list_traced(asked.connection),
             ControlRequest::Share(said) if asked.by.is_root() => {
                 self.shares.set(&said.account, &said.identifiers);
                 answer(asked.connection, ControlReply::Done);

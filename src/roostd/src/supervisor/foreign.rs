@@ -376,6 +376,8 @@ impl Supervisor {
                 shown: wish.asked.shown.clone(),
                 alias: wish.asked.alias.clone(),
             }),
+            // Its asker is, if anyone.
+            traced: false,
         };
         let entry = Entry {
             account: owner.account.clone(),

@@ -270,6 +270,7 @@ impl Supervisor {
             sees_non_mail: place.sees_non_mail,
             quota: place.quota,
             asker: None,
+            traced: self.traced.contains(&grant.account),
         };
         self.registry.insert(id, entry);
         self.totals.takes();

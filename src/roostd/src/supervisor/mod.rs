@@ -12,10 +12,11 @@ mod services;
 mod sessions;
 mod stats;
 mod stop;
+mod trace;
 mod who;
 mod workers;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -83,6 +84,8 @@ pub struct Supervisor {
     locals: Locals,
     totals: Totals,
     alerts: Alerts,
+    /// The protocol of these accounts' sessions is logged.
+    traced: BTreeSet<String>,
     control: Option<ControlSocket>,
     /// Counts processes started.
     generation: u64,
@@ -179,6 +182,7 @@ impl Supervisor {
             locals: Locals::default(),
             totals: Totals::default(),
             alerts,
+            traced: BTreeSet::new(),
             control: None,
             generation: 0,
             next_session: 1,

@@ -297,6 +297,7 @@ impl Supervisor {
             sees_non_mail: place.sees_non_mail,
             quota: place.quota,
             asker: None,
+            traced: self.traced.contains(&grant.account),
         };
         self.enter(grant, &handover);
         self.give_session(grant.credentials.uid, session, connection);

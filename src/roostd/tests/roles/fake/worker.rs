@@ -98,7 +98,7 @@ pub fn run() {
                             if sessions == 0 && !HANGS.load(Ordering::Relaxed) { return }
                         }
                         Some((SupervisorToWorker::Kick(_), _)) => {}
-                        Some((SupervisorToWorker::Stats(_) | SupervisorToWorker::Alerts(_), _)) => {}
+                        Some((SupervisorToWorker::Stats(_) | SupervisorToWorker::Alerts(_) | SupervisorToWorker::Traced(_), _)) => {}
                         // Answers of others' sessions, and never to the end.
                         Some((SupervisorToWorker::Who(request), _)) => {
                             let doing = |session| Doing {

@@ -19,7 +19,7 @@ const PORT: u16 = 143;
 const ALICE: (&str, &str, u32) = ("alice", "alice-secret", 4001);
 const MARY: (&str, &str, u32) = ("mary", "mary-secret", 5000);
 const BOB: (&str, &str, u32) = ("bob", "bob-secret", 4002);
-const STEP: Duration = Duration::from_secs(30);
+const STEP: Duration = Duration::from_secs(120);
 
 /// The ports and /etc/roost are there once.
 static HOST: Mutex<()> = Mutex::new(());

@@ -30,8 +30,6 @@ pub struct Account {
 pub enum AccountError {
     #[error("no such account")]
     Unknown,
-    #[error("nologin")]
-    NoLogin,
     #[error("no Unix account {0}")]
     NoUnixAccount(String),
     #[error("no Unix group {0}")]

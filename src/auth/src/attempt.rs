@@ -7,6 +7,7 @@
 
 mod scram;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -20,12 +21,12 @@ use tokio::sync::mpsc;
 use zeroize::Zeroizing;
 
 use crate::account::{Account, AccountError};
-use crate::lookup;
+use crate::lookup::{self, Door};
 use crate::penalty::{Penalties, Ticket};
 use crate::sasl::login::{self, Login};
 use crate::sasl::{Credentials, SaslError, plain};
 use crate::settings::Settings;
-use crate::verify::{Identity, Refusal, Verifier};
+use crate::verify::{Identity, Refusal, Verifier, admits, usable};
 
 /// Failures are answered at multiples of this where PAM is asked, whose
 /// modules take different times for known and unknown names.
@@ -345,9 +346,10 @@ impl Attempt {
         let settings = Arc::clone(&self.settings);
         let endpoints = &self.start.endpoints;
         let name = settings.login_name(&user, endpoints.local.ip()).ok();
-        let local = endpoints.local.ip();
+        let (local, remote) = (endpoints.local.ip(), endpoints.remote.ip());
         let by_master = matches!(identity, Identity::Other(_));
         let looked_up = tokio::task::spawn_blocking(move || {
+            let mut door = None;
             let account = match identity {
                 Identity::Unix(user) => Account::of_unix(&user)?,
                 Identity::Entry(entry) => {
@@ -359,30 +361,32 @@ impl Attempt {
                     let name = name.map_err(|_| AccountError::Unknown)?;
                     let found = lookup::known(&settings, &name)?;
                     let found = found.ok_or(AccountError::Unknown)?;
-                    if found.no_login() {
-                        return Err(AccountError::NoLogin);
-                    }
+                    // The password was a master's, the rest is as for its owner.
+                    door = Some(found.door);
                     found.account?
                 }
             };
             account.check(&settings)?;
-            Ok::<_, AccountError>(account)
+            Ok::<_, AccountError>((account, door))
         });
         let refusal = match looked_up.await {
-            Ok(Ok(account)) => {
-                ticket.success();
-                if by_master {
-                    self.log_master(&user, &account.name);
+            Ok(Ok((account, door))) => match opens(door, &account.name, remote).await {
+                Ok(()) => {
+                    ticket.success();
+                    if by_master {
+                        self.log_master(&user, &account.name);
+                    }
+                    let grant = account.into_grant(self.session, self.start.method.name());
+                    return Ok(Grant {
+                        reader: match by_master {
+                            true => Reader::Other,
+                            false => Reader::Owner,
+                        },
+                        ..grant
+                    });
                 }
-                let grant = account.into_grant(self.session, self.start.method.name());
-                return Ok(Grant {
-                    reader: match by_master {
-                        true => Reader::Other,
-                        false => Reader::Owner,
-                    },
-                    ..grant
-                });
-            }
+                Err(refusal) => refusal,
+            },
             Ok(Err(error)) if error.is_fault() => {
                 Refusal::new(AuthFailure::Unavailable, error.to_string())
             }
@@ -430,6 +434,24 @@ fn as_other<'a>(user: &'a str, authzid: Option<&'a str>) -> Option<(&'a str, &'a
             .rsplit_once('*')
             .map(|(account, master)| (master, account)),
     }
+}
+
+/// Whether the account that a master logs in as may be used now, and from
+/// there.
+async fn opens(door: Option<Door>, account: &str, remote: IpAddr) -> Result<(), Refusal> {
+    let opened = match door {
+        Some(Door::Entry(entry)) => usable(&entry, remote),
+        Some(Door::Pam(pam)) => admits(&pam, account, remote).await,
+        None => Ok(()),
+    };
+    opened.map_err(|refusal| match refusal.failure {
+        AuthFailure::Unavailable => refusal,
+        // It is not the master's password that is at fault.
+        _ => Refusal {
+            failure: AuthFailure::NotAllowed,
+            ..refusal
+        },
+    })
 }
 
 /// Nobody may act as somebody else.

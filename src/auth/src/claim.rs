@@ -94,12 +94,14 @@ fn decide(settings: &Settings, claim: &Claim) -> io::Result<Decided> {
         tell(claim.uid, &name.full(), why);
         Ok(Decided::Refused(NoSession::NotAllowed))
     };
+    let no_login = found.no_login();
     let account = match found.account {
         Ok(account) => account,
         Err(AccountError::NameService(error)) => return Err(error),
         Err(why) => return denied(&why),
     };
     let checked = match claim.any {
+        true if no_login => account.check_served(settings),
         // Where root may log in, that is no reason to refuse.
         true => (account.check(settings)).or_else(|_| account.check_served(settings)),
         false if account.credentials.uid != claim.uid => return denied(&"it is of another uid"),

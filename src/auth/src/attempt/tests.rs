@@ -534,6 +534,7 @@ async fn a_master_logs_in_as_anybody_with_its_own_password() {
         ("nobody*root", "key", AuthFailure::NotAllowed),
         ("hashed*root", "key", AuthFailure::NotAllowed),
         ("closed*root", "key", AuthFailure::NotAllowed),
+        ("away*root", "key", AuthFailure::NotAllowed),
         ("*root", "key", AuthFailure::NotAllowed),
     ] {
         assert_eq!(world.login(user, password).await, Err(failure), "{user}");

@@ -92,6 +92,19 @@ fn who_looks_after_the_server_gets_any_that_is_served() {
     assert_eq!(any("nobody-here"), Err(NoSession::NoSuchAccount));
 }
 
+/// Also with `minimum_uid = 0`, where root may.
+#[test]
+fn nobody_gets_roots_account_where_it_may_not_log_in() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("users");
+    std::fs::write(&path, "low:{PLAIN}x:0:0::/srv/low::nologin\n").unwrap();
+    let setup = setup(vec![AuthBackend::PasswdFile { path }]);
+    assert_eq!(setup.minimum_uid, 0);
+    let settings = Arc::new(Settings::new(setup, None).unwrap());
+    let low = ask(&settings, UserId(0), Some("low"), true);
+    assert_eq!(low, Err(NoSession::NotAllowed));
+}
+
 /// Nobody's uid, and root's, who is in no account file.
 #[test]
 fn without_a_name_it_is_the_account_of_the_uid() {

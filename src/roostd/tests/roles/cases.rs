@@ -284,6 +284,8 @@ fn kick_waiting(host: &mut Host) {
     first.say("quit");
     assert_eq!(first.line(), "");
     until("the worker is let go", || {
+        // Each question keeps it from being idle.
+        std::thread::sleep(Duration::from_millis(50));
         let request = ControlRequest::Maintain(Maintenance {
             task: Task::Reindex,
             uid: roost_os::identity::current_user(),

@@ -99,7 +99,7 @@ fn is_kept_and_stopped(host: &Booted) {
 
 fn a_wrong_configuration_is_told(host: &Booted) {
     let file = "/etc/roost/roost.conf";
-    host.shell(&format!("echo nonsense = 1 >>{file}")).unwrap();
+    host.shell(&format!("echo [nonsense] >>{file}")).unwrap();
     let mut joe = login("joe").unwrap();
     assert!(host.shell("systemctl reload roost.service").is_err());
     joe.ok("NOOP").unwrap();

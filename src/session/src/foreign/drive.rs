@@ -17,14 +17,11 @@
 //! whose socket fails, is read to its end first, and then reported by
 //! [`Session::link_lost`]. What [`Session::closed_links`] names it drops.
 
-use super::alias;
 use super::links::{Link, Watch};
-use super::reader::{Piece, Text};
-use super::{ClientFrame, Event, Links, Next, Relaying, Task, Turn, Wait, lost};
+use super::{ClientFrame, Event, Links, Next, Relaying, Task, Turn, Wait};
 use crate::error::{Error, Fatal};
 use crate::link::{Ask, LinkError, LinkId};
-use crate::session::{End, Phase, Progress, Session, Silence, State};
-use roost_imap::write::{self, Status};
+use crate::session::{Phase, Progress, Session, Silence, State};
 use roost_imap::{CommandKind, Tag};
 use std::mem;
 use std::time::Instant;
@@ -181,7 +178,7 @@ impl Session {
     }
 
     /// There is no more to be had of a link that is not there any more.
-    fn lose(&mut self, link: &Link, out: &mut Vec<u8>) -> Progress {
+    pub(super) fn lose(&mut self, link: &Link, out: &mut Vec<u8>) -> Progress {
         self.forget_closed();
         if link.watch == Watch::Lasts {
             self.overflow(out);
@@ -249,7 +246,7 @@ impl Session {
         self.forget_closed();
     }
 
-    fn forget_closed(&mut self) {
+    pub(super) fn forget_closed(&mut self) {
         if let (State::Foreign(remote), Some(links)) = (&mut self.state, &mut self.links)
             && let Some(id) = remote.link
             && links.get(id).is_none()
@@ -307,7 +304,7 @@ impl Session {
         link.is_some_and(|link| link.reader.within() && !link.swallows)
     }
 
-    fn event(&mut self, event: Event<'_>, out: &mut Vec<u8>) -> Progress {
+    pub(super) fn event(&mut self, event: Event<'_>, out: &mut Vec<u8>) -> Progress {
         let relaying = match mem::replace(&mut self.phase, Phase::Ready) {
             Phase::Foreign(relaying) => relaying,
             other => {
@@ -404,225 +401,4 @@ impl Session {
             links.close_oldest(selected);
         }
     }
-
-    /// One piece of what comes over a link.
-    fn piece(&mut self, id: LinkId, piece: Piece<'_>, out: &mut Vec<u8>) -> Option<Progress> {
-        match piece {
-            Piece::Text(text) if text.begins => self.response(id, text, out),
-            _ if self.links_mut().get(id)?.swallows => None,
-            Piece::Text(text) => self.untagged(id, text, out),
-            Piece::Literal(octets) => match &self.phase {
-                Phase::Foreign(_) => Some(self.event(Event::Literal(id, octets), out)),
-                _ => {
-                    out.extend_from_slice(octets);
-                    None
-                }
-            },
-        }
-    }
-
-    /// The beginning of a response.
-    fn response(&mut self, id: LinkId, text: Text<'_>, out: &mut Vec<u8>) -> Option<Progress> {
-        let selected = matches!(&self.state, State::Foreign(remote) if remote.link == Some(id));
-        let link = self.links_mut().get(id)?;
-        link.swallows = false;
-        if text.bytes.starts_with(b"* ") && link.watch == Watch::Lasts {
-            link.swallows = !text.ends;
-            if text.ends {
-                self.told_of_changes(id, text.bytes, out);
-            }
-            return None;
-        }
-        if text.bytes.starts_with(b"* ") {
-            let hidden = !link.silent.is_empty() && text.bytes.starts_with(b"* ENABLED");
-            if let Some(mark) = text.bytes.strip_prefix(write::MARK) {
-                link.swallows = true;
-                if let State::Foreign(remote) = &mut self.state
-                    && remote.link == Some(id)
-                {
-                    remote.told.marked(mark);
-                }
-                return None;
-            }
-            link.swallows =
-                hidden || !selected && (!link.silent.is_empty() || link.expects.is_none());
-            if text.bytes.starts_with(b"* BYE") {
-                return Some(self.bye(id, selected, text.bytes, out));
-            }
-            if link.swallows {
-                return None;
-            }
-            self.hears(id, text.bytes);
-            return self.untagged(id, text, out);
-        }
-        let blank = text.bytes.iter().position(|&b| b == b' ');
-        let (tag, rest) = text.bytes.split_at_checked(blank.unwrap_or(0))?;
-        let expected =
-            link.silent.is_empty() && link.expects.as_deref() == str::from_utf8(tag).ok();
-        let status = match rest.trim_ascii_start() {
-            [b'O' | b'o', ..] => Status::Ok,
-            [b'N' | b'n', ..] => Status::No,
-            _ => Status::Bad,
-        };
-        if !text.ends {
-            if expected {
-                return Some(self.event(Event::Ending(id, status, text), out));
-            }
-            // These have no literals, and are never long.
-            let link = self.links_mut().close(id)?;
-            return Some(self.lose(&link, out));
-        }
-        if text.bytes.starts_with(b"+") {
-            let waits = link.silent.is_empty() && link.expects.is_some();
-            return waits.then(|| self.event(Event::Continue(id), out));
-        }
-        if link
-            .silent
-            .front()
-            .is_some_and(|silent| silent.as_bytes() == tag)
-        {
-            link.silent.pop_front();
-            return None;
-        }
-        if !expected {
-            return None;
-        }
-        link.expects = None;
-        Some(self.event(Event::Tagged(id, status, text.bytes), out))
-    }
-
-    /// Something untagged that is not for this side.
-    fn untagged(&mut self, id: LinkId, text: Text<'_>, out: &mut Vec<u8>) -> Option<Progress> {
-        match &self.phase {
-            Phase::Foreign(_) => Some(self.event(Event::Text(id, text), out)),
-            _ => {
-                out.extend_from_slice(text.bytes);
-                None
-            }
-        }
-    }
-
-    /// Takes note of what the client is told of its selected mailbox.
-    fn hears(&mut self, id: LinkId, line: &[u8]) {
-        let State::Foreign(remote) = &mut self.state else {
-            return;
-        };
-        if remote.link != Some(id) {
-            return;
-        }
-        remote.hears(line);
-        if line.starts_with(b"* OK [CLOSED]") {
-            self.state = State::Authenticated;
-            if let Some(link) = self.links_mut().get(id) {
-                link.selected = false;
-            }
-        }
-    }
-
-    /// The other session ends. As with an own mailbox, that of a client that
-    /// has it selected ends, too.
-    fn bye(&mut self, id: LinkId, selected: bool, line: &[u8], out: &mut Vec<u8>) -> Progress {
-        if !selected {
-            self.links_mut().close(id);
-            return self.event(Event::Lost(id), out);
-        }
-        out.extend_from_slice(line);
-        self.phase = Phase::Ended(End::Fatal);
-        Progress::End(End::Fatal)
-    }
-}
-
-impl Turn<'_> {
-    /// The link to an account, or to what an alias stands for now; `Err` where
-    /// it has to be asked for first.
-    pub fn link(&mut self, shown: &str) -> Result<LinkId, Next> {
-        let ask = alias::ask(self.session, shown);
-        let links = self.session.links_mut();
-        if let Some(id) = links.to(shown) {
-            if links.get(id).is_some_and(|link| link.ask == ask) {
-                return Ok(id);
-            }
-            links.close(id);
-            self.session.forget_closed();
-        }
-        Err(Next::Ask(ask))
-    }
-
-    /// Passes on what the other account says.
-    pub fn pass(&mut self, text: Text<'_>) {
-        self.out.extend_from_slice(text.bytes);
-        *self.partial = !text.ends;
-    }
-
-    /// The answer to its command has come.
-    pub fn answered(&mut self, id: LinkId) {
-        if let Some(link) = self.session.links_mut().get(id) {
-            link.expects = None;
-        }
-    }
-
-    pub fn pass_octets(&mut self, octets: &[u8]) {
-        self.out.extend_from_slice(octets);
-    }
-
-    /// Sends a command of the client's, without its line end, after what the
-    /// session there has to know first.
-    pub fn send(&mut self, id: LinkId, command: &[u8]) -> Result<Next, Error> {
-        self.prepare(id)?;
-        let tag = self.tag.as_str();
-        let link = self.session.links_mut().get(id).ok_or_else(lost)?;
-        link.send(tag, command);
-        Ok(Next::Read(id))
-    }
-
-    /// Sends the beginning of a command whose rest goes into the output.
-    pub fn begin(&mut self, id: LinkId, head: &[u8]) -> Result<(), Error> {
-        self.prepare(id)?;
-        let tag = self.tag.as_str();
-        let link = self.session.links_mut().get(id).ok_or_else(lost)?;
-        link.begin(tag);
-        link.output.extend_from_slice(head);
-        Ok(())
-    }
-
-    /// What is to be sent on a link.
-    pub fn output(&mut self, id: LinkId) -> Result<&mut Vec<u8>, Error> {
-        let link = self.session.links_mut().get(id).ok_or_else(lost)?;
-        Ok(&mut link.output)
-    }
-
-    /// Has the session there close the mailbox that the client has left, enable
-    /// what the client has enabled, and tell what it wants to be told.
-    pub fn prepare(&mut self, id: LinkId) -> Result<(), Error> {
-        let enabled = self.session.enabled;
-        let notify = self.session.wants_of_selected();
-        let selected =
-            matches!(&self.session.state, State::Foreign(remote) if remote.link == Some(id));
-        let link = self.session.links_mut().get(id).ok_or_else(lost)?;
-        // Expunges are told with the answer to ENABLE, and numbers in the
-        // command behind it would mean other messages.
-        if selected && !may_tell_expunges(self.kind) {
-            return Ok(());
-        }
-        if !selected && mem::take(&mut link.selected) {
-            link.send_silently(b"UNSELECT");
-        }
-        link.enable(enabled);
-        if let Some(notify) = notify
-            && link.notified.as_ref() != Some(&notify)
-        {
-            link.send_silently(&notify);
-            link.notified = Some(notify);
-        }
-        Ok(())
-    }
-}
-
-/// Commands without message numbers.
-fn may_tell_expunges(kind: CommandKind) -> bool {
-    use CommandKind as K;
-    matches!(
-        kind,
-        K::Noop | K::Check | K::Idle | K::Select | K::Examine | K::Enable | K::Notify
-    )
 }

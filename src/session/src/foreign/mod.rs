@@ -10,8 +10,8 @@
 //! What must stay true:
 //! - the client's numbers for the messages of a foreign mailbox are those of
 //!   the session there: everything untagged that it says of that mailbox is
-//!   passed on, and a mailbox that was lost is selected anew only where nothing
-//!   can have been expunged meanwhile ([`resume`]);
+//!   passed on, and a mailbox whose link was lost is selected anew only where
+//!   these numbers hold, or what has gone can be told ([`resume`]);
 //! - a link on which a command was not answered to the end is closed;
 //! - nothing is held whole that can be large: see [`reader`].
 
@@ -22,6 +22,7 @@ mod alias;
 mod append;
 mod begin;
 mod fetching;
+mod hearing;
 mod incoming;
 mod links;
 mod listing;
@@ -36,9 +37,11 @@ mod resume;
 mod select;
 mod sending;
 mod targets;
+mod turn;
+mod watching;
+
 #[cfg(test)]
 mod tests;
-mod watching;
 
 pub(crate) use links::Links;
 pub(crate) use place::{Place, subscription};

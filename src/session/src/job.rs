@@ -14,6 +14,23 @@ pub const STEP_OCTETS: usize = 64 << 10;
 /// A step that changes or reads messages takes at most so many of them.
 pub const STEP_MESSAGES: u64 = 1000;
 
+/// A step that reads messages begins no further work after so long.
+#[cfg(not(test))]
+pub fn step_time() -> Duration {
+    STEP_TIME
+}
+
+/// Tests that need several steps cannot rely on a slow machine.
+#[cfg(test)]
+pub fn step_time() -> Duration {
+    tests::SHORT_STEPS.with(|short| match short.get() {
+        true => Duration::ZERO,
+        false => STEP_TIME,
+    })
+}
+
+const STEP_TIME: Duration = Duration::from_millis(20);
+
 /// A command under way. Dropping it gives the command up: nothing half-done
 /// may be left behind.
 pub trait Job: Send {
@@ -161,8 +178,14 @@ impl UidPieces {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+    use std::cell::Cell;
+
+    thread_local! {
+        /// Steps of this thread are over as soon as they can be.
+        pub static SHORT_STEPS: Cell<bool> = const { Cell::new(false) };
+    }
 
     #[test]
     fn steps_are_long_where_the_disk_is_fast() {

@@ -4,21 +4,19 @@ use super::make::{self, Lacks, Records};
 use super::{ENVELOPE, Facts, HEAD, PREVIEW, STRUCTURE, TEXTS, Wants};
 use crate::crew::in_parallel;
 use crate::error::Error;
+use crate::job::step_time;
 use roost_store::Mailbox;
 use roost_store::cache::{COLUMNS, Piece, PieceReader};
 use roost_types::Uid;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Messages whose records are held in memory by one reader.
 const MOST_HELD: usize = 1024;
 
 /// Messages that records are made of together.
 const TOGETHER: usize = 256;
-
-/// No further message is read after so long in one step.
-const STEP_TIME: Duration = Duration::from_millis(20);
 
 /// So many messages that are asked for one after the other are worth reading
 /// the records of their neighbours with them.
@@ -182,7 +180,7 @@ impl FactsReader {
     /// ones, as many as can be made within a step.
     fn make(&mut self, uid: Uid, wants: Wants) -> Result<(), Error> {
         let missing = self.missing(uid, wants);
-        let (mailbox, until) = (&self.mailbox, Instant::now() + STEP_TIME);
+        let (mailbox, until) = (&self.mailbox, Instant::now() + step_time());
         let made = in_parallel(missing.len(), until, |at| {
             let (uid, lacks) = *missing.get(at)?;
             Some((uid, make::make(mailbox, uid, lacks, wants)))

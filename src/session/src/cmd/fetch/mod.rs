@@ -30,7 +30,7 @@ use crate::changes::{Changes, Style};
 use crate::cmd::sync::vanished_since;
 use crate::error::Error;
 use crate::facts::FactsReader;
-use crate::job::{Job, Reply, STEP_OCTETS, Step};
+use crate::job::{Job, Reply, STEP_OCTETS, Step, step_time};
 use crate::session::Session;
 use message::{Context, Message, Unasked};
 use plan::Plan;
@@ -41,10 +41,7 @@ use roost_imap::write::{Dialect, Vanished};
 use roost_store::Mailbox;
 use roost_types::{ModSeq, SeqSet, UidSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-/// A step begins no further item that may need a file after so long.
-const STEP_TIME: Duration = Duration::from_millis(20);
+use std::time::Instant;
 
 /// Begins the command.
 pub(crate) fn start(session: &mut Session, args: FetchArgs) -> Result<Box<dyn Job>, Error> {
@@ -119,7 +116,7 @@ impl Job for Fetch {
             } else if !self.begin(session, out, start + STEP_OCTETS)? {
                 return self.reply().map(Step::Done);
             }
-            if self.takes_time() && begun.elapsed() >= STEP_TIME {
+            if self.takes_time() && begun.elapsed() >= step_time() {
                 break;
             }
         }

@@ -11,6 +11,7 @@ use super::program::Program;
 use super::result::{Found, Order};
 use crate::error::Error;
 use crate::facts::{Facts, FactsReader};
+use crate::job::step_time;
 use crate::selected::Selected;
 use roost_imap::command::SearchKey;
 use roost_store::{Mailbox, Row};
@@ -18,10 +19,7 @@ use roost_types::{SeqNum, SeqSet, Uid};
 use std::cell::Cell;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-/// A step begins no further work after so long.
-const STEP_TIME: Duration = Duration::from_millis(20);
+use std::time::Instant;
 
 /// Messages looked at together.
 const BLOCK: u32 = 4096;
@@ -130,7 +128,7 @@ impl Collector {
 
     /// Looks at messages until the step is over; true when all are found.
     pub fn step(&mut self, selected: &Selected) -> Result<bool, Error> {
-        let deadline = Instant::now() + STEP_TIME;
+        let deadline = Instant::now() + step_time();
         loop {
             if !self.waiting.is_empty() {
                 self.recall(selected, deadline)?;

@@ -7,14 +7,12 @@ use crate::cmd::search::collect::Collector;
 use crate::crew::in_parallel;
 use crate::error::Error;
 use crate::facts::{Facts, FactsReader, Field};
+use crate::job::step_time;
 use roost_message::{date, header};
 use roost_store::{Mailbox, Snapshot};
 use roost_types::{Uid, UidSet, UnixTime};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// A step begins no further work after so long.
-const STEP_TIME: Duration = Duration::from_millis(20);
 
 /// Messages whose facts are asked for together.
 const BATCH: usize = 256;
@@ -80,7 +78,7 @@ impl Loader {
     /// Hands the next messages to `each`, in the order of their UIDs, until
     /// the step is over; true when there are no more.
     pub fn step(&mut self, snapshot: &Snapshot, mut each: impl FnMut(Loaded<'_>)) -> bool {
-        let deadline = Instant::now() + STEP_TIME;
+        let deadline = Instant::now() + step_time();
         loop {
             let rest = self.uids.get(self.next..).unwrap_or_default();
             let batch = rest.get(..BATCH.min(rest.len())).unwrap_or_default();

@@ -203,6 +203,11 @@ impl Registry {
         self.sessions.values().any(|entry| entry.uid == uid)
     }
 
+    /// Those whose workers have sessions, each once for every session.
+    pub fn uids(&self) -> impl Iterator<Item = UserId> {
+        self.sessions.values().map(|entry| entry.uid)
+    }
+
     /// The sessions of clients, links left out.
     pub fn clients(&self) -> impl Iterator<Item = (SessionId, &Entry)> {
         let sessions = self.sessions.iter();

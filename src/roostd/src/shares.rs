@@ -162,21 +162,10 @@ impl Shares {
     /// sorted. Not those who take from it all that they give.
     pub fn with(&self, asker: &Asker<'_>) -> Vec<String> {
         let table = self.lock();
-        let (local, own) = parts(asker.account);
-        let domain = own.or(table.default_domain.as_deref());
-        let mut keys = vec!["anyone".to_owned(), whole(local, domain)];
-        keys.push(format!("anyone@{}", domain.unwrap_or_default()));
-        keys.extend(asker.groups.iter().map(|group| format!("#{group}")));
-        if let Some(domain) = domain {
-            keys.extend(asker.groups.iter().map(|g| format!("#{g}@{domain}")));
-        }
-        let of = |key: &str| table.by_identifier.get(key);
-        let denied: Vec<_> = keys
-            .iter()
-            .filter_map(|key| of(&format!("-{key}")))
-            .collect();
+        let own = parts(asker.account).1;
+        let (given, denied) = table.owners(asker);
         let mut found = BTreeSet::new();
-        for owners in keys.iter().filter_map(|key| of(key)) {
+        for owners in given {
             let owners = owners
                 .iter()
                 .take(MAX_VISITED)
@@ -191,12 +180,37 @@ impl Shares {
         found.into_iter().take(MAX_OWNERS).collect()
     }
 
+    /// Whether `owner`, by the canonical name, is one of [`with`](Self::with).
+    pub fn is_shared(&self, owner: &str, asker: &Asker<'_>) -> bool {
+        let table = self.lock();
+        let (given, denied) = table.owners(asker);
+        let has = |all: &[&BTreeSet<String>]| all.iter().any(|owners| owners.contains(owner));
+        has(&given) && !has(&denied)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Table> {
         self.0.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Table {
+    /// The owners who give the asker something, and those who take something
+    /// from it, for each of its identifiers.
+    fn owners(&self, asker: &Asker<'_>) -> (Vec<&BTreeSet<String>>, Vec<&BTreeSet<String>>) {
+        let (local, own) = parts(asker.account);
+        let domain = own.or(self.default_domain.as_deref());
+        let mut keys = vec!["anyone".to_owned(), whole(local, domain)];
+        keys.push(format!("anyone@{}", domain.unwrap_or_default()));
+        keys.extend(asker.groups.iter().map(|group| format!("#{group}")));
+        if let Some(domain) = domain {
+            keys.extend(asker.groups.iter().map(|g| format!("#{g}@{domain}")));
+        }
+        let of = |key: &str| self.by_identifier.get(key);
+        let given = keys.iter().filter_map(|key| of(key));
+        let denied = keys.iter().filter_map(|key| of(&format!("-{key}")));
+        (given.collect(), denied.collect())
+    }
+
     fn add(&mut self, owner: &str, identifier: &str) {
         if self.lines >= MAX_LINES {
             return;

@@ -280,6 +280,15 @@ impl Supervisor {
     }
 
     fn open_link(&mut self, wish: Wish, found: Found) {
+        let asker = self.own_session(wish.uid, wish.asked.session);
+        let Some(asker) = asker.map(|entry| entry.account.clone()) else {
+            return self.refuse_link(&wish, ForeignResult::Unavailable);
+        };
+        let room = self.room_for(&asker);
+        if !self.admits(room, &asker, &found) {
+            log::info!("too many workers run for links of <{}>", escape(&asker));
+            return self.refuse_link(&wish, ForeignResult::Limit);
+        }
         let session = SessionId(self.next_session);
         let owner = match found.owner {
             Owner::Account {
@@ -312,16 +321,7 @@ impl Supervisor {
             return self.refuse_link(&wish, ForeignResult::NoSuchAccount);
         }
         let most = self.settings.config.limits.max_connections;
-        let asker = self.own_session(wish.uid, wish.asked.session);
-        let asker = asker.map(|entry| entry.account.clone());
-        match asker.map(|asker| wish.permit.claim(&asker, &owner.account, most)) {
-            Some(true) => {}
-            Some(false) => return self.refuse_link(&wish, ForeignResult::Limit),
-            None => return self.refuse_link(&wish, ForeignResult::Unavailable),
-        }
-        let asker = wish.permit.asker().unwrap_or_default();
-        if !self.make_room(owner.credentials.uid, asker) {
-            log::info!("too many workers run for links of <{}>", escape(asker));
+        if !wish.permit.claim(&asker, &owner.account, most) {
             return self.refuse_link(&wish, ForeignResult::Limit);
         }
         self.next_session += 1;

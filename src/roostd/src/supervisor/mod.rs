@@ -8,6 +8,7 @@ mod control;
 mod foreign;
 mod local;
 mod reload;
+mod room;
 mod services;
 mod sessions;
 mod stats;

@@ -24,10 +24,6 @@ const MAX_PENDING: usize = 256;
 /// A uid whose worker died is remembered this long for the back-off.
 const MEMORY: Duration = Duration::from_secs(60);
 
-/// Workers that run for links alone, with no login of their own users: those
-/// that one account has had started, and all.
-const MAX_FOR_LINKS: [usize; 2] = [32, 256];
-
 pub(super) struct Worker {
     state: State,
     /// Sessions that wait until a worker can be started.
@@ -37,32 +33,6 @@ pub(super) struct Worker {
     accounts: HashSet<String>,
     /// The account for whose link it was started, until its own users come.
     started_for: Option<String>,
-}
-
-/// Whether a worker may be started for a link.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Room {
-    Free,
-    /// When this one, which nobody uses now, is let go.
-    Instead(UserId),
-    None,
-}
-
-impl Room {
-    /// Of the workers that run for links, or are about to: whether each is the
-    /// same account's, and whether nobody uses it.
-    fn among(workers: &[(UserId, bool, bool)]) -> Self {
-        let [of_one, of_all] = MAX_FOR_LINKS;
-        let own = workers.iter().filter(|(_, own, _)| *own).count();
-        if own < of_one && workers.len() < of_all {
-            return Self::Free;
-        }
-        let mut idle = workers.iter().filter(|(.., idle)| *idle);
-        match idle.find(|(_, is_own, _)| own < of_one || *is_own) {
-            Some((uid, ..)) => Self::Instead(*uid),
-            None => Self::None,
-        }
-    }
 }
 
 /// A session for a worker.
@@ -105,6 +75,12 @@ impl Worker {
     /// It has been given sessions of that account.
     pub fn serves(&self, account: &str) -> bool {
         self.accounts.contains(account)
+    }
+
+    /// The account for whose links alone it runs, or is about to.
+    pub fn runs_for(&self) -> Option<&str> {
+        let runs = self.takes_messages() || !self.pending.is_empty();
+        self.started_for.as_deref().filter(|_| runs)
     }
 
     /// Who it runs for.
@@ -201,28 +177,6 @@ impl Supervisor {
             worker.pending.push_back(wanted);
         } else {
             self.turn_away(wanted, Refusal::Unavailable);
-        }
-    }
-
-    /// Makes room for the worker of `uid`, if it has to be started for a link of
-    /// `asker`'s; false where there is none.
-    pub(super) fn make_room(&mut self, uid: UserId, asker: &str) -> bool {
-        if self.workers.get(&uid).is_some_and(Worker::takes_messages) {
-            return true;
-        }
-        let for_links = self.workers.iter().filter_map(|(uid, worker)| {
-            let of = worker.started_for.as_deref()?;
-            let runs = worker.takes_messages();
-            let idle = runs && !self.registry.has_worker(*uid);
-            (runs || !worker.pending.is_empty()).then_some((*uid, of == asker, idle))
-        });
-        match Room::among(&for_links.collect::<Vec<_>>()) {
-            Room::Free => true,
-            Room::Instead(idle) => {
-                self.on_worker_idle(idle);
-                true
-            }
-            Room::None => false,
         }
     }
 
@@ -429,7 +383,7 @@ impl Supervisor {
         }
     }
 
-    fn on_worker_idle(&mut self, uid: UserId) {
+    pub(super) fn on_worker_idle(&mut self, uid: UserId) {
         if self.registry.has_worker(uid) {
             return;
         }
@@ -498,39 +452,5 @@ impl Supervisor {
                 },
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// That many workers, all of `own` accounts or of others'.
-    fn workers(count: u32, own: bool) -> impl Iterator<Item = (UserId, bool, bool)> {
-        let first = if own { 1000 } else { 5000 };
-        (first..first + count).map(move |uid| (UserId(uid), own, false))
-    }
-
-    #[test]
-    fn an_account_starts_so_many_workers_of_others_and_no_more() {
-        let mut all: Vec<_> = workers(31, true).collect();
-        assert_eq!(Room::among(&all), Room::Free);
-        all.extend(workers(32, true).last());
-        assert_eq!(Room::among(&all), Room::None);
-        // One of its own must go, and nobody else's.
-        all.push((UserId(7), false, true));
-        assert_eq!(Room::among(&all), Room::None);
-        all.push((UserId(8), true, true));
-        assert_eq!(Room::among(&all), Room::Instead(UserId(8)));
-    }
-
-    #[test]
-    fn all_accounts_together_start_so_many() {
-        let mut all: Vec<_> = workers(255, false).collect();
-        assert_eq!(Room::among(&all), Room::Free);
-        all.push((UserId(7), true, false));
-        assert_eq!(Room::among(&all), Room::None);
-        all.push((UserId(8), false, true));
-        assert_eq!(Room::among(&all), Room::Instead(UserId(8)));
     }
 }

@@ -284,6 +284,18 @@ impl Session {
         }
     }
 
+    /// The same by the rights of now, where the command has taken a while.
+    pub(crate) fn permit_here_still(
+        &mut self,
+        kind: CommandKind,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Error> {
+        match self.renew_rights(false, out)? {
+            Standing::PutOut => Err(put_out()),
+            Standing::Same => self.permit_here(kind),
+        }
+    }
+
     /// Refuses commands that the client has no right to. SELECT looks itself,
     /// for it leaves the mailbox before in any case; so do APPEND and REPLACE.
     pub(crate) fn check_rights(&self, command: &Command) -> Result<(), Error> {

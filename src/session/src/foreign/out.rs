@@ -173,6 +173,7 @@ impl Out {
         if let Some(reply) = sending::done(turn, self.mode, &sent, line) {
             return Ok(Next::Done(reply));
         }
+        turn.session.permit_here_still(turn.kind, turn.out)?;
         let gone = self.from.remove(&sent.into_iter().collect())?;
         turn.session.counters.expunged += gone.len();
         self.moved = true;

@@ -126,6 +126,7 @@ impl Replacing {
         }
         match &self.old {
             Old::Here(mailbox, _) => {
+                turn.session.permit_here_still(turn.kind, turn.out)?;
                 let gone = mailbox.remove(old)?;
                 turn.session.counters.expunged += gone.len();
                 Ok(replaced())
@@ -198,6 +199,11 @@ impl Task for Replacing {
                     return turn.usual(&event);
                 };
                 match event {
+                    // Without the right nothing is added either.
+                    Event::Frame(ClientFrame::End) if matches!(self.old, Old::Here(..)) => {
+                        turn.session.permit_here_still(turn.kind, turn.out)?;
+                        append.on(turn, event)
+                    }
                     Event::Tagged(_, Status::Ok, line) if append.is_complete() => {
                         let old = std::mem::take(old);
                         let code = appended(line);

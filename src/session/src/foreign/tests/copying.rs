@@ -415,3 +415,45 @@ fn a_message_is_replaced_across_accounts() {
         &["* STATUS INBOX (MESSAGES 2)", "o OK Status completed"],
     );
 }
+
+#[test]
+fn a_right_that_is_lost_meanwhile_keeps_the_own_message() {
+    let world = World::new();
+    filled(&world, |w| &w.alice, 2);
+    let own = contents(&world.alice);
+    let mut client = world.client();
+    client.say("a SELECT INBOX");
+    let take = |world: &World| {
+        let mut alice = world.alice.client();
+        alice.expect("a SETACL INBOX -owner te", &["a OK ..."]);
+    };
+    let give = || world.alice.client().say("a DELETEACL INBOX -owner");
+    // Before the new message is there, and behind it.
+    client.expect("b REPLACE 1 ~bob/INBOX {3}", &["+ OK"]);
+    take(&world);
+    let answer = client.say("new");
+    assert!(
+        answer.ends_with("b NO [NOPERM] Permission denied\r\n"),
+        "{answer}"
+    );
+    assert!(!contents(&world.bob).contains("new)"));
+    give();
+    client.say("c NOOP");
+    client.before_write = |world, bytes| {
+        if bytes == b"\r\n" || bytes.windows(8).any(|part| part == b"body 2\r\n") {
+            let mut alice = world.alice.client();
+            alice.expect("a SETACL INBOX -owner te", &["a OK ..."]);
+        }
+    };
+    for command in ["REPLACE 1 ~bob/INBOX {3+}\r\nnew", "MOVE 2 ~bob/INBOX"] {
+        let answer = client.say(&format!("d {command}"));
+        assert!(
+            answer.ends_with("d NO [NOPERM] Permission denied\r\n"),
+            "{answer}"
+        );
+        give();
+        client.say("e NOOP");
+    }
+    assert!(contents(&world.bob).contains("new)"));
+    assert_eq!(contents(&world.alice), own);
+}

@@ -244,6 +244,7 @@ impl Session {
             links.close_busy();
         }
         self.forget_closed();
+        self.hush_selected();
     }
 
     pub(super) fn forget_closed(&mut self) {

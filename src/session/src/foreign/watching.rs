@@ -197,4 +197,24 @@ impl Session {
             links.enable_for_watches(enabled);
         }
     }
+
+    /// Where the client has been told that nothing comes any more, the session
+    /// that has the selected mailbox hears of it as soon as no command is under way
+    /// there. The answer to NOTIFY NONE tells no expunges, so that numbers in the
+    /// next command mean what they did.
+    pub(crate) fn hush_selected(&mut self) {
+        let nothing = cmd::notify::for_selected(&NotifyArgs::None);
+        let (State::Foreign(remote), Some(wish)) = (&self.state, self.wants_of_selected()) else {
+            return;
+        };
+        if wish == nothing
+            && let Some(id) = remote.link
+            && let Some(link) = self.links_mut().get(id)
+            && link.expects.is_none()
+            && link.notified.as_ref().is_some_and(|told| *told != nothing)
+        {
+            link.send_silently(&nothing);
+            link.notified = Some(nothing);
+        }
+    }
 }

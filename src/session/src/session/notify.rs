@@ -253,6 +253,7 @@ impl Session {
         let text = "Too many notifications: there are no more";
         write::untagged(out, Status::Ok, Some(&code), text);
         self.set_notify(Notify::nothing());
+        self.hush_selected();
     }
 
     /// RFC 5465 §5.1 to §5.3.

@@ -275,3 +275,33 @@ fn what_cannot_be_watched_is_not_said_to_be() {
         &["c OK Notify completed"],
     );
 }
+
+#[test]
+fn after_an_overflow_nothing_is_told_of_the_selected_mailbox_either() {
+    let world = world();
+    world.bob.client().fill("Team", 4);
+    let mut client = world.client();
+    let notify = format!("a NOTIFY SET (selected {MESSAGES}) (subtree ~carol {MESSAGES})");
+    client.say("s SELECT ~bob/Team");
+    for idles in [false, true] {
+        let answer = client.say(&notify);
+        assert!(answer.ends_with("a OK Notify completed\r\n"), "{answer}");
+        if idles {
+            client.say("i IDLE");
+        }
+        let carol = |client: &super::Client| client.session.identity.user == "carol";
+        client.peers.retain(|_, peer| !carol(&peer.client));
+        let lost = client.wake();
+        assert!(lost.contains("* OK [NOTIFICATIONOVERFLOW]"), "{lost}");
+        if idles {
+            client.expect("DONE", &["i OK Idle completed"]);
+        }
+        let mut bob = world.bob.client();
+        bob.say("a SELECT Team");
+        bob.say("b STORE 1 +FLAGS (\\Deleted)");
+        bob.say("c EXPUNGE");
+        assert_eq!(client.wake(), "");
+        let answer = client.say("f FETCH 1:* UID");
+        assert!(!answer.contains("EXPUNGE"), "{answer}");
+    }
+}

@@ -388,7 +388,8 @@ fn pam_says_why_an_account_does_not_get_in() {
     }
     // Accounts of this namespace alone: the password has expired, or must be
     // changed; the account is past its day; the password will expire soon; a
-    // module hangs.
+    // module hangs; Roost's own rules refuse; the session cannot be opened; the
+    // client leaves while its home is made.
     let hash = Command::new("openssl")
         .args(["passwd", "-6", "right"])
         .output()
@@ -409,6 +410,9 @@ fn pam_says_why_an_account_does_not_get_in() {
         ("pam-gone", format!("{days}:0:99999:7::1:")),
         ("pam-soon", format!("{}:0:10:7:::", days - 8)),
         ("pam-hang", format!("{days}:0:99999:7:::")),
+        ("pam-deny", format!("{days}:0:99999:7:::")),
+        ("pam-fail", format!("{days}:0:99999:7:::")),
+        ("pam-left", format!("{days}:0:99999:7:::")),
     ];
     for (at, (name, shadow)) in accounts.iter().enumerate() {
         let uid = 4501 + at;
@@ -431,9 +435,15 @@ fn pam_says_why_an_account_does_not_get_in() {
     let home = script(
         "home",
         &format!(
-            "[ $PAM_TYPE != open_session ] || {{ mkdir -p /home/$PAM_USER; \
-             chown $PAM_USER /home/$PAM_USER; echo $PAM_USER >>{}; }}",
-            homes.display()
+            "[ $PAM_TYPE = open_session ] || exit 0\n\
+             echo $PAM_USER >>{homes}\n\
+             [ $PAM_USER != pam-fail ] || exit 1\n\
+             mkdir -p /home/$PAM_USER\n\
+             if [ $PAM_USER = pam-left ]; then\n\
+             while [ ! -e {homes}-go ]; do sleep 0.05; done; fi\n\
+             chown $PAM_USER /home/$PAM_USER\n\
+             echo $PAM_USER >>{homes}-whole",
+            homes = homes.display()
         ),
     );
     fs::write(
@@ -448,8 +458,9 @@ fn pam_says_why_an_account_does_not_get_in() {
         pam: true,
         settings: vec![
             ("auth", "pam_service = roost-why".into()),
-            ("auth", "pam_timeout = 3s".into()),
+            ("auth", "pam_timeout = 6s".into()),
             ("auth", "pam_session = yes".into()),
+            ("auth", "deny_users = pam-deny".into()),
         ],
         ..Setup::default()
     };
@@ -483,16 +494,44 @@ fn pam_says_why_an_account_does_not_get_in() {
             "<pam-old> from 127.0.0.1 failed: PAM: ",
         ),
         ("pam-soon", "right", "OK", "Login: user=<pam-soon>"),
+        (
+            "pam-deny",
+            "right",
+            "NO [CONTACTADMIN]",
+            "<pam-deny> from 127.0.0.1 failed: account denied: in deny_users",
+        ),
+        (
+            "pam-fail",
+            "right",
+            "NO [UNAVAILABLE]",
+            "<pam-fail> from 127.0.0.1 failed: session: PAM: ",
+        ),
     ] {
         let mut client = Client::connect(roost.addr()).unwrap();
         let told = client.command(&format!("LOGIN {user} {password}")).unwrap();
         assert!(told.tagged.starts_with(answer), "{user}: {}", told.tagged);
         assert!(roost.logged(logged), "{user}: {}", roost.log());
     }
-    assert_eq!(fs::read_to_string(&homes).unwrap(), "pam-soon\n");
+    let mut leaving = Client::connect(roost.addr()).unwrap();
+    // Closed with an answer that nobody has read, the connection is reset.
+    leaving.send(b"NOOP").unwrap();
+    leaving.send(b"LOGIN pam-left right").unwrap();
+    let becomes = |name: &str, text: &str| {
+        let path = homes.with_file_name(name);
+        let is = || (fs::read_to_string(&path).ok()? == text).then_some(());
+        assert!(
+            eventually(Duration::from_secs(30), is).is_some(),
+            "{name} is not {text}"
+        );
+    };
+    becomes("session", "pam-soon\npam-fail\npam-left\n");
+    drop(leaving);
+    assert!(roost.logged("): user=<pam-left>"), "{}", roost.log());
+    fs::write(homes.with_file_name("session-go"), "").unwrap();
+    becomes("session-whole", "pam-soon\npam-left\n");
     let told = hanging.wait(&hung).unwrap().tagged;
     assert!(told.starts_with("NO [UNAVAILABLE]"), "{told}");
-    assert!(roost.logged("<pam-hang> from 127.0.0.1 failed: no answer from PAM within 3s"));
+    assert!(roost.logged("<pam-hang> from 127.0.0.1 failed: no answer from PAM within 6s"));
     // None of the denied passes for a failure of the host.
     assert!(
         roost.log().contains("(auth failed, 1 attempts"),

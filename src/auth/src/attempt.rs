@@ -22,11 +22,12 @@ use zeroize::Zeroizing;
 
 use crate::account::{Account, AccountError};
 use crate::lookup::{self, Door};
+use crate::pam::Pam;
 use crate::penalty::{Penalties, Ticket};
 use crate::sasl::login::{self, Login};
 use crate::sasl::{Credentials, SaslError, plain};
 use crate::settings::Settings;
-use crate::verify::{Identity, Refusal, Verifier, admits, usable};
+use crate::verify::{Identity, Refusal, Verifier, admits, prepares, usable};
 
 /// Failures are answered at multiples of this where PAM is asked, whose
 /// modules take different times for known and unknown names.
@@ -349,9 +350,12 @@ impl Attempt {
         let (local, remote) = (endpoints.local.ip(), endpoints.remote.ip());
         let by_master = matches!(identity, Identity::Other(_));
         let looked_up = tokio::task::spawn_blocking(move || {
-            let mut door = None;
+            let (mut door, mut pam) = (None, None);
             let account = match identity {
-                Identity::Unix(user) => Account::of_unix(&user)?,
+                Identity::Unix(user, by) => {
+                    pam = Some(by);
+                    Account::of_unix(&user)?
+                }
                 Identity::Entry(entry) => {
                     let unix = name.as_ref().and_then(|n| n.unix_account());
                     Account::of_entry(&entry, unix)?
@@ -362,15 +366,18 @@ impl Attempt {
                     let found = lookup::known(&settings, &name)?;
                     let found = found.ok_or(AccountError::Unknown)?;
                     // The password was a master's, the rest is as for its owner.
+                    if let Door::Pam(of_owner) = &found.door {
+                        pam = Some(of_owner.clone());
+                    }
                     door = Some(found.door);
                     found.account?
                 }
             };
             account.check(&settings)?;
-            Ok::<_, AccountError>((account, door))
+            Ok::<_, AccountError>((account, door, pam))
         });
         let refusal = match looked_up.await {
-            Ok(Ok((account, door))) => match opens(door, &account.name, remote).await {
+            Ok(Ok((account, door, pam))) => match enter(door, pam, &account.name, remote).await {
                 Ok(()) => {
                     ticket.success();
                     if by_master {
@@ -433,6 +440,20 @@ fn as_other<'a>(user: &'a str, authzid: Option<&'a str>) -> Option<(&'a str, &'a
         None => user
             .rsplit_once('*')
             .map(|(account, master)| (master, account)),
+    }
+}
+
+/// The last steps before the grant: nothing refuses behind a PAM session.
+async fn enter(
+    door: Option<Door>,
+    pam: Option<Pam>,
+    account: &str,
+    remote: IpAddr,
+) -> Result<(), Refusal> {
+    opens(door, account, remote).await?;
+    match pam {
+        Some(pam) => prepares(&pam, account, remote).await,
+        None => Ok(()),
     }
 }
 

@@ -13,7 +13,7 @@ use roost_ipc::{AuthFailure, Secret};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
-use crate::pam::{Pam, Reply, Verdict};
+use crate::pam::{Pam, PamError, Reply, Verdict};
 use crate::passwd::{Entry, PasswdFile};
 use crate::prep;
 use crate::sasl::scram::{Secrets, hmac};
@@ -36,7 +36,8 @@ pub struct Verifier {
 
 /// Who has been proved.
 pub enum Identity {
-    Unix(String),
+    /// A Unix account, and who let it in.
+    Unix(String, Pam),
     Entry(Arc<Entry>),
     /// The account of this login name, as which a master logs in.
     Other(String),
@@ -291,26 +292,44 @@ async fn ask_pam(pam: &Pam, name: &LoginName, password: &Secret, remote: IpAddr)
         return Answer::Refused(Refusal::wrong("PAM: password too long"));
     }
     match pam.ask(user, password.expose(), remote).await {
-        Ok(reply) => judge(reply),
+        Ok(reply) => judge(pam, reply),
         Err(error) => Answer::Refused(Refusal::fault(error.to_string())),
     }
 }
 
 /// Whether PAM's account phase lets somebody in who has proved who he is.
 pub async fn admits(pam: &Pam, user: &str, remote: IpAddr) -> Result<(), Refusal> {
-    let reply = pam.ask_account(user, remote).await;
-    match judge(reply.map_err(|error| Refusal::fault(error.to_string()))?) {
+    accepted(pam, pam.ask_account(user, remote).await)
+}
+
+/// A PAM session for who has been let in, where they have one.
+pub async fn prepares(pam: &Pam, user: &str, remote: IpAddr) -> Result<(), Refusal> {
+    if !pam.has_session() {
+        return Ok(());
+    }
+    let opened = accepted(pam, pam.open_session(user, remote).await);
+    opened.map_err(|refusal| Refusal {
+        reason: format!("session: {}", refusal.reason),
+        ..refusal
+    })
+}
+
+fn accepted(pam: &Pam, reply: Result<Reply, PamError>) -> Result<(), Refusal> {
+    match judge(
+        pam,
+        reply.map_err(|error| Refusal::fault(error.to_string()))?,
+    ) {
         Answer::Proved(_) => Ok(()),
         Answer::Refused(refusal) | Answer::Final(refusal) => Err(refusal),
     }
 }
 
-fn judge(reply: Reply) -> Answer {
+fn judge(pam: &Pam, reply: Reply) -> Answer {
     let reason = format!("PAM: {}", roost_ipc::log::escape(&reply.reason));
     let delay = reply.delay.min(MAX_DELAY);
     let delayed = |refusal| Refusal { delay, ..refusal };
     match reply.verdict {
-        Verdict::Accepted(user) => Answer::Proved(Identity::Unix(user)),
+        Verdict::Accepted(user) => Answer::Proved(Identity::Unix(user, pam.clone())),
         Verdict::Refused => Answer::Refused(delayed(Refusal::wrong(reason))),
         Verdict::Denied => {
             let reason = format!("account denied: {reason}");

@@ -189,19 +189,38 @@ async fn what_modules_say_in_each_phase() {
         ("auth=9", Verdict::Broken),
         ("account=9", Verdict::Broken),
         ("account=3", Verdict::Broken),
-        ("setcred=3", Verdict::Broken),
-        ("open_session=14", Verdict::Broken),
-        // The session was there; nobody misses its end.
-        ("close_session=14", Verdict::Accepted("alice".into())),
+        // Not before Roost has asked its own rules.
+        ("setcred=3", Verdict::Accepted("alice".into())),
+        ("open_session=14", Verdict::Accepted("alice".into())),
     ] {
-        let stack = format!(
-            "auth required {module} {arguments}\naccount required {module} {arguments}\n\
-             session required {module} {arguments}\n"
-        );
-        let pam = pam(dir.path(), &stack, LONG).session(true);
+        let pam = pam(dir.path(), &stack(&module, arguments), LONG).session(true);
         let reply = pam.ask("alice", b"secret", LOCAL).await.unwrap();
         assert_eq!(reply.verdict, expected, "{arguments}: {}", reply.reason);
     }
+    for (arguments, expected) in [
+        ("", Verdict::Accepted("alice".into())),
+        ("auth=7", Verdict::Accepted("alice".into())),
+        ("account=13", Verdict::Denied),
+        ("account=12", Verdict::Expired),
+        ("setcred=3", Verdict::Broken),
+        // PAM_SESSION_ERR, PAM_PERM_DENIED
+        ("open_session=14", Verdict::Broken),
+        ("open_session=6", Verdict::Denied),
+        // The session was there; nobody misses its end.
+        ("close_session=14", Verdict::Accepted("alice".into())),
+    ] {
+        let pam = pam(dir.path(), &stack(&module, arguments), LONG);
+        let reply = pam.open_session("alice", LOCAL).await.unwrap();
+        assert_eq!(reply.verdict, expected, "{arguments}: {}", reply.reason);
+    }
+}
+
+/// All phases by one module.
+fn stack(module: &str, arguments: &str) -> String {
+    format!(
+        "auth required {module} {arguments}\naccount required {module} {arguments}\n\
+         session required {module} {arguments}\n"
+    )
 }
 
 #[tokio::test]
@@ -210,19 +229,87 @@ async fn crashes_and_hangs_of_any_phase_end_the_attempt() {
     let Some(module) = told(dir.path()) else {
         return;
     };
-    for phase in ["auth", "account", "open_session", "close_session"] {
-        let stack = |how: &str| {
-            format!(
-                "auth required {module} {phase}={how}\naccount required {module} {phase}={how}\n\
-                 session required {module} {phase}={how}\n"
-            )
+    for phase in ["auth", "account", "open_session"] {
+        let ask = async |how: &str, limit| {
+            let pam = pam(
+                dir.path(),
+                &stack(&module, &format!("{phase}={how}")),
+                limit,
+            );
+            let reply = match phase {
+                "open_session" => pam.open_session("alice", LOCAL).await,
+                _ => pam.ask("alice", b"x", LOCAL).await,
+            };
+            reply.unwrap_err()
         };
-        let crashing = pam(dir.path(), &stack("segv"), LONG).session(true);
-        let error = crashing.ask("alice", b"x", LOCAL).await.unwrap_err();
+        let error = ask("segv", LONG).await;
         assert!(matches!(error, PamError::Died(_)), "{phase}: {error}");
-        let limit = Duration::from_millis(500);
-        let hanging = pam(dir.path(), &stack("hang"), limit).session(true);
-        let error = hanging.ask("alice", b"x", LOCAL).await.unwrap_err();
+        let error = ask("hang", Duration::from_millis(500)).await;
         assert!(matches!(error, PamError::Timeout(_)), "{phase}: {error}");
     }
+}
+
+/// A stack whose session phase is a script.
+fn session(dir: &Path, body: &str) -> String {
+    let check = script(dir, body);
+    format!(
+        "auth required pam_permit.so\naccount required pam_permit.so\n\
+         session required pam_exec.so quiet {check}\n"
+    )
+}
+
+/// Waits until it holds, for as long as no machine takes.
+async fn until(what: &str, holds: impl Fn() -> bool) {
+    let limit = Instant::now() + Duration::from_secs(20);
+    while !holds() {
+        assert!(Instant::now() < limit, "never: {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_login_waits_for_its_session_and_not_for_the_end_of_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path().display();
+    let body = format!(
+        "echo $PAM_TYPE >>{at}/seen\n\
+         [ $PAM_TYPE != close_session ] || {{ echo $PPID >{at}/pid; exec sleep 60; }}"
+    );
+    let pam = pam(
+        dir.path(),
+        &session(dir.path(), &body),
+        Duration::from_secs(3),
+    );
+    let reply = pam.open_session("alice", LOCAL).await.unwrap();
+    assert_eq!(reply.verdict, Verdict::Accepted("alice".into()));
+    let seen = || fs::read_to_string(dir.path().join("seen")).unwrap();
+    assert!(seen().starts_with("open_session\n"));
+    // What hangs then ends with its time.
+    let pid = || fs::read_to_string(dir.path().join("pid")).unwrap_or_default();
+    until("closing", || pid().ends_with('\n')).await;
+    let stat = format!("/proc/{}/stat", pid().trim());
+    let alive = || fs::read_to_string(&stat).is_ok_and(|s| !s.contains(") Z "));
+    until("the end of a closing that hangs", || !alive()).await;
+    assert_eq!(seen(), "open_session\nclose_session\n");
+}
+
+#[tokio::test]
+async fn a_session_outlives_a_client_that_leaves() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path().display();
+    let body = format!(
+        "[ $PAM_TYPE = open_session ] || {{ echo >{at}/closed; exit; }}\n\
+         echo half >{at}/home\n\
+         while [ ! -e {at}/go ]; do sleep 0.05; done\n\
+         echo whole >{at}/home"
+    );
+    let pam = pam(dir.path(), &session(dir.path(), &body), LONG);
+    let home = || fs::read_to_string(dir.path().join("home")).unwrap_or_default();
+    let client = tokio::spawn(async move { pam.open_session("alice", LOCAL).await });
+    until("opening", || home() == "half\n").await;
+    client.abort();
+    assert!(client.await.unwrap_err().is_cancelled());
+    fs::write(dir.path().join("go"), "").unwrap();
+    until("closing", || dir.path().join("closed").exists()).await;
+    assert_eq!(home(), "whole\n");
 }

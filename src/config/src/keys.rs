@@ -264,7 +264,7 @@ pub const KEYS: &[Key] = &[
     key(Auth, "pam_timeout", duration(1, 3600), "30s",
         "How long PAM may take to answer."),
     key(Auth, "pam_session", Kind::Bool, "no",
-        "Whether a PAM session is opened and closed again at each login, as for pam_mkhomedir."),
+        "Whether each login opens a PAM session and closes it again: for homes, not for limits."),
     key(Auth, "failure_delay", duration(0, 60), "2s",
         "How long a failed login waits for its answer; grows with each. PAM modules can have more."),
     key(Auth, "max_failures_per_minute", integer(1, 100_000), "10",

@@ -59,8 +59,9 @@ impl Answers {
         Duration::from_micros(self.delay.get().into())
     }
 
-    pub(crate) fn into_messages(self) -> Vec<Message> {
-        self.messages.into_inner()
+    /// What modules have said since the last time.
+    pub(crate) fn take_messages(&self) -> Vec<Message> {
+        self.messages.take()
     }
 
     fn keep(&self, kind: MessageKind, text: &CStr) {
@@ -295,7 +296,7 @@ mod tests {
             ]
         );
         let kinds: Vec<_> = answers
-            .into_messages()
+            .take_messages()
             .into_iter()
             .map(|m| m.kind)
             .collect();
@@ -325,7 +326,7 @@ mod tests {
         for _ in 0..40 {
             call(&answers, &[(ffi::PAM_TEXT_INFO, &long)]);
         }
-        let messages = answers.into_messages();
+        let messages = answers.take_messages();
         assert_eq!(messages.len(), MAX_MESSAGES);
         assert!(messages.iter().all(|m| m.text.len() == MAX_MESSAGE_LEN));
     }

@@ -115,20 +115,25 @@ impl<'a> Handle<'a> {
         self.checked(code)
     }
 
-    /// Opens a session and closes it again, with credentials around it.
-    pub(crate) fn session(&mut self) -> Result<(), Error> {
+    /// Credentials, and a session.
+    pub(crate) fn open_session(&mut self) -> Result<(), Error> {
         self.credentials(ffi::PAM_ESTABLISH_CRED as c_int)?;
         // SAFETY: the handle is live.
         let code = unsafe { ffi::pam_open_session(self.raw, 0) };
         let opened = self.checked(code);
-        if opened.is_ok() {
-            // SAFETY: the handle is live. What a module leaves behind when it
-            // fails here is nothing that the login could mend.
-            let code = unsafe { ffi::pam_close_session(self.raw, 0) };
-            let _ = self.checked(code);
+        if opened.is_err() {
+            // The first failure is the one to tell of.
+            let _ = self.credentials(ffi::PAM_DELETE_CRED as c_int);
         }
-        let _ = self.credentials(ffi::PAM_DELETE_CRED as c_int);
         opened
+    }
+
+    /// Both away again, the credentials even where the session stays.
+    pub(crate) fn close_session(&mut self) -> Result<(), Error> {
+        // SAFETY: the handle is live.
+        let code = unsafe { ffi::pam_close_session(self.raw, 0) };
+        let closed = self.checked(code);
+        closed.and(self.credentials(ffi::PAM_DELETE_CRED as c_int))
     }
 
     fn credentials(&mut self, what: c_int) -> Result<(), Error> {

@@ -1,6 +1,6 @@
 //! One conversation with libpam: who is asking, is the password right, may
-//! the account be used now (`pam_authenticate`, `pam_acct_mgmt`), and a session
-//! around nothing where modules want one.
+//! the account be used now (`pam_authenticate`, `pam_acct_mgmt`); and a session,
+//! for who has been let in.
 //!
 //! libpam and its modules are C code of unknown quality that runs in the
 //! caller's process, may block for long and may crash; callers therefore run
@@ -43,8 +43,6 @@ pub struct Conversation {
     pub tty: String,
     /// Another folder than `/etc/pam.d`.
     pub confdir: Option<PathBuf>,
-    /// A session is opened and closed again, for modules that prepare homes.
-    pub session: bool,
 }
 
 /// A password that was right, for an account that may be used.
@@ -70,6 +68,26 @@ impl Conversation {
     /// Runs the authentication and the account phase. Blocks for as long as
     /// the modules do.
     pub fn authenticate(&self) -> Result<Authenticated, Failure> {
+        self.hold(|_, _| Ok(()))
+    }
+
+    /// The same, then a session (`pam_setcred`, `pam_open_session`), which is
+    /// closed once `opened` has returned. A failure after `opened` was called
+    /// is one of the closing.
+    pub fn session(&self, opened: impl FnOnce(Authenticated)) -> Result<Authenticated, Failure> {
+        self.hold(|pam, answers| {
+            let user = pam.user()?;
+            pam.open_session()?;
+            let messages = answers.take_messages();
+            opened(Authenticated { user, messages });
+            pam.close_session()
+        })
+    }
+
+    fn hold(
+        &self,
+        then: impl FnOnce(&mut Handle<'_>, &Answers) -> Result<(), Error>,
+    ) -> Result<Authenticated, Failure> {
         if let Err(error) = self.check() {
             return Err(Failure {
                 error,
@@ -81,9 +99,9 @@ impl Conversation {
         let password = self.password.as_ref().map_or(&[][..], |p| p.as_slice());
         let answers = Answers::new(&self.user, password);
         let mut authenticated = self.password.is_none();
-        let result = self.run(&answers, &mut authenticated);
+        let result = self.run(&answers, &mut authenticated, then);
         let delay = answers.delay();
-        let messages = answers.into_messages();
+        let messages = answers.take_messages();
         match result {
             Ok(user) => Ok(Authenticated { user, messages }),
             Err(error) => Err(Failure {
@@ -95,7 +113,12 @@ impl Conversation {
         }
     }
 
-    fn run(&self, answers: &Answers, authenticated: &mut bool) -> Result<String, Error> {
+    fn run(
+        &self,
+        answers: &Answers,
+        authenticated: &mut bool,
+        then: impl FnOnce(&mut Handle<'_>, &Answers) -> Result<(), Error>,
+    ) -> Result<String, Error> {
         let mut pam = Handle::start(&self.service, &self.user, self.confdir.as_deref(), answers)?;
         pam.note_fail_delay()?;
         pam.set(Item::RemoteHost, &self.rhost.to_canonical().to_string())?;
@@ -106,9 +129,7 @@ impl Conversation {
             *authenticated = true;
         }
         pam.account()?;
-        if self.session {
-            pam.session()?;
-        }
+        then(&mut pam, answers)?;
         pam.user()
     }
 

@@ -25,7 +25,6 @@ fn conversation(dir: &Path, stack: &str) -> Conversation {
         rhost: LOCAL,
         tty: "roost".to_owned(),
         confdir: Some(dir.to_owned()),
-        session: false,
     }
 }
 
@@ -156,7 +155,7 @@ fn delays_are_told_and_not_waited_for() {
 }
 
 #[test]
-fn a_session_is_opened_and_closed_where_it_is_wanted() {
+fn a_session_is_open_while_the_caller_is_told_of_it() {
     let dir = tempfile::tempdir().unwrap();
     let seen = dir.path().join("seen");
     let script = dir.path().join("session");
@@ -174,14 +173,18 @@ fn a_session_is_opened_and_closed_where_it_is_wanted() {
     let mut c = conversation(dir.path(), &stack);
     c.authenticate().unwrap();
     assert!(!seen.exists());
-    c.session = true;
-    c.authenticate().unwrap();
-    let text = fs::read_to_string(&seen).unwrap();
-    assert_eq!(text, "open_session alice\nclose_session alice\n");
+    c.password = None;
+    let text = || fs::read_to_string(&seen).unwrap();
+    let opened = |told: Authenticated| {
+        assert_eq!(told.user, "alice");
+        assert_eq!(text(), "open_session alice\n");
+    };
+    c.session(opened).unwrap();
+    assert_eq!(text(), "open_session alice\nclose_session alice\n");
     let stack = stack.replace(&script.display().to_string(), "/no/such/program");
     let mut c = conversation(dir.path(), &stack);
-    c.session = true;
-    let failure = c.authenticate().unwrap_err();
+    c.password = None;
+    let failure = c.session(|_| panic!("it is not open")).unwrap_err();
     assert!(
         failure.authenticated && !failure.error.is_verdict(),
         "{failure:?}"

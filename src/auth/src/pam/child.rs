@@ -1,5 +1,5 @@
-//! The child's side: one request from descriptor 0, one conversation, one
-//! reply.
+//! The child's side: one request from descriptor 0, one conversation, and what
+//! came of it.
 
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
@@ -11,7 +11,7 @@ use std::time::Duration;
 use roost_pam::{Authenticated, Conversation, Error, Failure, Message};
 use zeroize::Zeroizing;
 
-use super::wire::{MAX_REQUEST, Reply, Request, Verdict};
+use super::wire::{About, MAX_REQUEST, Reply, Request, Verdict};
 
 /// The argument that makes `roost-auth` such a child.
 pub const CHILD_ARGUMENT: &str = "--pam-child";
@@ -30,8 +30,11 @@ pub fn run() -> io::Result<()> {
     let request = Request::decode(&bytes).ok_or(io::ErrorKind::InvalidData)?;
     drop(bytes);
     end_after(request.timeout.saturating_add(GRACE));
-    let reply = converse(request);
-    stream.write_all(&reply.encode())?;
+    let last = converse(request, |reply| {
+        // Where nobody reads it, the session is closed all the same.
+        let _ = stream.write_all(&reply.framed());
+    });
+    stream.write_all(&last.framed())?;
     stream.shutdown(Shutdown::Both)
 }
 
@@ -43,29 +46,43 @@ fn end_after(limit: Duration) {
     });
 }
 
-fn converse(request: Request) -> Reply {
+/// Says what came of the conversation; `opened` has the reply before, where a
+/// session could be opened.
+fn converse(request: Request, opened: impl FnOnce(Reply)) -> Reply {
+    let (password, session) = match request.about {
+        About::Password(password) => (Some(password), false),
+        About::Account => (None, false),
+        About::Session => (None, true),
+    };
     let conversation = Conversation {
         // What log filters see; a site that keeps the service name of the
         // server it had keeps its filters too.
         tty: request.service.clone(),
         service: request.service,
         user: request.user,
-        password: request.password,
+        password,
         rhost: request.rhost,
         confdir: request.confdir,
-        session: request.session,
     };
-    match conversation.authenticate() {
-        Ok(Authenticated { user, messages }) => Reply {
-            verdict: Verdict::Accepted(user),
-            reason: reason("", &messages),
-            delay: Duration::ZERO,
-        },
+    let result = match session {
+        true => conversation.session(|authenticated| opened(accepted(authenticated))),
+        false => conversation.authenticate(),
+    };
+    match result {
+        Ok(authenticated) => accepted(authenticated),
         Err(failure) => Reply {
             verdict: verdict(&failure),
             reason: reason(&told(&failure), &failure.messages),
             delay: failure.delay,
         },
+    }
+}
+
+fn accepted(authenticated: Authenticated) -> Reply {
+    Reply {
+        reason: reason("", &authenticated.messages),
+        verdict: Verdict::Accepted(authenticated.user),
+        delay: Duration::ZERO,
     }
 }
 

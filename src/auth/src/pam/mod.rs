@@ -2,29 +2,26 @@
 //!
 //! A module that crashes, hangs or leaks does so in a process that serves one
 //! attempt and is killed at its time limit, with whatever it has started in its
-//! process group.
+//! process group. The password and the session have a process each, for
+//! between them Roost's own rules are asked.
 
 mod child;
+mod process;
 mod wire;
 
 use std::net::IpAddr;
-use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream as StdStream;
 use std::path::PathBuf;
-use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::UnixStream;
-use tokio::process::{Child, Command};
-use tokio::sync::Semaphore;
+use roost_ipc::log::escape;
+use tokio::sync::{Semaphore, oneshot};
+use tokio::time::{Instant, timeout, timeout_at};
 use zeroize::Zeroizing;
 
 pub use child::{CHILD_ARGUMENT, run as run_child};
-pub use wire::{Reply, Request, Verdict};
+use process::Process;
+pub use wire::{About, Reply, Request, Verdict};
 
 /// Conversations at once; further attempts wait for their turn.
 const MAX_CHILDREN: usize = 30;
@@ -64,10 +61,14 @@ impl Pam {
         }
     }
 
-    /// Whether a session is opened and closed again behind a login.
+    /// Whether logins have a session.
     pub fn session(mut self, wanted: bool) -> Self {
         self.session = wanted;
         self
+    }
+
+    pub fn has_session(&self) -> bool {
+        self.session
     }
 
     /// Service files from another folder than `/etc/pam.d`.
@@ -86,94 +87,98 @@ impl Pam {
     /// future ends the conversation.
     pub async fn ask(&self, user: &str, password: &[u8], rhost: IpAddr) -> Result<Reply, PamError> {
         let password = Zeroizing::new(password.to_vec());
-        self.hold(user, Some(password), rhost).await
+        self.hold(user, About::Password(password), rhost).await
     }
 
     /// The account phase alone, for who needs no password: may the account be
     /// used now?
     pub async fn ask_account(&self, user: &str, rhost: IpAddr) -> Result<Reply, PamError> {
-        self.hold(user, None, rhost).await
+        self.hold(user, About::Account, rhost).await
     }
 
-    async fn hold(
+    /// Opens a session for who has been let in, and says so; it is closed
+    /// again behind that. The time limit covers all of it and the wait for a
+    /// turn. Once begun it is not for the caller to end: a client that leaves
+    /// would leave a home half made.
+    pub async fn open_session(&self, user: &str, rhost: IpAddr) -> Result<Reply, PamError> {
+        let end = Instant::now() + self.timeout;
+        let turn = Arc::clone(&self.slots).acquire_owned();
+        let slot = timeout_at(end, turn).await.map_err(|_| self.late())?;
+        let request = self.request(user, About::Session, rhost);
+        let (told, opened) = oneshot::channel();
+        let pam = self.clone();
+        tokio::spawn(async move {
+            pam.keep_session(&request, end, told).await;
+            drop(slot);
+        });
+        let ended = || PamError::Died("the server ends".to_owned());
+        opened.await.unwrap_or_else(|_| Err(ended()))
+    }
+
+    async fn keep_session(
         &self,
-        user: &str,
-        password: Option<Zeroizing<Vec<u8>>>,
-        rhost: IpAddr,
-    ) -> Result<Reply, PamError> {
-        let request = Request {
+        request: &Request,
+        end: Instant,
+        told: oneshot::Sender<Result<Reply, PamError>>,
+    ) {
+        let user = escape(&request.user);
+        let mut process = None;
+        let opening = async {
+            let started = Process::start(&self.executable, request).await?;
+            process.insert(started).reply().await
+        };
+        let opened = timeout_at(end, opening).await;
+        let opened = opened.unwrap_or_else(|_| Err(self.late()));
+        let open = opened.as_ref().is_ok_and(Reply::is_accepted);
+        if let Err(opened) = told.send(opened)
+            && let Some(why) = fault(&opened)
+        {
+            log::warn!("the PAM session of <{user}>, who has left, is not opened: {why}");
+        }
+        if let Some(mut process) = process.filter(|_| open) {
+            let closed = timeout_at(end, process.reply()).await;
+            let closed = closed.unwrap_or_else(|_| Err(self.late()));
+            if let Some(why) = fault(&closed) {
+                log::warn!("the PAM session of <{user}> is not closed: {why}");
+            }
+        }
+    }
+
+    fn request(&self, user: &str, about: About, rhost: IpAddr) -> Request {
+        Request {
             service: self.service.clone(),
             user: user.to_owned(),
-            password,
+            about,
             rhost,
             confdir: self.confdir.clone(),
             timeout: self.timeout,
-            session: self.session,
-        };
-        let late = |_| PamError::Timeout(self.timeout);
-        tokio::time::timeout(self.timeout, self.converse(&request))
+        }
+    }
+
+    async fn hold(&self, user: &str, about: About, rhost: IpAddr) -> Result<Reply, PamError> {
+        let request = self.request(user, about, rhost);
+        timeout(self.timeout, self.converse(&request))
             .await
-            .map_err(late)?
+            .map_err(|_| self.late())?
     }
 
     async fn converse(&self, request: &Request) -> Result<Reply, PamError> {
         // Closed never; without a slot there is no limit to keep.
         let _slot = self.slots.acquire().await;
-        let (ours, theirs) = StdStream::pair()?;
-        ours.set_nonblocking(true)?;
-        let mut stream = UnixStream::from_std(ours)?;
-        let mut running = Running(
-            Command::new(&self.executable)
-                .arg0("roost-auth")
-                .arg(CHILD_ARGUMENT)
-                .env_clear()
-                .current_dir("/")
-                .stdin(Stdio::from(OwnedFd::from(theirs)))
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .process_group(0)
-                .spawn()?,
-        );
-        // A child that died already shows in its missing answer.
-        let _ = stream.write_all(&request.encode()).await;
-        let _ = stream.shutdown().await;
-        let mut answer = Vec::new();
-        stream
-            .take(wire::MAX_REPLY)
-            .read_to_end(&mut answer)
-            .await?;
-        match Reply::decode(&answer) {
-            Some(reply) => Ok(reply),
-            None => Err(PamError::Died(running.status().await)),
-        }
+        let mut process = Process::start(&self.executable, request).await?;
+        process.reply().await
+    }
+
+    fn late(&self) -> PamError {
+        PamError::Timeout(self.timeout)
     }
 }
 
-/// A child that does not outlive the wait for it.
-struct Running(Child);
-
-impl Running {
-    async fn status(&mut self) -> String {
-        self.kill();
-        match self.0.wait().await {
-            Ok(status) => status.to_string(),
-            Err(error) => error.to_string(),
-        }
-    }
-
-    /// Ends the child and whatever its modules have started.
-    fn kill(&self) {
-        // None once it has been waited for, when the number may be another's.
-        let pid = self.0.id().and_then(|id| i32::try_from(id).ok());
-        if let Some(pid) = pid {
-            // It may have ended by itself.
-            let _ = killpg(Pid::from_raw(pid), Signal::SIGKILL);
-        }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.kill();
+/// What the log has to say of an outcome that no client hears of.
+fn fault(outcome: &Result<Reply, PamError>) -> Option<String> {
+    match outcome {
+        Ok(reply) if reply.is_accepted() => None,
+        Ok(reply) => Some(escape(&reply.reason).to_string()),
+        Err(error) => Some(error.to_string()),
     }
 }

@@ -1,5 +1,6 @@
 //! What parent and PAM child say to each other: fields with a length before
-//! each, one request and one reply.
+//! each, one request and one reply; where a session is opened, another reply
+//! when it is closed.
 
 use std::net::IpAddr;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -8,22 +9,29 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-/// The longest request and reply, in octets.
+/// The longest request, in octets.
 pub const MAX_REQUEST: u64 = 16 * 1024;
-pub const MAX_REPLY: u64 = 64 * 1024;
+
+/// What a conversation is about.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum About {
+    /// Is the password right, and may the account be used now?
+    Password(Zeroizing<Vec<u8>>),
+    /// The account phase alone.
+    Account,
+    /// The account phase, and a session behind it.
+    Session,
+}
 
 /// One conversation to hold.
 pub struct Request {
     pub service: String,
     pub user: String,
-    /// None where only the account phase is asked.
-    pub password: Option<Zeroizing<Vec<u8>>>,
+    pub about: About,
     pub rhost: IpAddr,
     pub confdir: Option<PathBuf>,
     /// When the child gives up by itself, should its parent be gone.
     pub timeout: Duration,
-    /// A session is opened and closed again.
-    pub session: bool,
 }
 
 /// What PAM says.
@@ -55,14 +63,18 @@ impl Request {
         let mut out = Zeroizing::new(Vec::with_capacity(2048));
         put(&mut out, self.service.as_bytes());
         put(&mut out, self.user.as_bytes());
-        put(&mut out, &[u8::from(self.password.is_some())]);
-        put(&mut out, self.password.as_ref().map_or(&[], |p| p));
+        let (tag, password) = match &self.about {
+            About::Password(password) => (b"P", password.as_slice()),
+            About::Account => (b"A", &[][..]),
+            About::Session => (b"S", &[][..]),
+        };
+        put(&mut out, tag);
+        put(&mut out, password);
         put(&mut out, self.rhost.to_string().as_bytes());
         let confdir = self.confdir.as_deref().unwrap_or("".as_ref());
         put(&mut out, confdir.as_os_str().as_bytes());
         let millis = u64::try_from(self.timeout.as_millis()).unwrap_or(u64::MAX);
         put(&mut out, &millis.to_le_bytes());
-        put(&mut out, &[u8::from(self.session)]);
         out
     }
 
@@ -71,22 +83,37 @@ impl Request {
         let request = Self {
             service: text(&mut input)?,
             user: text(&mut input)?,
-            password: {
-                let given = take(&mut input)? == [1];
+            about: {
+                let tag = take(&mut input)?;
                 let password = Zeroizing::new(take(&mut input)?.to_vec());
-                given.then_some(password)
+                match tag {
+                    b"P" => About::Password(password),
+                    b"A" => About::Account,
+                    b"S" => About::Session,
+                    _ => return None,
+                }
             },
             rhost: text(&mut input)?.parse().ok()?,
             confdir: path(take(&mut input)?),
             timeout: millis(&mut input)?,
-            session: take(&mut input)? == [1],
         };
         input.is_empty().then_some(request)
     }
 }
 
 impl Reply {
-    pub fn encode(&self) -> Vec<u8> {
+    pub fn is_accepted(&self) -> bool {
+        matches!(self.verdict, Verdict::Accepted(_))
+    }
+
+    /// With its length before it, since another may follow.
+    pub fn framed(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        put(&mut out, &self.encode());
+        out
+    }
+
+    fn encode(&self) -> Vec<u8> {
         let (tag, user) = match &self.verdict {
             Verdict::Accepted(user) => (b"A", user.as_str()),
             Verdict::Refused => (b"R", ""),
@@ -162,26 +189,24 @@ mod tests {
         let request = Request {
             service: "roost".into(),
             user: "alice".into(),
-            password: Some(Zeroizing::new(vec![1, 255, 0])),
+            about: About::Password(Zeroizing::new(vec![1, 255, 0])),
             rhost: "2001:db8::1".parse().unwrap(),
             confdir: Some("/x".into()),
             timeout: Duration::from_millis(1500),
-            session: true,
         };
         let bytes = request.encode();
         let back = Request::decode(&bytes).unwrap();
-        assert_eq!(back.password, request.password);
+        assert_eq!(back.about, request.about);
         assert_eq!((back.rhost, back.timeout), (request.rhost, request.timeout));
-        assert!(back.session);
         assert_eq!(back.confdir, request.confdir);
-        let known = Request {
-            password: None,
-            ..request
-        };
-        let back = Request::decode(&known.encode()).unwrap();
-        assert_eq!((back.password, back.user), (None, known.user));
         for cut in 0..bytes.len() {
             assert!(Request::decode(&bytes[..cut]).is_none());
+        }
+        let mut request = request;
+        for about in [About::Account, About::Session] {
+            request.about = about;
+            let back = Request::decode(&request.encode()).unwrap();
+            assert_eq!(back.about, request.about);
         }
         for verdict in [
             Verdict::Accepted("bob".into()),
@@ -193,7 +218,10 @@ mod tests {
                 reason: "x".into(),
                 delay: Duration::from_millis(1234),
             };
-            assert_eq!(Reply::decode(&reply.encode()), Some(reply));
+            let framed = reply.framed();
+            let (len, rest) = framed.split_first_chunk().unwrap();
+            assert_eq!(usize::from(u16::from_le_bytes(*len)), rest.len());
+            assert_eq!(Reply::decode(rest), Some(reply));
         }
         assert_eq!(Reply::decode(b""), None);
     }

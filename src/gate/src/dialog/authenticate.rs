@@ -50,6 +50,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Dialog<'_, S> {
             self.refuse_cleartext(&tag);
             return Ok(());
         }
+        // Of what comes later nothing is a name.
+        let mut names = matches!(&method, AuthMethod::Sasl { initial: None, .. });
         self.remember_first(&method);
         let plus_offered = self.link().offers_plus(self.cx.settings);
         let start = GateToAuth::Start(AuthStart {
@@ -65,7 +67,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Dialog<'_, S> {
             return self.outcome(tag, failed(AuthFailure::Unavailable)).await;
         }
         self.cx.history.unfinished = true;
-        let mut first = true;
         loop {
             match self.auth_answer().await? {
                 Answer::Outcome(result) => return self.outcome(tag, result).await,
@@ -74,10 +75,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Dialog<'_, S> {
                     let Some(response) = self.client_response(&tag).await? else {
                         return Ok(());
                     };
-                    if let (true, Some(mechanism)) = (first, mechanism) {
+                    if let (true, Some(mechanism)) = (names, mechanism) {
                         self.remember(mechanism, response.expose());
                     }
-                    first = false;
+                    names = false;
                     let message = GateToAuth::Response(AuthResponse {
                         session: self.cx.history.session,
                         data: response,
@@ -110,7 +111,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Dialog<'_, S> {
         match reason {
             // A fault of ours is nobody's failed login.
             AuthFailure::Unavailable => Ok(()),
-            AuthFailure::Malformed => self.count_bad().await,
+            AuthFailure::Malformed => {
+                // It was something else than it seemed, perhaps a password.
+                self.cx.history.user.clear();
+                self.count_bad().await
+            }
             AuthFailure::Credentials
             | AuthFailure::NotAllowed
             | AuthFailure::OtherIdentity
@@ -254,12 +259,24 @@ fn failed(reason: AuthFailure) -> AuthResult {
     AuthResult::Failed { reason }
 }
 
+/// The name in a first response that is as its mechanism has it. Where another
+/// would do, a client's mistake would put the password in its place.
 fn shown_user(mechanism: Mechanism, response: &[u8]) -> Option<&[u8]> {
     match mechanism {
-        Mechanism::Plain => response.split(|&b| b == 0).nth(1),
-        Mechanism::Login => Some(response),
+        Mechanism::Plain => {
+            let mut fields = response.split(|&b| b == 0);
+            match (fields.next(), fields.next(), fields.next(), fields.next()) {
+                (Some(_), Some(user), Some(password), None) if !password.is_empty() => Some(user),
+                _ => None,
+            }
+        }
+        Mechanism::Login => (!response.contains(&0)).then_some(response),
         Mechanism::ScramSha256 | Mechanism::ScramSha256Plus => {
-            response.split(|&b| b == b',').nth(2)?.strip_prefix(b"n=")
+            let mut fields = response.split(|&b| b == b',');
+            let header = fields.next()?;
+            let known = matches!(header, b"n" | b"y") || header.starts_with(b"p=");
+            let user = fields.nth(1)?.strip_prefix(b"n=")?;
+            (known && fields.next()?.starts_with(b"r=")).then_some(user)
         }
     }
 }
@@ -273,8 +290,27 @@ mod tests {
         let shown = |m, r: &'static [u8]| shown_user(m, r).unwrap_or_default();
         assert_eq!(shown(Mechanism::Plain, b"x\0alice\0secret"), b"alice");
         assert_eq!(shown(Mechanism::Plain, b"junk"), b"");
+        for not_plain in [
+            &b"alice\0secret"[..],
+            b"alice\0secret\0",
+            b"\0alice\0secret\0",
+        ] {
+            assert_eq!(shown(Mechanism::Plain, not_plain), b"", "{not_plain:?}");
+        }
         assert_eq!(shown(Mechanism::Login, b"alice"), b"alice");
+        assert_eq!(shown(Mechanism::Login, b"\0alice\0secret"), b"");
         assert_eq!(shown(Mechanism::ScramSha256, b"n,,n=alice,r=x"), b"alice");
-        assert_eq!(shown(Mechanism::ScramSha256, b"n,"), b"");
+        for not_scram in [
+            &b"n,"[..],
+            b"n,,n=alice",
+            b"x,,n=alice,r=x",
+            b"n,,n=alice,x",
+        ] {
+            assert_eq!(
+                shown(Mechanism::ScramSha256, not_scram),
+                b"",
+                "{not_scram:?}"
+            );
+        }
     }
 }

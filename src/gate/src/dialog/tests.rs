@@ -272,10 +272,43 @@ async fn the_words_of_failure() {
         assert!(matches!(exit, Exit::Ended(Reason::Closed)));
         let counts = !matches!(reason, AuthFailure::Unavailable | AuthFailure::Malformed);
         assert_eq!(history.failures, u32::from(counts), "{reason:?}");
-        assert_eq!(
-            (history.user.as_slice(), history.method),
-            (&b"alice"[..], "LOGIN")
-        );
+        let user: &[u8] = match reason {
+            AuthFailure::Malformed => b"",
+            _ => b"alice",
+        };
+        assert_eq!((history.user.as_slice(), history.method), (user, "LOGIN"));
+    }
+}
+
+#[tokio::test]
+async fn no_password_passes_for_a_name_in_the_log() {
+    // `alice`, in the command or as a response; then `secret`.
+    for first in ["AUTHENTICATE LOGIN YWxpY2U=", "AUTHENTICATE LOGIN"] {
+        let mut c = Client::new(On::Tls).greeted().await;
+        c.send(format!("a {first}\r\n")).await;
+        c.start().await;
+        if !first.ends_with('=') {
+            c.tell(Event::Challenge(Bytes(b"Username:".to_vec()))).await;
+            c.expect("+ VXNlcm5hbWU6").await;
+            c.send("YWxpY2U=\r\n").await;
+            c.asked().await;
+        }
+        c.tell(Event::Challenge(Bytes(b"Password:".to_vec()))).await;
+        c.expect("+ UGFzc3dvcmQ6").await;
+        c.send("c2VjcmV0\r\n").await;
+        c.asked().await;
+        c.fails(AuthFailure::Credentials).await;
+        c.expect("a NO").await;
+        assert_eq!(c.exit().await.1.user, b"alice", "{first}");
+    }
+    // `alice NUL secret`, `alice NUL secret NUL`.
+    for response in ["YWxpY2UAc2VjcmV0", "YWxpY2UAc2VjcmV0AA=="] {
+        let mut c = Client::new(On::Tls).greeted().await;
+        c.send(format!("a AUTHENTICATE PLAIN {response}\r\n")).await;
+        c.start().await;
+        c.fails(AuthFailure::Unavailable).await;
+        c.expect("a NO").await;
+        assert_eq!(c.exit().await.1.user, b"", "{response}");
     }
 }
 

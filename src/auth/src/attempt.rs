@@ -23,7 +23,7 @@ use zeroize::Zeroizing;
 use crate::account::{Account, AccountError};
 use crate::lookup::{self, Door};
 use crate::pam::Pam;
-use crate::penalty::{Penalties, Ticket};
+use crate::penalty::{LimitReached, Penalties, Ticket};
 use crate::sasl::login::{self, Login};
 use crate::sasl::{Credentials, SaslError, plain};
 use crate::settings::Settings;
@@ -187,17 +187,25 @@ impl Attempt {
         );
     }
 
-    /// An end for who has moved. Whoever may fail no more hears nothing of it.
-    /// Its ticket is left as it is: names can be tried by referrals too.
-    fn stays(&self, raw: &str) -> Result<(), End> {
+    /// An end for who has moved, which is no failure. Whoever may fail no more
+    /// hears nothing of it, nor does who tries many names.
+    fn stays(&self, raw: &str, ticket: Ticket) -> Result<Ticket, End> {
         let local = self.start.endpoints.local.ip();
         let Some((user, host)) = self.settings.elsewhere(raw, local) else {
-            return Ok(());
+            return Ok(ticket);
         };
-        Err(End::Elsewhere {
-            raw: raw.to_owned(),
-            user: user.to_owned(),
-            host: host.to_owned(),
+        let limit = self.settings.max_failures_per_minute;
+        let account = self.settings.counted_as(raw, local);
+        Err(match ticket.referred(&account, limit) {
+            Ok(()) => End::Elsewhere {
+                raw: raw.to_owned(),
+                user: user.to_owned(),
+                host: host.to_owned(),
+            },
+            Err(LimitReached) => End::Refused {
+                user: raw.to_owned(),
+                refusal: Refusal::new(AuthFailure::TooMany, "too many referrals in a minute"),
+            },
         })
     }
 
@@ -273,7 +281,7 @@ impl Attempt {
         };
         let (prover, account) = other.unwrap_or((&user, &user));
         let ticket = self.begin(prover).await?;
-        self.stays(account)?;
+        let ticket = self.stays(account, ticket)?;
         let secret = Secret::from(password.as_slice());
         let endpoints = &self.start.endpoints;
         let (local, remote) = (endpoints.local.ip(), endpoints.remote.ip());

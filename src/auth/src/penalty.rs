@@ -24,6 +24,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const MAX_KEYS: usize = 16 * 1024;
 /// The most failures remembered for one key.
 const MAX_LIMIT: u32 = 1000;
+/// How many different accounts an address may be told of that they have moved,
+/// for each failure that it may have.
+const REFERRALS: usize = 10;
 /// The delay of the first, second, … failure in a row, in quarters of the
 /// configured one: 2, 4, 8, 15 seconds for the usual 2.
 const GROWTH: [u32; 4] = [4, 8, 16, 30];
@@ -74,6 +77,8 @@ type Table = HashMap<u64, Record>;
 struct Tables {
     accounts: Table,
     addresses: Table,
+    /// By address the accounts that it was referred with, each once.
+    referrals: Table,
     next_ticket: u64,
 }
 
@@ -103,6 +108,7 @@ impl Default for Penalties {
             tables: Mutex::new(Tables {
                 accounts: HashMap::new(),
                 addresses: HashMap::new(),
+                referrals: HashMap::new(),
                 next_ticket: 0,
             }),
             hasher: RandomState::new(),
@@ -144,7 +150,7 @@ impl Penalties {
     ) -> Result<Ticket, Denied> {
         let account = self.hasher.hash_one(account);
         let address = self.hasher.hash_one(network_of(address));
-        let allowed = usize::try_from(limit.min(MAX_LIMIT)).unwrap_or(usize::MAX);
+        let allowed = allowed(limit);
         let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
         let id = tables.next_ticket;
         tables.next_ticket = id.wrapping_add(1);
@@ -179,6 +185,10 @@ impl Penalties {
             id,
         })
     }
+}
+
+fn allowed(limit: u32) -> usize {
+    usize::try_from(limit.min(MAX_LIMIT)).unwrap_or(usize::MAX)
 }
 
 /// An IPv6 customer has a whole /64 to choose addresses from.
@@ -236,6 +246,42 @@ impl Ticket {
     /// The attempt said nothing about the password.
     pub fn release(self) {
         self.take_back(false);
+    }
+
+    /// The account is elsewhere, whatever the password. `limit` is as for
+    /// [`Penalties::begin`].
+    ///
+    /// # Errors
+    /// The address was told that of too many other accounts in the last
+    /// minute; its failures are not touched.
+    pub fn referred(self, account: &str, limit: u32) -> Result<(), LimitReached> {
+        self.referred_at(account, limit, Instant::now())
+    }
+
+    fn referred_at(self, account: &str, limit: u32, now: Instant) -> Result<(), LimitReached> {
+        let penalties = Arc::clone(&self.penalties);
+        let (id, address) = (penalties.hasher.hash_one(account), self.address);
+        self.release();
+        if limit == 0 {
+            return Ok(());
+        }
+        let mut tables = penalties
+            .tables
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let known = record(&mut tables.referrals, address, now);
+        if known.attempts.iter().any(|tried| tried.id == id) {
+            return Ok(());
+        }
+        if known.attempts.len() >= allowed(limit) * REFERRALS {
+            return Err(LimitReached);
+        }
+        known.attempts.push_back(Tried {
+            at: now,
+            id,
+            failed: false,
+        });
+        Ok(())
     }
 
     fn take_back(self, reset: bool) {
@@ -345,6 +391,26 @@ mod tests {
                 .unwrap();
         }
         assert!(p.try_begin("bob", address(200), 10, now).is_err());
+    }
+
+    #[test]
+    fn referrals_are_no_failures_and_count_each_account_once() {
+        let p = Arc::new(Penalties::default());
+        let now = Instant::now();
+        let refer = |account: &str, from, at| {
+            let ticket = p.try_begin(account, address(from), 2, at).unwrap();
+            ticket.referred_at(account, 2, at)
+        };
+        for _ in 0..100 {
+            assert_eq!(refer("a", 1, now), Ok(()));
+        }
+        for n in 1..2 * REFERRALS {
+            assert_eq!(refer(&n.to_string(), 1, now), Ok(()));
+        }
+        assert_eq!(refer("b", 1, now), Err(LimitReached));
+        assert_eq!(refer("a", 1, now), Ok(()));
+        assert_eq!(refer("b", 2, now), Ok(()));
+        assert_eq!(refer("b", 1, now + WINDOW), Ok(()));
     }
 
     #[tokio::test(start_paused = true)]

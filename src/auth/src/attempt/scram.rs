@@ -26,7 +26,7 @@ impl Attempt {
         let user = first.user.clone();
         // The challenge has its price already: whoever goes away has failed.
         let ticket = self.begin(&user).await?;
-        self.stays(&user)?;
+        let ticket = self.stays(&user, ticket)?;
         let (secrets, entry) = match self.scram_secrets(&user).await {
             Ok(found) => found,
             Err(end) => {

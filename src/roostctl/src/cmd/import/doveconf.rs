@@ -1,6 +1,8 @@
 //! What `doveconf -n` prints: settings and blocks of settings, of Dovecot 2.3
 //! and 2.4.
 
+mod imap;
+
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
@@ -16,6 +18,10 @@ pub struct Block {
     pub name: String,
     settings: Vec<(String, String)>,
     blocks: Vec<Block>,
+    /// Settings that are those of IMAP alone.
+    own: BTreeSet<String>,
+    /// Stood in a block of IMAP's own.
+    pub of_imap: bool,
     /// Settings that somebody has asked for.
     asked: RefCell<BTreeSet<String>>,
 }
@@ -26,8 +32,8 @@ impl Block {
     pub fn parse(text: &str) -> Result<Self, (usize, String)> {
         let mut open = vec![Self::default()];
         for (number, line) in (1..).zip(text.lines()) {
-            let line = line.trim();
-            if line.is_empty() || line.starts_with('#') {
+            let line = uncommented(line.trim());
+            if line.is_empty() {
                 continue;
             }
             let depth = open.len();
@@ -106,6 +112,28 @@ impl Block {
     }
 }
 
+/// A `#` begins a comment at the beginning of a line and behind a blank, but
+/// not in quotes; what stands for a value that doveconf hides stays.
+fn uncommented(line: &str) -> &str {
+    let mut quote = None;
+    let mut before = ' ';
+    for (at, letter) in line.char_indices() {
+        match (quote, letter) {
+            // Not within a word.
+            (None, '"' | '\'') if before.is_whitespace() || before == '=' => quote = Some(letter),
+            (Some(q), letter) if q == letter && before != '\\' => quote = None,
+            (None, '#') if before.is_whitespace() => {
+                let (kept, comment) = line.split_at(at);
+                let hidden = kept.trim_end().ends_with('=') && comment.contains("hidden");
+                return if hidden { line } else { kept.trim_end() };
+            }
+            _ => {}
+        }
+        before = letter;
+    }
+    line
+}
+
 pub fn is_yes(value: &str) -> bool {
     matches!(
         value.to_ascii_lowercase().as_str(),
@@ -147,6 +175,27 @@ mod tests {
         assert_eq!(sent.rest(), [("special_use", "\\Sent")]);
         assert_eq!(sent.get("special_use"), Some("\\Sent"));
         assert!(sent.rest().is_empty());
+    }
+
+    #[test]
+    fn comments_are_no_values() {
+        let text = "deny = yes  # these\nssl = required # all\ngreeting = \"Hi # there\"\n\
+                    # a = 1\nempty = # nothing\nkey = # hidden, use -P to show it\nx = a#b\n\
+                    passdb { # first\n} # done\nit = don't # so\n";
+        let whole = Block::parse(text).unwrap();
+        for (key, value) in [
+            ("deny", Some("yes")),
+            ("ssl", Some("required")),
+            ("greeting", Some("Hi # there")),
+            ("a", None),
+            ("empty", None),
+            ("key", Some("# hidden, use -P to show it")),
+            ("x", Some("a#b")),
+            ("it", Some("don't")),
+        ] {
+            assert_eq!(whole.get(key), value, "{key}");
+        }
+        assert_eq!(whole.blocks("passdb").count(), 1);
     }
 
     #[test]

@@ -8,15 +8,12 @@ use super::tables::{MISSING, NEEDLESS, PLUGINS};
 /// Plugins that are loaded for IMAP.
 pub fn loaded(whole: &Block) -> Vec<String> {
     let mut named: Vec<String> = Vec::new();
-    let imap = super::imap(whole);
-    for block in std::iter::once(whole).chain(imap) {
-        if let Some(list) = block.get("mail_plugins") {
-            named.extend(words(list).map(str::to_owned));
-        }
-        for list in block.blocks("mail_plugins") {
-            let on = list.settings().filter(|(_, value)| *value != "no");
-            named.extend(on.map(|(key, _)| key.to_owned()));
-        }
+    if let Some(list) = whole.get("mail_plugins") {
+        named.extend(words(list).map(str::to_owned));
+    }
+    for list in whole.blocks("mail_plugins") {
+        let on = list.settings().filter(|(_, value)| *value != "no");
+        named.extend(on.map(|(key, _)| key.to_owned()));
     }
     named.retain(|name| !name.starts_with('$'));
     named.sort();
@@ -44,9 +41,10 @@ pub fn plugins(proposal: &mut Proposal, whole: &Block) {
 
 /// Whatever nothing else has taken.
 pub fn rest(proposal: &mut Proposal, whole: &Block) {
-    for block in std::iter::once(whole).chain(super::imap(whole)) {
-        for (key, value) in block.rest() {
-            one(proposal, key, value);
+    for (key, value) in whole.rest() {
+        match whole.is_own(key) {
+            true => one_of_imap(proposal, key, value),
+            false => one(proposal, key, value),
         }
     }
     for block in whole.all_blocks() {
@@ -58,28 +56,33 @@ pub fn rest(proposal: &mut Proposal, whole: &Block) {
                 }
             }
             "service" => service(proposal, block),
-            "local" | "remote" => {
-                let text = "settings for some addresses only: there are none such";
-                proposal.note(
-                    &format!("{} {}", block.kind, block.name),
-                    Fate::Missing,
-                    text,
-                );
-            }
-            "protocol" if block.name != "imap" => stays(proposal, &block.name),
-            "passdb" | "userdb" | "namespace" | "local_name" | "quota" | "protocol"
-            | "mail_plugins" | "dict" | "dict_server" | "metric" | "event_exporter"
-            | "sieve_script" | "protocols" => {}
+            "local" | "remote" => addresses(proposal, block),
+            "protocol" => stays(proposal, &block.name),
+            "passdb" | "userdb" | "namespace" | "quota" | "mail_plugins" => {}
             "fts" => one(proposal, "fts", ""),
+            kind if block.of_imap => one_of_imap(proposal, kind, &block.name),
+            "local_name" | "dict" | "metric" | "event_exporter" | "sieve_script" => {}
             kind => one(proposal, kind, &block.name),
         }
     }
     let listed = whole.get("protocols").unwrap_or_default();
-    let on = whole.blocks("protocols").flat_map(Block::settings);
-    let on = on.filter(|(_, value)| *value != "no").map(|(key, _)| key);
-    for name in words(listed).chain(on).filter(|name| *name != "imap") {
+    for name in words(listed).filter(|name| *name != "imap") {
         stays(proposal, name);
     }
+}
+
+/// `local` and `remote`. One that only lets passwords go in clear makes nothing
+/// stricter; others may be all that keeps somebody out.
+fn addresses(proposal: &mut Proposal, block: &Block) {
+    let loosens = |(key, value): (&str, &str)| match key {
+        "disable_plaintext_auth" => value == "no",
+        "auth_allow_cleartext" => value == "yes",
+        _ => false,
+    };
+    let strict = block.all_blocks().next().is_some() || !block.settings().all(loosens);
+    let fate = if strict { Fate::Blocks } else { Fate::Missing };
+    let text = "settings for some addresses only: there are none such";
+    proposal.note(&format!("{} {}", block.kind, block.name), fate, text);
 }
 
 fn stays(proposal: &mut Proposal, protocol: &str) {
@@ -96,6 +99,18 @@ fn service(proposal: &mut Proposal, block: &Block) {
         let text = "no script is run after logins";
         proposal.note("service imap executable", Fate::Missing, text);
     }
+}
+
+/// What is set for IMAP alone and was not asked for: that nobody misses it is
+/// certain only where IMAP or mail is in its name.
+fn one_of_imap(proposal: &mut Proposal, key: &str, value: &str) {
+    let told = MISSING.iter().any(|(known, ..)| *known == key) || key.starts_with("fts");
+    let free = ["imap", "mail", "lock_method", "dotlock", "rawlog"];
+    if told || free.iter().any(|beginning| key.starts_with(beginning)) {
+        return one(proposal, key, value);
+    }
+    let text = "set for IMAP alone and not known here: see what depends on it";
+    proposal.note(&format!("protocol imap {key}"), Fate::Blocks, text);
 }
 
 pub fn one(proposal: &mut Proposal, key: &str, value: &str) {

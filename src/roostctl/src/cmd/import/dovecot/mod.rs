@@ -1,8 +1,8 @@
 //! Dovecot's configuration, 2.3 or 2.4, setting by setting.
 //!
-//! What must stay true: a setting of the whole is either one that has been
-//! asked for, one of the tables, or named in the report as not understood; none
-//! is passed over.
+//! What must stay true: a setting of the whole, or of IMAP alone, is either one
+//! that has been asked for, one of the tables, or named in the report as not
+//! understood; none is passed over.
 
 mod auth;
 mod database;
@@ -24,6 +24,7 @@ pub fn propose(text: &str, source: &str) -> Result<Proposal, Failure> {
         let text = format!("{source}: line {line}: {why}");
         Failure::new(exit::DATAERR, text)
     })?;
+    let whole = whole.for_imap();
     let mut proposal = Proposal::from(source.to_owned());
     site::doors(&mut proposal, &whole);
     site::proxies(&mut proposal, &whole);
@@ -39,16 +40,9 @@ pub fn propose(text: &str, source: &str) -> Result<Proposal, Failure> {
     Ok(proposal)
 }
 
-/// The block of IMAP's own settings, if there is one.
-fn imap(whole: &Block) -> Option<&Block> {
-    whole.blocks("protocol").find(|b| b.name == "imap")
-}
-
-/// A setting of the whole, or of IMAP alone.
+/// A setting of the whole, or of IMAP alone, which stands in the whole by now.
 fn of_imap<'a>(whole: &'a Block, key: &str) -> Option<&'a str> {
-    let own = imap(whole).and_then(|block| block.get(key));
-    let general = whole.get(key);
-    own.or(general)
+    whole.get(key)
 }
 
 #[cfg(test)]

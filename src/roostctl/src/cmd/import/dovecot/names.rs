@@ -98,6 +98,10 @@ fn own(proposal: &mut Proposal, block: &Block) {
             known::one(proposal, key, value);
         }
     }
+    for inner in block.all_blocks().filter(|inner| inner.kind != "mailbox") {
+        let setting = setting(block, &inner.kind);
+        proposal.note(&setting, Fate::Blocks, "a block that is not known here");
+    }
 }
 
 /// Each use has one mailbox; of several the one that has no other name.

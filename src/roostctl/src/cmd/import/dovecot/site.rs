@@ -5,7 +5,7 @@ use roost_config::Section;
 use super::super::doveconf::{Block, is_yes};
 use super::super::listen::{self, Door};
 use super::super::proposal::{Fate, Proposal};
-use super::{known, of_imap};
+use super::known;
 
 pub fn doors(proposal: &mut Proposal, whole: &Block) {
     let listen = whole.get("listen").unwrap_or("*, ::");
@@ -115,6 +115,11 @@ pub fn tls(proposal: &mut Proposal, whole: &Block) {
                 "its certificate or key is not told",
             ),
         }
+        let settings = block.rest().into_iter().map(|(key, _)| key);
+        for key in settings.chain(block.all_blocks().map(|inner| inner.kind.as_str())) {
+            let text = "for one server name only: there are certificates for names, nothing else";
+            proposal.note(&format!("{setting} {key}"), Fate::Blocks, text);
+        }
     }
     match whole.get("ssl_min_protocol") {
         None | Some("TLSv1.2") => {}
@@ -158,7 +163,7 @@ pub fn limits(proposal: &mut Proposal, whole: &Block) {
     /// Our default: who has several devices needs more than Dovecot's 10.
     const USUAL: u32 = 50;
     // 10 by default, of one account from one address; ours are more.
-    let limit = of_imap(whole, SETTING).and_then(|v| v.parse::<u32>().ok());
+    let limit = whole.get(SETTING).and_then(|v| v.parse::<u32>().ok());
     if let Some(limit) = limit {
         let (value, fate) = match limit {
             0 | 1_000_001.. => (0, Fate::Kept),

@@ -1,4 +1,5 @@
 mod accounts;
+mod alone;
 
 use super::super::proposal::{Fate, Proposal};
 use super::propose;

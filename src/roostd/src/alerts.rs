@@ -13,6 +13,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use roost_ipc::{AlertKind, AlertRow};
 use roost_types::UnixTime;
 
+use crate::names::Names;
+
 /// Alerts at once.
 const MAX_ALERTS: usize = 1000;
 /// Those for domains and for everybody, and those for one account: all for one
@@ -47,48 +49,55 @@ struct Table {
 #[derive(Clone, Copy)]
 pub struct Owner<'a> {
     pub account: &'a str,
-    /// Of accounts without one in their names.
-    pub default_domain: Option<&'a str>,
+    pub names: &'a Names,
 }
 
 impl Owner<'_> {
     pub fn gets(&self, alert: &AlertRow) -> bool {
-        let domain = match self.account.rsplit_once('@') {
-            Some((_, domain)) => Some(domain),
-            None => self.default_domain,
-        };
         match alert.kind {
-            AlertKind::Account => alert.name == self.account,
-            AlertKind::Domain => domain.is_some_and(|d| d.eq_ignore_ascii_case(&alert.name)),
+            AlertKind::Account => self.names.same(&alert.name, self.account),
+            AlertKind::Domain => {
+                let domain = self.names.domain(self.account);
+                domain.is_some_and(|domain| domain.eq_ignore_ascii_case(&alert.name))
+            }
             AlertKind::Server => true,
         }
     }
 }
 
 impl Alerts {
-    /// Reads the file in `dir`. What cannot be read is logged: there is
-    /// service without it.
+    /// Reads the file in `dir`, and writes it anew where it was damaged. What
+    /// cannot be read is logged: there is service without it.
     pub fn load(dir: PathBuf) -> Self {
-        let rows = file::read(&dir).unwrap_or_else(|error| {
+        let (rows, damaged) = file::read(&dir).unwrap_or_else(|error| {
             log::error!("{}: {error}", dir.join(file::NAME).display());
-            Vec::new()
+            (Vec::new(), false)
         });
         let all: BTreeMap<_, _> = rows.into_iter().map(|row| (row.id, row)).collect();
         let table = Table {
             last: all.keys().next_back().copied().unwrap_or(0),
             all,
-            dirty: false,
+            dirty: damaged,
         };
-        Self(Arc::new(Shared {
+        let alerts = Self(Arc::new(Shared {
             dir,
             table: Mutex::new(table),
             writing: Mutex::new(()),
-        }))
+        }));
+        // Logged where it fails, and tried again with the next change.
+        let _ = alerts.flush();
+        alerts
     }
 
     /// # Errors
     /// Why it cannot be.
-    pub fn post(&self, kind: AlertKind, name: &str, text: &str) -> Result<AlertRow, &'static str> {
+    pub fn post(
+        &self,
+        kind: AlertKind,
+        name: &str,
+        text: &str,
+        names: &Names,
+    ) -> Result<AlertRow, &'static str> {
         let named = match kind {
             AlertKind::Server => name.is_empty(),
             AlertKind::Account | AlertKind::Domain => is_name(name),
@@ -101,7 +110,7 @@ impl Alerts {
         }
         let mut table = self.lock();
         let like = |row: &&AlertRow| match kind {
-            AlertKind::Account => row.kind == kind && row.name == name,
+            AlertKind::Account => row.kind == kind && names.same(&row.name, name),
             AlertKind::Domain | AlertKind::Server => row.kind != AlertKind::Account,
         };
         let most = match kind {
@@ -115,7 +124,7 @@ impl Alerts {
         let row = AlertRow {
             id,
             kind,
-            name: name.to_owned(),
+            name: names.spelled(name),
             posted: u64::try_from(UnixTime::now().0).unwrap_or(0),
             text: text.to_owned(),
         };
@@ -145,9 +154,9 @@ impl Alerts {
         there
     }
 
-    /// A session of `account` has shown it: true if it is over with that.
-    pub fn shown(&self, id: u64, account: &str) -> bool {
-        let own = |row: &AlertRow| row.kind == AlertKind::Account && row.name == account;
+    /// A session of the owner has shown it: true if it is over with that.
+    pub fn shown(&self, id: u64, owner: Owner<'_>) -> bool {
+        let own = |row: &AlertRow| row.kind == AlertKind::Account && owner.gets(row);
         let is_own = self.lock().all.get(&id).is_some_and(own);
         is_own && self.remove(id)
     }
@@ -199,23 +208,36 @@ mod tests {
         (dir, alerts)
     }
 
+    fn names() -> Names {
+        Names {
+            default_domain: Some("Example.org".into()),
+            lowercase: true,
+        }
+    }
+
+    fn shown(alerts: &Alerts, id: u64, account: &str) -> bool {
+        let names = &names();
+        alerts.shown(id, Owner { account, names })
+    }
+
     fn ids(alerts: &Alerts, account: &str) -> Vec<u64> {
-        let default_domain = Some("Example.org");
-        let owner = Owner {
-            account,
-            default_domain,
-        };
-        alerts.of(owner).iter().map(|row| row.id).collect()
+        let names = &names();
+        let rows = alerts.of(Owner { account, names });
+        rows.iter().map(|row| row.id).collect()
     }
 
     #[test]
     fn everybody_gets_his_own() {
         let (dir, alerts) = alerts();
-        alerts.post(AlertKind::Account, "alice", "one").unwrap();
         alerts
-            .post(AlertKind::Domain, "example.ORG", "two")
+            .post(AlertKind::Account, "alice", "one", &names())
             .unwrap();
-        alerts.post(AlertKind::Server, "", "three  \"3\"").unwrap();
+        alerts
+            .post(AlertKind::Domain, "example.ORG", "two", &names())
+            .unwrap();
+        alerts
+            .post(AlertKind::Server, "", "three  \"3\"", &names())
+            .unwrap();
         alerts.flush().unwrap();
         let again = Alerts::load(dir.path().to_owned());
         for alerts in [&alerts, &again] {
@@ -224,28 +246,63 @@ mod tests {
             assert_eq!(ids(alerts, "alice@other.example"), [3]);
             assert_eq!(alerts.all()[2].text, "three  \"3\"");
         }
-        assert!(!again.shown(1, "bob"), "not his");
-        assert!(!again.shown(3, "alice"), "it stays");
-        assert!(again.shown(1, "alice") && !again.shown(1, "alice"));
+        assert!(!shown(&again, 1, "bob"), "not his");
+        assert!(!shown(&again, 3, "alice"), "it stays");
+        assert!(shown(&again, 1, "alice") && !shown(&again, 1, "alice"));
         assert!(again.remove(2) && !again.remove(2));
         again.flush().unwrap();
         let last = Alerts::load(dir.path().to_owned());
         assert_eq!(ids(&last, "alice"), [3]);
-        let next = last.post(AlertKind::Server, "", "four").unwrap();
+        let next = last.post(AlertKind::Server, "", "four", &names()).unwrap();
         assert_eq!(next.id, 4);
+    }
+
+    #[test]
+    fn an_account_is_reached_by_each_of_its_names() {
+        let (_dir, alerts) = alerts();
+        for name in [
+            "Alice",
+            "alice@EXAMPLE.org",
+            "bob@example.org",
+            "alice@x.org",
+        ] {
+            alerts
+                .post(AlertKind::Account, name, "text", &names())
+                .unwrap();
+        }
+        assert_eq!(alerts.all()[0].name, "alice");
+        assert_eq!(ids(&alerts, "alice"), [1, 2]);
+        assert_eq!(ids(&alerts, "alice@example.org"), [1, 2]);
+        assert_eq!(ids(&alerts, "bob"), [3]);
+        assert!(shown(&alerts, 2, "alice"));
+        assert!(!shown(&alerts, 4, "alice"), "another's");
+        for _ in 1..MAX_OF_ACCOUNT {
+            alerts
+                .post(AlertKind::Account, "ALICE", "text", &names())
+                .unwrap();
+        }
+        let many = alerts.post(AlertKind::Account, "alice@example.org", "text", &names());
+        assert!(many.is_err());
     }
 
     #[test]
     fn what_would_break_a_line_is_refused() {
         let (_dir, alerts) = alerts();
         for text in ["", " ", "a\r\n* BYE", "\u{85}", &"x".repeat(401)] {
-            assert!(alerts.post(AlertKind::Server, "", text).is_err(), "{text}");
+            assert!(
+                alerts.post(AlertKind::Server, "", text, &names()).is_err(),
+                "{text}"
+            );
         }
         for name in ["", "a b", "a\n", &"x".repeat(256)] {
-            let posted = alerts.post(AlertKind::Account, name, "text");
+            let posted = alerts.post(AlertKind::Account, name, "text", &names());
             assert!(posted.is_err(), "{name}");
         }
-        assert!(alerts.post(AlertKind::Server, "x", "text").is_err());
+        assert!(
+            alerts
+                .post(AlertKind::Server, "x", "text", &names())
+                .is_err()
+        );
         assert!(alerts.all().is_empty());
     }
 
@@ -257,19 +314,27 @@ mod tests {
                 0 => (AlertKind::Server, ""),
                 _ => (AlertKind::Domain, "d.example"),
             };
-            alerts.post(kind, name, "text").unwrap();
+            alerts.post(kind, name, "text", &names()).unwrap();
         }
-        assert!(alerts.post(AlertKind::Server, "", "text").is_err());
+        assert!(
+            alerts
+                .post(AlertKind::Server, "", "text", &names())
+                .is_err()
+        );
         for _ in 0..MAX_OF_ACCOUNT {
-            alerts.post(AlertKind::Account, "a", "text").unwrap();
+            alerts
+                .post(AlertKind::Account, "a", "text", &names())
+                .unwrap();
         }
-        assert!(alerts.post(AlertKind::Account, "a", "text").is_err());
-        alerts.post(AlertKind::Account, "b", "text").unwrap();
-        let owner = Owner {
-            account: "a",
-            default_domain: None,
-        };
-        assert!(alerts.of(owner).len() * (MAX_TEXT + 50) < 48 << 10);
+        assert!(
+            alerts
+                .post(AlertKind::Account, "a", "text", &names())
+                .is_err()
+        );
+        alerts
+            .post(AlertKind::Account, "b", "text", &names())
+            .unwrap();
+        assert!(ids(&alerts, "a").len() * (MAX_TEXT + 50) < 48 << 10);
     }
 
     #[test]
@@ -291,7 +356,12 @@ mod tests {
         assert_eq!(alerts.all().len(), 1);
         let aside = fs::read_to_string(dir.path().join("alerts.damaged")).unwrap();
         assert_eq!(aside, text);
-        alerts.post(AlertKind::Server, "", "again").unwrap();
+        // Nothing has changed since; the next server has it, too.
+        let again = Alerts::load(dir.path().to_owned());
+        assert_eq!(ids(&again, "alice"), [7]);
+        alerts
+            .post(AlertKind::Server, "", "again", &names())
+            .unwrap();
         alerts.flush().unwrap();
         assert_eq!(Alerts::load(dir.path().to_owned()).all().len(), 2);
     }

@@ -17,6 +17,7 @@ mod listen;
 mod logger;
 #[cfg(test)]
 mod manual;
+mod names;
 mod permits;
 mod registry;
 mod roles;

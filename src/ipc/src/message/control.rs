@@ -228,7 +228,7 @@ impl AlertKind {
 wire_struct! {
     pub struct PostAlert {
         pub kind: AlertKind,
-        /// The account by its full name, or the domain; empty for all.
+        /// The account or the domain; empty for all.
         pub name: String,
         pub text: String,
     }
@@ -248,7 +248,7 @@ wire_struct! {
 
 wire_struct! {
     pub struct Trace {
-        /// By its full name.
+        /// By any of its names.
         pub account: String,
         pub on: bool,
     }
@@ -258,7 +258,7 @@ wire_enum! {
     /// Whose connections.
     pub enum Target {
         Session = 1 { session: SessionId },
-        /// By its full name.
+        /// By any of its names.
         Account = 2 { account: String },
     }
 }

@@ -17,13 +17,13 @@ const DAMAGED: &str = "alerts.damaged";
 /// Octets that are read: more than all alerts take.
 const MAX_FILE: u64 = 4 << 20;
 
-/// None where there is no file. A file with damaged lines is set aside, as it
-/// is; what is good in it counts.
-pub fn read(dir: &Path) -> io::Result<Vec<AlertRow>> {
+/// None where there is no file. A file with damaged lines gets a second name, to
+/// be kept as it is, and true is returned; what is good in it counts.
+pub fn read(dir: &Path) -> io::Result<(Vec<AlertRow>, bool)> {
     let path = dir.join(NAME);
     let input = match fs::File::open(&path) {
         Ok(input) => input,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((Vec::new(), false)),
         Err(error) => return Err(error),
     };
     let lines = BufReader::new(input.take(MAX_FILE)).split(b'\n');
@@ -37,9 +37,18 @@ pub fn read(dir: &Path) -> io::Result<Vec<AlertRow>> {
             path.display(),
             aside.display()
         );
-        fs::rename(path, aside)?;
+        set_aside(&path, &aside)?;
     }
-    Ok(good.into_iter().take(MAX_ALERTS).collect())
+    let good = good.into_iter().take(MAX_ALERTS).collect();
+    Ok((good, damaged > 0))
+}
+
+/// The first name stays until the good lines take its place.
+fn set_aside(path: &Path, aside: &Path) -> io::Result<()> {
+    match fs::remove_file(aside) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => fs::hard_link(path, aside),
+    }
 }
 
 fn parse(line: &[u8]) -> Option<AlertRow> {

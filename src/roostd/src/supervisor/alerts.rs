@@ -4,6 +4,7 @@
 use super::*;
 use crate::alerts::Owner;
 use crate::control::answer;
+use crate::names::Names;
 use crate::registry::Entry;
 use roost_ipc::{
     Alert, AlertKind, AlertRow, Alerted, ControlReply, PostAlert, Reader, SupervisorToWorker,
@@ -27,15 +28,19 @@ fn to_show(row: &AlertRow, reader: Reader) -> Option<Alert> {
 }
 
 impl Supervisor {
-    fn owner<'a>(&'a self, account: &'a str) -> Owner<'a> {
-        Owner {
-            account,
-            default_domain: self.settings.config.server.default_domain.as_deref(),
+    pub(super) fn names(&self) -> Names {
+        let config = &self.settings.config;
+        Names {
+            default_domain: config.server.default_domain.clone(),
+            lowercase: config.auth.lowercase_names,
         }
     }
 
     pub(super) fn on_post_alert(&mut self, by: UserId, post: &PostAlert, asker: OwnedFd) {
-        let row = match self.alerts.post(post.kind, &post.name, &post.text) {
+        let posted = self
+            .alerts
+            .post(post.kind, &post.name, &post.text, &self.names());
+        let row = match posted {
             Ok(row) => row,
             Err(why) => return answer(asker, ControlReply::Failed(why.to_owned())),
         };
@@ -76,8 +81,10 @@ impl Supervisor {
 
     fn show_to_all(&mut self, row: &AlertRow) {
         let mut of: HashMap<(UserId, Reader), Vec<SessionId>> = HashMap::new();
+        let names = &self.names();
         for (session, entry) in self.registry.clients() {
-            if self.owner(&entry.account).gets(row) {
+            let account = &entry.account;
+            if (Owner { account, names }).gets(row) {
                 of.entry((entry.uid, entry.reader))
                     .or_default()
                     .push(session);
@@ -99,7 +106,8 @@ impl Supervisor {
             return;
         };
         let (uid, reader) = (entry.uid, entry.reader);
-        let rows = self.alerts.of(self.owner(&entry.account));
+        let (account, names) = (&entry.account, &self.names());
+        let rows = self.alerts.of(Owner { account, names });
         let alerts: Vec<_> = rows.iter().filter_map(|row| to_show(row, reader)).collect();
         if !alerts.is_empty() {
             self.send_alerts(uid, vec![session], alerts);
@@ -120,9 +128,10 @@ impl Supervisor {
         let Some(entry) = self.registry.get(told.session).filter(of_owner) else {
             return;
         };
+        let (account, names) = (&entry.account, &self.names());
         let mut over = false;
         for id in &told.alerts {
-            over |= self.alerts.shown(*id, &entry.account);
+            over |= self.alerts.shown(*id, Owner { account, names });
         }
         if over {
             let alerts = self.alerts.clone();

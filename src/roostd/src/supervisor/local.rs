@@ -205,7 +205,8 @@ impl Supervisor {
             ClaimResult::Granted { grant } => Grant { session, ..grant },
             ClaimResult::Refused { reason } => return self.refuse_local(session, reason),
         };
-        if kicked.contains(&grant.account) {
+        let names = self.names();
+        if (kicked.iter()).any(|name| names.same(name, &grant.account)) {
             slog!(session, LogLevel::Major, "is ended on request");
             return self.refuse_local(session, NoSession::Unavailable);
         }
@@ -270,7 +271,7 @@ impl Supervisor {
             sees_non_mail: place.sees_non_mail,
             quota: place.quota,
             asker: None,
-            traced: self.traced.contains(&grant.account),
+            traced: self.is_traced(&grant.account),
         };
         self.registry.insert(id, entry);
         self.totals.takes();

@@ -18,7 +18,8 @@ const TOLD_AT_ONCE: usize = 4000;
 impl Supervisor {
     pub(super) fn on_trace(&mut self, by: UserId, trace: Trace, asker: OwnedFd) {
         let Trace { account, on } = trace;
-        let reply = match (on, self.traced.contains(&account)) {
+        let account = self.names().spelled(&account);
+        let reply = match (on, self.is_traced(&account)) {
             (true, _) if !is_name(&account) => {
                 ControlReply::Failed("that can be the name of no account".to_owned())
             }
@@ -42,17 +43,23 @@ impl Supervisor {
         answer(asker, ControlReply::Traced(names));
     }
 
+    pub(super) fn is_traced(&self, account: &str) -> bool {
+        let names = self.names();
+        self.traced.iter().any(|name| names.same(name, account))
+    }
+
     fn trace(&mut self, account: String, on: bool) {
+        let names = self.names();
         let mut of: HashMap<UserId, Vec<SessionId>> = HashMap::new();
         for (session, entry) in self.registry.clients() {
-            if entry.account == account {
+            if names.same(&entry.account, &account) {
                 of.entry(entry.uid).or_default().push(session);
             }
         }
-        match on {
-            true => self.traced.insert(account),
-            false => self.traced.remove(&account),
-        };
+        self.traced.retain(|name| !names.same(name, &account));
+        if on {
+            self.traced.insert(account);
+        }
         for (uid, sessions) in of {
             for part in sessions.chunks(TOLD_AT_ONCE) {
                 let sessions = part.to_vec();

@@ -96,9 +96,10 @@ impl Supervisor {
     /// Who asks is never told of connections that he may not end, not even
     /// that they are there.
     pub(super) fn on_kick(&mut self, by: UserId, admin: bool, target: &Target, asker: OwnedFd) {
+        let names = self.names();
         let is_meant = |session: SessionId, account: &str| match target {
             Target::Session { session: id } => session == *id,
-            Target::Account { account: name } => account == name,
+            Target::Account { account: name } => names.same(account, name),
         };
         let may_end = |uid: UserId| admin || uid == by;
         let clients = self.registry.clients();

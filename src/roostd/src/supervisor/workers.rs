@@ -251,7 +251,7 @@ impl Supervisor {
             sees_non_mail: place.sees_non_mail,
             quota: place.quota,
             asker: None,
-            traced: self.traced.contains(&grant.account),
+            traced: self.is_traced(&grant.account),
         };
         self.enter(grant, &handover);
         self.give_session(grant.credentials.uid, session, connection);

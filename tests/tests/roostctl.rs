@@ -210,6 +210,48 @@ fn a_wrong_quota_file_is_set_aside() {
 }
 
 #[test]
+fn quotas_are_told_and_counted_anew() {
+    let mut site = Site::new();
+    site.setup.settings = vec![
+        ("quota", "storage = 20K".into()),
+        ("quota", "messages = 12".into()),
+    ];
+    site.furnish();
+    let row = |name, used: u64, limit: u64| {
+        let percent = used * 100 / limit;
+        format!(
+            "{{\"resource\": \"{name}\", \"used\": {used}, \"limit\": {limit}, \
+             \"percent\": {percent}}}"
+        )
+    };
+    let folders = ["cur", "new", ".Work/cur", ".Work/new"];
+    let messages = folders.map(|folder| files(&site.maildir().join(folder), ""));
+    let sizes = messages
+        .iter()
+        .flatten()
+        .map(|path| path.metadata().unwrap().len());
+    let octets: u64 = sizes.sum();
+    assert!(octets > 0);
+    let storage = row("STORAGE", octets.div_ceil(1024), 20);
+    let table = format!("[\n{storage},\n{}\n]\n", row("MESSAGE", 6, 12));
+    assert_eq!(site.ctl(&["quota", "get", "--json"]), (OK, table.clone()));
+    // What another program has delivered and told nobody.
+    let message = site.maildir().join("new/1700000000.M1P1.elsewhere");
+    fs::write(&message, mail::small(7)).unwrap();
+    assert_eq!(site.ctl(&["quota", "get", "--json"]), (OK, table));
+    let (code, text) = site.ctl(&["quota", "recalc", "--json"]);
+    assert_eq!(code, OK, "{text}");
+    assert!(text.contains(&row("MESSAGE", 7, 12)), "{text}");
+    let (code, text) = site.ctl(&["quota", "get"]);
+    assert!(
+        text.ends_with("\nMESSAGE 7 of 12 (58 %)\n"),
+        "{code} {text}"
+    );
+    let both = site.ctl(&["quota", "get", "v"]);
+    assert_eq!(both.0, USAGE, "{both:?}");
+}
+
+#[test]
 fn others_mail_is_nobodys_business() {
     if !is_root() {
         eprintln!("left out (roostctl for others): needs root");

@@ -23,3 +23,43 @@ pub const TEMPFAIL: u8 = 75;
 pub const NOPERM: u8 = 77;
 /// The configuration is wrong.
 pub const CONFIG: u8 = 78;
+
+/// From what passes by itself to what keeps everything from being done. What is
+/// not among them, such as a process that was killed, is the worst.
+const BY_GRAVITY: [u8; 12] = [
+    OK,
+    TEMPFAIL,
+    DATAERR,
+    NOINPUT,
+    NOUSER,
+    CANTCREAT,
+    NOPERM,
+    UNAVAILABLE,
+    IOERR,
+    OSERR,
+    CONFIG,
+    USAGE,
+];
+
+/// That of several which tells most.
+pub fn worse(a: u8, b: u8) -> u8 {
+    let gravity = |code: u8| {
+        let at = BY_GRAVITY.iter().position(|known| *known == code);
+        at.unwrap_or(BY_GRAVITY.len())
+    };
+    if gravity(b) > gravity(a) { b } else { a }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worst_of_several_is_told() {
+        let worst = |codes: &[u8]| codes.iter().copied().fold(OK, worse);
+        assert_eq!(worst(&[]), OK);
+        assert_eq!(worst(&[NOPERM, OK, TEMPFAIL]), NOPERM);
+        assert_eq!(worst(&[IOERR, NOINPUT]), IOERR);
+        assert_eq!(worst(&[DATAERR, 137, USAGE]), 137);
+    }
+}

@@ -15,6 +15,7 @@ mod exit;
 mod imap;
 #[cfg(test)]
 mod manual;
+mod out;
 mod server;
 mod session;
 mod table;
@@ -63,11 +64,15 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn run(args: &Args) -> u8 {
-    match args.command.run(&args.common) {
-        Ok(code) => code,
-        Err(failure) => {
-            eprintln!("roostctl: {}", failure.text);
-            failure.code
+    let code = args.command.run(&args.common).unwrap_or_else(|failure| {
+        out::tell(&failure.text);
+        failure.code
+    });
+    match out::end() {
+        Some(error) => {
+            out::tell(&format!("standard output: {error}"));
+            exit::worse(code, exit::IOERR)
         }
+        None => code,
     }
 }

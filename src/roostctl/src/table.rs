@@ -1,7 +1,15 @@
 //! What commands print: lines for people, or JSON for programs.
 
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
+
+use crate::out::{self, is_plain, print};
+
+/// What a terminal is told before and behind a line.
+pub type Style = (&'static str, &'static str);
+
+pub const PLAIN: Style = ("", "");
+pub const BOLD: Style = ("\x1b[1m", "\x1b[0m");
+pub const GREEN: Style = ("\x1b[32m", "\x1b[0m");
 
 /// A value of a row.
 #[derive(Clone, Debug)]
@@ -29,13 +37,18 @@ impl Table {
         }
     }
 
-    /// Prints a row: `line` for people, `cells` under the columns' names.
+    /// Prints a row: `line` for people, with tabulators between its columns where
+    /// it has several, `cells` under the columns' names.
     pub fn row(&mut self, line: &str, cells: &[Cell]) {
+        self.styled(PLAIN, line, cells);
+    }
+
+    /// The same, with a line for people in a style.
+    pub fn styled(&mut self, (before, behind): Style, line: &str, cells: &[Cell]) {
         let mut out = String::new();
         match self.json {
             false => {
-                out.push_str(line);
-                out.push('\n');
+                out.extend([before, &out::columns(line), behind, "\n"]);
             }
             true => {
                 out.push_str(if self.rows == 0 { "[\n" } else { ",\n" });
@@ -63,8 +76,8 @@ impl Table {
     }
 
     /// A line above the rows, for people.
-    pub fn heading(&self, line: &str) {
-        print(&format!("{line}\n"));
+    pub fn heading(&self, (before, behind): Style, line: &str) {
+        print(&format!("{before}{}{behind}\n", out::columns(line)));
     }
 
     /// Must be called when all rows are printed.
@@ -73,11 +86,6 @@ impl Table {
             print(if self.rows == 0 { "[]\n" } else { "\n]\n" });
         }
     }
-}
-
-/// A reader that has gone away wants no more.
-pub fn print(text: &str) {
-    let _ = io::stdout().write_all(text.as_bytes());
 }
 
 fn write_object(out: &mut String, columns: &[&str], cells: &[Cell]) {
@@ -101,8 +109,14 @@ fn write_text(out: &mut String, text: &str) {
     for c in text.chars() {
         match c {
             '"' | '\\' => out.extend(['\\', c]),
-            c if c.is_control() => drop(write!(out, "\\u{:04x}", c as u32)),
-            c => out.push(c),
+            c if is_plain(c) => out.push(c),
+            // Whoever reads JSON gets it back; a terminal gets nothing of it.
+            c => {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    // Writing to a string cannot fail.
+                    let _ = write!(out, "\\u{unit:04x}");
+                }
+            }
         }
     }
     out.push('"');
@@ -116,7 +130,7 @@ mod tests {
     fn objects_are_json() {
         let mut out = String::new();
         let cells = [
-            Cell::Text("a\"b\\c\n\u{7f}é".into()),
+            Cell::Text("a\"b\\c\n\u{7f}é\u{202e}\u{e0041}".into()),
             Cell::Number(7),
             Cell::Bool(true),
             Cell::None,
@@ -124,7 +138,7 @@ mod tests {
         write_object(&mut out, &["text", "n", "b", "none"], &cells);
         assert_eq!(
             out,
-            "{\"text\": \"a\\\"b\\\\c\\u000a\\u007fé\", \"n\": 7, \"b\": true, \"none\": null}"
+            "{\"text\": \"a\\\"b\\\\c\\u000a\\u007fé\\u202e\\udb40\\udc41\", \"n\": 7, \"b\": true, \"none\": null}"
         );
     }
 }

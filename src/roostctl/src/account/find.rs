@@ -12,7 +12,7 @@ use roost_os::{GroupId, UserId};
 use roost_types::QuotaLimits;
 
 use super::os;
-use crate::{Failure, exit};
+use crate::{Failure, exit, out};
 
 /// An account before anybody has looked for its mail.
 #[derive(PartialEq, Eq, Debug)]
@@ -85,10 +85,10 @@ fn own(path: &Path, name: &LoginName) -> Result<Found, Failure> {
     let path = path.display();
     match of_unix(name)? {
         Some(found) if found.owner.uid == identity::current_user() => {
-            eprintln!(
-                "roostctl: {path} is closed to you: taking your Unix account for the account \
+            out::tell(&format!(
+                "{path} is closed to you: taking your Unix account for the account \
                  (--maildir names other mail)"
-            );
+            ));
             Ok(found)
         }
         _ => {

@@ -8,7 +8,7 @@ use super::maintain::{News, Order, maintain};
 use super::rebuild;
 use crate::args::Common;
 use crate::table::{Cell, Table};
-use crate::{Failure, account, exit, server};
+use crate::{Failure, account, exit, out, server};
 
 const COLUMNS: &[&str] = &["mailbox", "identifier", "rights"];
 
@@ -139,8 +139,8 @@ fn say_as_owner(common: &Common, request: &ControlRequest) -> Result<(), Failure
     };
     match asked.reply()? {
         ControlReply::Done => {}
-        ControlReply::Refused | ControlReply::Busy => eprintln!(
-            "roostctl: the server did not take it: `LIST \"\" \"~%\"` of others may not show it yet"
+        ControlReply::Refused | ControlReply::Busy => out::tell(
+            "the server did not take it: `LIST \"\" \"~%\"` of others may not show it yet",
         ),
         other => return Err(server::unexpected(&other)),
     }

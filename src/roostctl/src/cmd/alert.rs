@@ -5,7 +5,8 @@ use roost_ipc::{AlertKind, AlertRow, ControlReply, ControlRequest, PostAlert};
 use roost_types::UnixTime;
 
 use crate::args::Common;
-use crate::table::{self, Cell, Table};
+use crate::out::print;
+use crate::table::{Cell, Table};
 use crate::{Failure, exit, server};
 
 const COLUMNS: &[&str] = &["id", "kind", "name", "posted", "text"];
@@ -14,7 +15,7 @@ const COLUMNS: &[&str] = &["id", "kind", "name", "posted", "text"];
 pub enum Alert {
     /// Has clients show a text, in sessions that are open too
     Post {
-        /// Of this account by its full name, once
+        /// Of this account, once
         #[arg(long, value_name = "NAME", conflicts_with = "domain")]
         account: Option<String>,
         /// Of all accounts of this domain, once in each session
@@ -49,7 +50,7 @@ pub fn run(common: &Common, alert: &Alert) -> Result<u8, Failure> {
             let text = text.clone();
             let post = ControlRequest::PostAlert(PostAlert { kind, name, text });
             match server::must_ask(socket, &post)?.reply()? {
-                ControlReply::AlertPosted(id) => table::print(&format!("{id}\n")),
+                ControlReply::AlertPosted(id) => print(&format!("{id}\n")),
                 ControlReply::Failed(why) => return Err(Failure::new(exit::DATAERR, why)),
                 other => return Err(server::unexpected(&other)),
             }

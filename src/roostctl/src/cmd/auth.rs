@@ -8,8 +8,8 @@ use nix::sys::termios::{
 };
 use roost_ipc::{Attempted, AuthFailure, ControlReply, ControlRequest, Secret, TrialResult};
 
-use super::who::printable;
 use crate::args::Common;
+use crate::out::printable;
 use crate::table::{Cell, Table};
 use crate::{Failure, account, exit, server};
 
@@ -51,7 +51,7 @@ pub fn run(common: &Common, command: &Auth) -> Result<u8, Failure> {
     };
     let mut table = Table::new(common.json, COLUMNS);
     let cells = [account.clone(), word.to_owned(), text.to_owned()].map(Cell::Text);
-    table.row(&format!("{}: {text}", printable(&account)), &cells);
+    table.row(&format!("{account}: {text}"), &cells);
     table.end();
     Ok(code)
 }
@@ -83,11 +83,11 @@ fn password(user: &str) -> Result<Secret, Failure> {
     let line = match stdin.is_terminal() {
         true => {
             let silence = Silence::begin().map_err(|e| Failure::new(exit::IOERR, e))?;
-            eprint!("Password of {}: ", printable(user));
-            let _ = io::stderr().flush();
+            // Where nobody reads it, there is nobody to tell.
+            let _ = write!(io::stderr(), "Password of {}: ", printable(user));
             let line = first_line(stdin.lock());
             drop(silence);
-            eprintln!();
+            let _ = writeln!(io::stderr());
             line
         }
         false => first_line(stdin.lock()),

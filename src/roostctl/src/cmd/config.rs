@@ -1,15 +1,14 @@
 //! `roostctl config`.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use clap::Subcommand;
 use roost_config::Config as Settings;
 
-use super::who::printable;
 use crate::args::{Common, DEFAULT_CONFIG};
-use crate::table::{Cell, Table};
+use crate::out::print;
+use crate::table::{Cell, PLAIN, Table};
 use crate::{Failure, account, exit};
 
 #[derive(Subcommand, Debug)]
@@ -37,9 +36,7 @@ pub fn run(common: &Common, command: &Config) -> Result<u8, Failure> {
         Config::Show { set, names } => show(common, *set, names),
         Config::Check => check(common),
         Config::Defaults => {
-            let mut out = std::io::stdout().lock();
-            let done = out.write_all(Settings::sample().as_bytes());
-            done.map_err(|e| Failure::new(exit::IOERR, e))?;
+            print(&Settings::sample());
             Ok(exit::OK)
         }
     }
@@ -73,8 +70,10 @@ fn show(common: &Common, only_set: bool, names: &[String]) -> Result<u8, Failure
             continue;
         }
         if !common.json && section.as_ref() != Some(&setting.section) {
-            let gap = if section.is_some() { "\n" } else { "" };
-            table.heading(&format!("{gap}[{}]", printable(&setting.section)));
+            if section.is_some() {
+                table.heading(PLAIN, "");
+            }
+            table.heading(PLAIN, &format!("[{}]", setting.section));
             section = Some(setting.section.clone());
         }
         let place = match setting.line {
@@ -92,7 +91,7 @@ fn show(common: &Common, only_set: bool, names: &[String]) -> Result<u8, Failure
             },
             setting.line.map_or(Cell::None, |n| Cell::Number(n as u64)),
         ];
-        table.row(printable(&line).trim_end(), &cells);
+        table.row(line.trim_end(), &cells);
     }
     table.end();
     Ok(exit::OK)
@@ -111,7 +110,7 @@ fn check(common: &Common) -> Result<u8, Failure> {
                     error.line.map_or(Cell::None, |n| Cell::Number(n as u64)),
                     Cell::Text(error.message.clone()),
                 ];
-                table.row(&printable(&error.to_string()), &cells);
+                table.row(&error.to_string(), &cells);
             }
         }
         // Certificates and what else is outside the file.
@@ -119,7 +118,7 @@ fn check(common: &Common) -> Result<u8, Failure> {
             for problem in beyond(&path)? {
                 code = exit::CONFIG;
                 let cells = [Cell::None, Cell::None, Cell::Text(problem.clone())];
-                table.row(&printable(&problem), &cells);
+                table.row(&problem, &cells);
             }
         }
     }

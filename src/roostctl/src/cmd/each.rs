@@ -2,6 +2,7 @@
 //! the owner's identity.
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::process::{Command, Stdio};
 
 use roost_os::identity;
@@ -16,8 +17,7 @@ pub fn is_meant(common: &Common) -> bool {
     common.user.is_none() && common.maildir.is_none() && identity::is_root()
 }
 
-/// Accounts without mail are left out. Returns the code of the last that was
-/// not in order.
+/// Accounts without mail are left out. Returns the worst of their codes.
 pub fn run(
     common: &Common,
     words: &[OsString],
@@ -45,9 +45,10 @@ pub fn run(
         match own {
             Some(exit::NOINPUT | exit::NOUSER) => continue,
             Some(exit::OK) => {}
-            own => code = own.unwrap_or(exit::IOERR),
+            own => code = exit::worse(code, own.unwrap_or(exit::IOERR)),
         }
-        eprint!("{}", String::from_utf8_lossy(&output.stderr));
+        // Where nobody reads it, there is nobody to tell.
+        let _ = std::io::stderr().write_all(&output.stderr);
         table.rows_of(&String::from_utf8_lossy(&output.stdout));
     }
     table.end();

@@ -15,6 +15,7 @@ mod property;
 mod quota;
 mod rebuild;
 mod reindex;
+mod sessions;
 mod stats;
 mod top;
 mod trace;
@@ -102,7 +103,7 @@ pub enum Command {
     Trace(trace::Trace),
     /// Ends connections
     Kick {
-        /// The account by its full name, or an ID as `who` shows it
+        /// The account, or an ID as `who` shows it
         #[arg(value_name = "USER|ID")]
         target: String,
     },

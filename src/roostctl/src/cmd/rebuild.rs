@@ -14,7 +14,7 @@ use roost_ipc::{ControlReply, ControlRequest, Shares};
 use roost_os::identity;
 
 use crate::args::Common;
-use crate::{Failure, account, exit, server};
+use crate::{Failure, account, exit, out, server};
 
 /// Of one account; the server keeps no more.
 const MAX_IDENTIFIERS: usize = 1000;
@@ -42,8 +42,8 @@ pub fn run(common: &Common) -> Result<u8, Failure> {
                 }),
             )?,
             Err(failure) => {
-                eprintln!("roostctl: {account}: {}", failure.text);
-                code = failure.code;
+                out::tell(&format!("{account}: {}", failure.text));
+                code = exit::worse(code, failure.code);
             }
         }
     }

@@ -9,7 +9,7 @@ use roost_ipc::{CommandStats, ControlReply, ControlRequest, ServerStats};
 use roost_types::{LATENCY_BOUNDS, LATENCY_CLASSES};
 
 use crate::args::Common;
-use crate::{Failure, exit, server, table};
+use crate::{Failure, exit, out, server};
 
 /// One of the numbers of the server as a whole.
 struct Element {
@@ -135,7 +135,7 @@ pub fn run(common: &Common, prometheus: bool) -> Result<u8, Failure> {
         return Err(Failure::new(exit::USAGE, text));
     }
     let stats = ask(&server::config(common)?)?;
-    table::print(&match (prometheus, common.json) {
+    out::print(&match (prometheus, common.json) {
         (true, _) => prometheus::page(&stats),
         (false, true) => text::json(&stats),
         (false, false) => text::people(&stats),

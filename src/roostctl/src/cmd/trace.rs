@@ -3,7 +3,6 @@
 use clap::{Args, ValueEnum};
 use roost_ipc::{ControlReply, ControlRequest};
 
-use super::who::printable;
 use crate::args::Common;
 use crate::table::{Cell, Table};
 use crate::{Failure, exit, server};
@@ -12,7 +11,7 @@ const COLUMNS: &[&str] = &["account"];
 
 #[derive(Args, Debug)]
 pub struct Trace {
-    /// The account by its full name
+    /// The account
     #[arg(value_name = "USER", requires = "switch")]
     account: Option<String>,
     /// Whether its sessions are traced from now on
@@ -51,7 +50,7 @@ pub fn run(common: &Common, trace: &Trace) -> Result<u8, Failure> {
 fn list(common: &Common, accounts: Vec<String>) {
     let mut table = Table::new(common.json, COLUMNS);
     for account in accounts {
-        table.row(&printable(&account), &[Cell::Text(account)]);
+        table.row(&account.clone(), &[Cell::Text(account)]);
     }
     table.end();
 }

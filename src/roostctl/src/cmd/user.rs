@@ -5,7 +5,7 @@ use roost_config::Config;
 use roost_os::identity;
 
 use super::rebuild;
-use super::who::{self, printable};
+use super::who;
 use crate::account::{self, Account};
 use crate::args::Common;
 use crate::table::{Cell, Table};
@@ -67,7 +67,7 @@ fn show(common: &Common, config: &Config) -> Result<u8, Failure> {
         table.row("", &cells);
     } else {
         for (name, cell) in SHOW.iter().zip(&cells) {
-            table.row(&format!("{name}\t{}", printable(&shown(cell))), &[]);
+            table.row(&format!("{name}\t{}", shown(cell)), &[]);
         }
     }
     table.end();
@@ -139,9 +139,8 @@ fn list(common: &Common, config: &Config) -> Result<u8, Failure> {
         let maildir = account.maildir.display().to_string();
         let mail = if account.has_mail() { "mail" } else { "-" };
         let uid = account.owner.uid.0;
-        let (shown, place) = (printable(&account.name), printable(&maildir));
         table.row(
-            &format!("{shown}\t{uid}\t{place}\t{mail}"),
+            &format!("{}\t{uid}\t{maildir}\t{mail}", account.name),
             &[
                 Cell::Text(account.name.clone()),
                 Cell::Number(uid.into()),

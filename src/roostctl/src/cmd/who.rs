@@ -1,14 +1,14 @@
 //! `roostctl who`.
 
 use std::io::{IsTerminal, stdout};
-use std::time::Duration;
 
 use roost_config::Config;
 use roost_ipc::{ControlReply, ControlRequest, SessionRow};
 use roost_types::SessionId;
 
+use super::sessions;
 use crate::args::Common;
-use crate::table::{Cell, Table};
+use crate::table::{BOLD, Cell, GREEN, PLAIN, Table};
 use crate::{Failure, exit, server};
 
 const COLUMNS: &[&str] = &[
@@ -21,27 +21,27 @@ const COLUMNS: &[&str] = &[
     "running",
     "show_all",
 ];
-pub const HEADING: [&str; 6] = ["ID", "ADDRESS", "ACCOUNT", "CONNECTED", "STATUS", "RUNNING"];
-const GREEN: &str = "\x1b[32m";
-const PLAIN: &str = "\x1b[0m";
 
 pub fn run(common: &Common, filter: Option<&str>) -> Result<u8, Failure> {
     let config = server::config(common)?;
     let mut rows = ask(&config)?;
     rows.retain(|row| filter.is_none_or(|filter| is_meant(row, filter)));
     let mut table = Table::new(common.json, COLUMNS);
-    let color = stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let mut lines = lines(&rows).into_iter();
+    let terminal = stdout().is_terminal();
+    let color = terminal && std::env::var_os("NO_COLOR").is_none();
+    // Programs get all of it.
+    let size = terminal
+        .then(crossterm::terminal::size)
+        .and_then(Result::ok);
+    let columns = size.map(|(columns, _)| usize::from(columns));
+    let mut lines = sessions::lines(&rows, columns.filter(|columns| *columns > 0)).into_iter();
     let heading = lines.next().unwrap_or_default();
     if !common.json && !rows.is_empty() {
-        table.heading(&heading);
+        table.heading(if color { BOLD } else { PLAIN }, &heading);
     }
     for (row, line) in rows.iter().zip(lines) {
-        let line = match color && row.show_all {
-            true => format!("{GREEN}{line}{PLAIN}"),
-            false => line,
-        };
-        table.row(&line, &cells(row));
+        let style = if color && row.show_all { GREEN } else { PLAIN };
+        table.styled(style, &line, &cells(row));
     }
     table.end();
     Ok(exit::OK)
@@ -79,7 +79,7 @@ pub fn is_meant(row: &SessionRow, filter: &str) -> bool {
 }
 
 /// `local` for programs of this host.
-fn address(row: &SessionRow) -> String {
+pub fn address(row: &SessionRow) -> String {
     match row.address.is_unspecified() {
         true => "local".to_owned(),
         false => row.address.to_string(),
@@ -100,60 +100,10 @@ fn cells(row: &SessionRow) -> [Cell; 8] {
     ]
 }
 
-/// The heading, and a line for each row, in columns.
-pub fn lines(rows: &[SessionRow]) -> Vec<String> {
-    let all: Vec<[String; 6]> = std::iter::once(HEADING.map(str::to_owned))
-        .chain(rows.iter().map(texts))
-        .collect();
-    let mut widths = [0; 6];
-    for texts in &all {
-        for (width, text) in widths.iter_mut().zip(texts) {
-            *width = text.chars().count().max(*width);
-        }
-    }
-    let line = |texts: &[String; 6]| {
-        let mut line = String::new();
-        for (text, width) in texts.iter().zip(widths) {
-            line.push_str(&format!("{text:width$}  "));
-        }
-        line.truncate(line.trim_end().len());
-        line
-    };
-    all.iter().map(line).collect()
-}
-
-fn texts(row: &SessionRow) -> [String; 6] {
-    [
-        row.session.to_string(),
-        address(row),
-        printable(row.account.as_deref().unwrap_or("-")),
-        time(row.connected),
-        printable(&row.status),
-        row.running.map_or_else(|| "-".to_owned(), time),
-    ]
-}
-
-/// Names are clients' to choose, and terminals are easily led astray.
-pub fn printable(text: &str) -> String {
-    let plain = |c: char| if c.is_control() { '?' } else { c };
-    text.chars().map(plain).collect()
-}
-
-/// `0.4s`, `12m05s`, `3h07m`, `2d04h`
-pub fn time(time: Duration) -> String {
-    let seconds = time.as_secs();
-    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
-    match (days, hours, minutes) {
-        (0, 0, 0) => format!("{seconds}.{}s", time.subsec_millis() / 100),
-        (0, 0, _) => format!("{minutes}m{:02}s", seconds % 60),
-        (0, _, _) => format!("{hours}h{:02}m", minutes % 60),
-        _ => format!("{days}d{:02}h", hours % 24),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     fn row() -> SessionRow {
         SessionRow {
@@ -166,24 +116,6 @@ mod tests {
             running: Some(Duration::from_millis(1470)),
             show_all: false,
         }
-    }
-
-    #[test]
-    fn columns_stand_below_their_headings() {
-        let second = SessionRow {
-            address: [0; 4].into(),
-            account: None,
-            running: None,
-            ..row()
-        };
-        assert_eq!(
-            lines(&[row(), second]),
-            [
-                "ID          ADDRESS    ACCOUNT  CONNECTED  STATUS             RUNNING",
-                "IMAP-00012  192.0.2.7  alice    1h02m      Selected W?[2Jork  1.4s",
-                "IMAP-00012  local      -        1h02m      Selected W?[2Jork  -",
-            ]
-        );
     }
 
     #[test]
@@ -202,14 +134,5 @@ mod tests {
         for text in ["12", "00012", "IMAP-", "IMAP-+1", "imap-12"] {
             assert_eq!(session_id(text), None, "{text}");
         }
-    }
-
-    #[test]
-    fn times_are_short() {
-        let text = |millis| time(Duration::from_millis(millis));
-        assert_eq!(text(470), "0.4s");
-        assert_eq!(text(65_000), "1m05s");
-        assert_eq!(text(11_220_000), "3h07m");
-        assert_eq!(text(187_200_000), "2d04h");
     }
 }

@@ -141,14 +141,16 @@ impl<R: Read, W: Write> Client<R, W> {
             if let Some(rest) = of_tag(&line, &tag) {
                 return Ok(result(rest)?);
             }
-            if let Some(octets) = announced(&line) {
+            // The text of a status may end like a literal's announcement.
+            let rest = line.strip_prefix(b"* ").unwrap_or_default();
+            if is_status(rest) {
+                bye(rest)?;
+            } else if let Some(octets) = announced(&line) {
                 let copied = std::io::copy(&mut (&mut self.reader).take(octets), out);
                 let copied = copied.map_err(|e| Failure::new(exit::IOERR, e))?;
                 if copied < octets {
                     return Err(lost("it ended"));
                 }
-            } else if let Some(rest) = line.strip_prefix(b"* ") {
-                bye(rest)?;
             }
         }
     }
@@ -346,7 +348,8 @@ mod tests {
 
     #[test]
     fn a_message_goes_through_as_it_is() {
-        let mut client = client("* 1 FETCH (BODY[] {6}\r\n* x {9} UID 7)\r\nr3 OK\r\n");
+        let mut client =
+            client("* OK [ALERT] at {5}\r\n* 1 FETCH (BODY[] {6}\r\n* x {9} UID 7)\r\nr3 OK\r\n");
         let mut out = Vec::new();
         client.copy("UID FETCH", &mut out).unwrap();
         assert_eq!(out, b"* x {9");

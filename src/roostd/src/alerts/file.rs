@@ -46,7 +46,7 @@ pub fn read(dir: &Path) -> io::Result<(Vec<AlertRow>, bool)> {
 /// The first name stays until the good lines take its place.
 fn set_aside(path: &Path, aside: &Path) -> io::Result<()> {
     match fs::remove_file(aside) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => fs::hard_link(path, aside),
     }
 }

@@ -13,7 +13,7 @@ use roost_store::migrate::survey;
 use super::{each, maintain};
 use crate::account::{self, Account};
 use crate::args::Common;
-use crate::{Failure, exit, server};
+use crate::{Failure, exit, out, server};
 
 #[derive(Args, Debug)]
 pub struct Export {
@@ -88,7 +88,7 @@ pub fn run(common: &Common, export: &Export) -> Result<u8, Failure> {
 
 /// What cannot be taken along stays where it is, for the next time.
 fn tell_lost(account: &Account, text: &str) {
-    eprintln!("roostctl: {}: not taken along: {text}", account.name);
+    out::tell(&format!("{}: not taken along: {text}", account.name));
 }
 
 type Open = Arc<roost_store::Account>;

@@ -9,6 +9,7 @@ use std::process::Command;
 use super::proposal::Proposal;
 use super::{courier, dovecot};
 use crate::args::Common;
+use crate::out::print;
 use crate::{Failure, exit};
 
 /// Where Courier's files are.
@@ -25,7 +26,7 @@ pub fn run(common: &Common, from: Option<&Path>, output: Option<&Path>) -> Resul
             proposal.report(common.json);
         }
         None if common.json => proposal.report(true),
-        None => print!("{text}"),
+        None => print(&text),
     }
     Ok(if proposal.loses() {
         exit::DATAERR

@@ -1,7 +1,5 @@
 //! `roostctl fetch`.
 
-use std::io::Write;
-
 use clap::{Args, ValueEnum};
 use roost_message::decode::decode_header;
 
@@ -9,6 +7,7 @@ use super::{Rows, Scope, Which, found, in_sessions};
 use crate::args::Common;
 use crate::imap::value::Value;
 use crate::imap::{Client, count, pieces, query};
+use crate::out::{self, Output};
 use crate::table::Cell;
 use crate::{Failure, exit};
 
@@ -169,7 +168,7 @@ pub fn fetch(common: &Common, args: &Fetch) -> Result<u8, Failure> {
             which,
             ("EXAMINE", &keys),
             &mut |client, mailbox, set| {
-                for piece in pieces(set) {
+                for piece in pieces(set).iter().take_while(|_| out::is_wanted()) {
                     let command = format!("UID FETCH {piece} ({items})");
                     client.run(&command, &mut |values| {
                         let [_, kind, items] = values else {
@@ -219,9 +218,7 @@ fn raw(common: &Common, scope: &Scope, keys: &str) -> Result<u8, Failure> {
         }
         let examine = format!("EXAMINE {}", client.wire_name(mailbox)?);
         client.run(&examine, &mut |_| Ok(()))?;
-        let mut out = std::io::stdout().lock();
-        client.copy(&format!("UID FETCH {uid} (BODY.PEEK[])"), &mut out)?;
-        out.flush().map_err(|e| Failure::new(exit::IOERR, e))?;
+        client.copy(&format!("UID FETCH {uid} (BODY.PEEK[])"), &mut Output)?;
         Ok(code)
     })
 }

@@ -11,12 +11,12 @@ use roost_config::Config;
 use roost_os::identity;
 
 use super::rebuild;
-use super::who::printable;
 use crate::args::Common;
 use crate::imap::value::Value;
 use crate::imap::{Client, query};
+use crate::out::printable;
 use crate::table::{Cell, Table};
-use crate::{Failure, account, exit, session};
+use crate::{Failure, account, exit, out, session};
 
 pub use change::{Expunge, Flags, Move};
 pub use change::{expunge, flags, move_to};
@@ -95,12 +95,12 @@ fn in_sessions(common: &Common, all_users: bool, work: Work<'_>) -> Result<u8, F
             .and_then(|mut client| work(&mut client, Some(&name)));
         match done {
             Ok(exit::OK) => {}
-            Ok(code) => worst = code,
+            Ok(code) => worst = exit::worse(worst, code),
             // It would fail for everybody.
             Err(failure) if failure.code == exit::USAGE => return Err(failure),
             Err(failure) => {
-                eprintln!("roostctl: {}: {}", printable(&name), failure.text);
-                worst = failure.code;
+                out::tell(&format!("{name}: {}", failure.text));
+                worst = exit::worse(worst, failure.code);
             }
         }
     }
@@ -199,7 +199,7 @@ fn listed(
     if which.strict
         && let Some(name) = patterns.iter().find(missing)
     {
-        let text = format!("there is no mailbox {}", printable(name));
+        let text = format!("there is no mailbox {name}");
         return Err(Failure::new(exit::NOINPUT, text));
     }
     Ok(all)
@@ -218,6 +218,10 @@ fn found(
         if !mailbox.has_messages() {
             continue;
         }
+        // A change is made whoever reads of it.
+        if verb == "EXAMINE" && !out::is_wanted() {
+            break;
+        }
         let done = search_one(client, verb, &mailbox.wire, keys).and_then(|set| match set {
             Some(set) => work(client, &mailbox.shown, &set),
             None => Ok(()),
@@ -228,8 +232,8 @@ fn found(
                 return Err(failure);
             }
             Err(failure) => {
-                eprintln!("roostctl: {}: {}", printable(&mailbox.shown), failure.text);
-                worst = failure.code;
+                out::tell(&format!("{}: {}", mailbox.shown, failure.text));
+                worst = exit::worse(worst, failure.code);
             }
         }
     }

@@ -5,7 +5,7 @@ use roost_types::{LATENCY_BOUNDS, LATENCY_CLASSES};
 use std::fmt::Write as _;
 
 use super::{Command, ELEMENTS, commands, seconds};
-use crate::cmd::who::time;
+use crate::cmd::sessions::time;
 
 const HEADING: [&str; 6] = ["COMMAND", "COUNT", "MEAN", "50%", "90%", "99%"];
 

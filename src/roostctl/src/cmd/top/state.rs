@@ -6,8 +6,10 @@ use std::time::Instant;
 use roost_ipc::{ServerStats, SessionRow};
 use roost_types::SessionId;
 
-use crate::cmd::who::is_meant;
+use crate::cmd::who::{address, is_meant};
 
+/// The state of a session in IDLE, as the server names it.
+const IDLE: &str = "Idle";
 /// Characters of a filter.
 const MAX_FILTER: usize = 60;
 
@@ -30,8 +32,8 @@ pub enum Column {
     Address,
     Account,
     Connected,
-    Status,
     Running,
+    Status,
 }
 
 impl Column {
@@ -40,8 +42,8 @@ impl Column {
         Self::Address,
         Self::Account,
         Self::Connected,
-        Self::Status,
         Self::Running,
+        Self::Status,
     ];
 
     fn next(self) -> Self {
@@ -49,10 +51,14 @@ impl Column {
             Self::Id => Self::Address,
             Self::Address => Self::Account,
             Self::Account => Self::Connected,
-            Self::Connected => Self::Status,
-            Self::Status => Self::Running,
-            Self::Running => Self::Id,
+            Self::Connected => Self::Running,
+            Self::Running => Self::Status,
+            Self::Status => Self::Id,
         }
+    }
+
+    pub fn longest_first(self) -> bool {
+        matches!(self, Self::Connected | Self::Running)
     }
 
     /// What has been going on for long stands first.
@@ -63,10 +69,15 @@ impl Column {
             Self::Account => a.account.cmp(&b.account),
             Self::Connected => b.connected.cmp(&a.connected),
             Self::Status => a.status.cmp(&b.status),
-            Self::Running => b.running.cmp(&a.running),
+            Self::Running => works(b).cmp(&works(a)).then(b.running.cmp(&a.running)),
         }
         .then(a.session.cmp(&b.session))
     }
+}
+
+/// IDLE runs for hours and does nothing.
+fn works(row: &SessionRow) -> bool {
+    row.running.is_some() && row.status != IDLE
 }
 
 /// What the keys mean now.
@@ -117,7 +128,7 @@ impl State {
             rows: Vec::new(),
             counted: None,
             rates: Rates::default(),
-            sort: Column::Id,
+            sort: Column::Running,
             reverse: false,
             filter: String::new(),
             mode: Mode::Watching,
@@ -194,10 +205,7 @@ impl State {
             'k' => {
                 let row = self.at().and_then(|at| self.rows.get(at));
                 if let Some(row) = row {
-                    let whose = row
-                        .account
-                        .clone()
-                        .unwrap_or_else(|| row.address.to_string());
+                    let whose = row.account.clone().unwrap_or_else(|| address(row));
                     self.mode = Mode::Asking(row.session, whose);
                 }
             }
@@ -278,12 +286,34 @@ pub mod tests {
         }
     }
 
+    /// By ID.
     fn three() -> State {
-        State::new(vec![
+        let mut state = State::new(vec![
             row(1, "carol", None),
             row(2, "alice", Some(3)),
             row(3, "bob", Some(90)),
-        ])
+        ]);
+        state.sort = Column::Id;
+        state.arrange();
+        state.chosen = Some(SessionId(1));
+        state
+    }
+
+    #[test]
+    fn what_works_for_long_stands_first() {
+        let idle = SessionRow {
+            status: IDLE.into(),
+            ..row(4, "dora", Some(9999))
+        };
+        let mut rows = three().all;
+        rows.insert(0, idle);
+        let mut state = State::new(rows);
+        assert_eq!(
+            (state.sort, shown(&state)),
+            (Column::Running, vec![3, 2, 4, 1])
+        );
+        state.press(Key::Char('r'));
+        assert_eq!(shown(&state), [1, 4, 2, 3]);
     }
 
     fn shown(state: &State) -> Vec<u64> {
@@ -303,7 +333,7 @@ pub mod tests {
         assert_eq!(state.sort, Column::Id, "round and round");
         assert_eq!(orders[2], [2, 3, 1], "account");
         assert_eq!(orders[3], [3, 2, 1], "the longest first");
-        assert_eq!(orders[5], [3, 2, 1], "running");
+        assert_eq!(orders[4], [3, 2, 1], "running");
         state.press(Key::Char('r'));
         assert_eq!(shown(&state), [3, 2, 1]);
     }

@@ -1,7 +1,10 @@
 //! The state as lines of a screen.
 
+use std::ops::Range;
+
 use super::state::{Column, Mode, State};
-use crate::cmd::who;
+use crate::cmd::sessions::{self, time};
+use crate::out::{cut, padded, printable};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Style {
@@ -25,7 +28,7 @@ const BELOW: usize = 1;
 
 pub fn lines(state: &State, width: usize, height: usize) -> Vec<Line> {
     let mut lines = sums(state);
-    let mut texts = who::lines(&state.rows).into_iter();
+    let mut texts = sessions::lines(&state.rows, Some(width)).into_iter();
     let heading = texts.next().unwrap_or_default();
     lines.push(line(marked(&heading, state), Style::Bold));
     let room = height.saturating_sub(ABOVE + BELOW);
@@ -40,7 +43,7 @@ pub fn lines(state: &State, width: usize, height: usize) -> Vec<Line> {
             (false, false) => Style::Plain,
         };
         let text = match style {
-            Style::Reverse => format!("{text:width$}"),
+            Style::Reverse => padded(&text, width),
             _ => text,
         };
         lines.push(line(text, style));
@@ -50,9 +53,9 @@ pub fn lines(state: &State, width: usize, height: usize) -> Vec<Line> {
         height.saturating_sub(BELOW),
         line(String::new(), Style::Plain),
     );
-    lines.push(below(state));
+    lines.push(below(state, first..first + room));
     for line in &mut lines {
-        line.text = line.text.chars().take(width).collect();
+        line.text = cut(&line.text, width);
     }
     lines.truncate(height);
     lines
@@ -66,22 +69,25 @@ fn line(text: impl Into<String>, style: Style) -> Line {
 fn sums(state: &State) -> Vec<Line> {
     let shown = state.rows.len();
     let (first, second) = match &state.counted {
-        None => (format!("Roost   {shown} connections shown"), String::new()),
+        None => {
+            let shown = several(shown as u64, "connection");
+            (format!("Roost   {shown} shown"), String::new())
+        }
         Some(counted) => {
             let stats = &counted.stats;
             let rates = state.rates;
             (
                 format!(
-                    "Roost   up {}   {} connections, {} so far, {} refused   {} failed logins",
-                    who::time(stats.uptime),
-                    stats.active,
+                    "Roost   up {}   {}, {} so far, {} refused   {}",
+                    time(stats.uptime),
+                    several(stats.active, "connection"),
                     stats.total,
                     stats.rejected,
-                    stats.login_failures
+                    several(stats.login_failures, "failed login")
                 ),
                 format!(
-                    "{} commands running, {} a second   {}/s from clients, {}/s to them",
-                    stats.jobs,
+                    "{} running, {} per second   {}/s from clients, {}/s to them",
+                    several(stats.jobs, "command"),
                     rates.commands,
                     octets(rates.bytes_in),
                     octets(rates.bytes_out)
@@ -96,15 +102,27 @@ fn sums(state: &State) -> Vec<Line> {
     ]
 }
 
-/// The heading, with the column that rows are sorted by in brackets' stead: an
-/// arrow behind it where there is room.
+/// `1 login`, `2 logins`
+fn several(n: u64, what: &str) -> String {
+    match n {
+        1 => format!("1 {what}"),
+        n => format!("{n} {what}s"),
+    }
+}
+
+/// The heading, with an arrow at the column that rows are sorted by: upwards
+/// where the smallest stands first.
 fn marked(heading: &str, state: &State) -> String {
-    let names = who::HEADING;
+    let names = sessions::HEADING;
     let at = Column::ALL.iter().position(|column| *column == state.sort);
     let Some(name) = at.and_then(|at| names.get(at)) else {
         return heading.to_owned();
     };
-    let arrow = if state.reverse { '^' } else { 'v' };
+    let arrow = match state.sort.longest_first() != state.reverse {
+        true => '▼',
+        false => '▲',
+    };
+    // Between two columns there is room, and behind the last one.
     let marked = format!("{name}{arrow}");
     match heading.strip_suffix(name) {
         Some(before) => format!("{before}{marked}"),
@@ -112,33 +130,38 @@ fn marked(heading: &str, state: &State) -> String {
     }
 }
 
-fn below(state: &State) -> Line {
+fn below(state: &State, page: Range<usize>) -> Line {
     let text = match (&state.mode, &state.said) {
         (Mode::Asking(session, whose), _) => {
-            let whose = who::printable(whose);
+            let whose = printable(whose);
             return line(format!("End {session} of {whose}? (y/n)"), Style::Bold);
         }
         (Mode::Filtering(_), _) => {
             return line(
-                format!("Filter: {}_", who::printable(&state.filter)),
+                format!("Filter: {}_", printable(&state.filter)),
                 Style::Bold,
             );
         }
-        (Mode::Watching, Some(said)) => return line(who::printable(said), Style::Bold),
+        (Mode::Watching, Some(said)) => return line(printable(said), Style::Bold),
         (Mode::Watching, None) => "q quit  up/down choose  k kick  s sort  r reverse  / filter",
     };
     let filter = match state.filter.as_str() {
         "" => String::new(),
-        filter => format!("  [{}]", who::printable(filter)),
+        filter => format!("  [{}]", printable(filter)),
     };
-    line(format!("{text}{filter}"), Style::Plain)
+    let all = state.rows.len();
+    let part = match all > page.len() {
+        true => format!("  {}-{} of {all}", page.start + 1, page.end.min(all)),
+        false => String::new(),
+    };
+    line(format!("{text}{filter}{part}"), Style::Plain)
 }
 
-/// `17`, `4.2K`, `1.3G`
+/// `17 B`, `4.2 KiB`, `1.3 GiB`
 fn octets(n: u64) -> String {
     const UNITS: [char; 4] = ['K', 'M', 'G', 'T'];
     if n < 1024 {
-        return n.to_string();
+        return format!("{n} B");
     }
     let mut n = n.saturating_mul(10);
     let mut unit = 'K';
@@ -150,8 +173,8 @@ fn octets(n: u64) -> String {
         }
     }
     match n {
-        0..100 => format!("{}.{}{unit}", n / 10, n % 10),
-        _ => format!("{}{unit}", n / 10),
+        0..100 => format!("{}.{} {unit}iB", n / 10, n % 10),
+        _ => format!("{} {unit}iB", n / 10),
     }
 }
 
@@ -174,7 +197,11 @@ mod tests {
         for (width, height) in [(80, 24), (20, 5), (20, 4), (1, 1), (0, 0)] {
             let lines = lines(&state, width, height);
             assert_eq!(lines.len(), height, "{width} {height}");
-            assert!(lines.iter().all(|line| line.text.chars().count() <= width));
+            assert!(
+                lines
+                    .iter()
+                    .all(|line| crate::out::width(&line.text) <= width)
+            );
         }
         let page = lines(&state, 80, 24);
         assert_eq!(page[4].style, Style::Reverse, "the first is chosen");
@@ -183,6 +210,7 @@ mod tests {
         state.press(Key::Move(20));
         let page = lines(&state, 80, 24);
         assert!(page[4].text.starts_with("IMAP-00020"), "the next page");
+        assert!(page[23].text.ends_with("  20-30 of 30"), "{page:?}");
         assert_eq!(page[5].style, Style::Reverse);
     }
 
@@ -195,10 +223,10 @@ mod tests {
             texts(&page),
             [
                 "Roost   up 1h02m   3 connections, 12 so far, 1 refused   2 failed logins",
-                "1 commands running, 0 a second   0/s from clients, 0/s to them",
+                "1 command running, 0 per second   0 B/s from clients, 0 B/s to them",
                 "",
-                "IDv         ADDRESS    ACCOUNT  CONNECTED  STATUS         RUNNING",
-                "IMAP-00001  192.0.2.7  alice    1m40s      Authenticated  1m15s",
+                "ID          ADDRESS    ACCOUNT  CONNECTED  RUNNING▼ STATUS",
+                "IMAP-00001  192.0.2.7  alice        1m40s    1m15s  Authenticated",
                 "",
                 "q quit  up/down choose  k kick  s sort  r reverse  / filter",
             ]
@@ -207,11 +235,18 @@ mod tests {
         let question = "End IMAP-00001 of alice? (y/n)";
         assert_eq!(texts(&lines(&state, 80, 7))[6], question);
         state.press(Key::Escape);
-        for _ in 0..5 {
+        for heading in [
+            "ID          ADDRESS    ACCOUNT  CONNECTED  RUNNING  STATUS▲",
+            "ID▲         ADDRESS    ACCOUNT  CONNECTED  RUNNING  STATUS",
+            "ID          ADDRESS▲   ACCOUNT  CONNECTED  RUNNING  STATUS",
+            "ID          ADDRESS    ACCOUNT▲ CONNECTED  RUNNING  STATUS",
+            "ID          ADDRESS    ACCOUNT  CONNECTED▼ RUNNING  STATUS",
+        ] {
             state.press(Key::Char('s'));
+            assert_eq!(texts(&lines(&state, 80, 7))[3], heading);
         }
         state.press(Key::Char('r'));
-        assert!(texts(&lines(&state, 80, 7))[3].ends_with(" RUNNING^"));
+        assert!(texts(&lines(&state, 80, 7))[3].contains("  CONNECTED▲ "));
         state.press(Key::Char('/'));
         state.press(Key::Char('a'));
         assert_eq!(texts(&lines(&state, 80, 7))[6], "Filter: a_");
@@ -223,6 +258,9 @@ mod tests {
     #[test]
     fn octets_are_short() {
         let told = [0, 1023, 1024, 10_239, 10_240, 1_048_575, 5 << 30].map(octets);
-        assert_eq!(told, ["0", "1023", "1.0K", "9.9K", "10K", "1023K", "5.0G"]);
+        let short = [
+            "0 B", "1023 B", "1.0 KiB", "9.9 KiB", "10 KiB", "1023 KiB", "5.0 GiB",
+        ];
+        assert_eq!(told, short);
     }
 }

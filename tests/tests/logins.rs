@@ -4,9 +4,9 @@
 
 use roost_tests::client::Client;
 use roost_tests::process::{Finish, eventually};
-use roost_tests::roost::{PASSWORD, Roost, Setup};
+use roost_tests::roost::{PASSWORD, Roost, Setup, mail_owner};
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -232,4 +232,41 @@ fn the_right_certificate_for_each_name() {
     assert!(subject(&["-servername", "two.example", "-tls1_2"]).contains("two.example"));
     assert!(subject(&["-servername", "two.example", "-tls1_3"]).contains("two.example"));
     assert_eq!(subject(&["-servername", "two.example", "-tls1_1"]), "");
+}
+
+/// `user:password` is all that the file has, as for Dovecot's static userdb.
+#[test]
+fn virtual_accounts_have_their_place_by_the_configuration() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let (uid, gid) = mail_owner();
+    let homes = dir.path().join("homes");
+    let mail_home = format!("mail_home = {}/%d/%n", homes.display());
+    let settings = [
+        format!("mail_uid = {uid}"),
+        format!("mail_gid = {gid}"),
+        mail_home,
+    ];
+    let setup = Setup {
+        users: vec!["u".into()],
+        settings: settings.map(|line| ("auth", line)).into(),
+        ..Setup::default()
+    };
+    let roost = Roost::start(dir.path(), &setup).unwrap();
+    for name in ["ann", "bob"] {
+        let home = homes.join("b.example").join(name);
+        fs::create_dir_all(&home).unwrap();
+        chown(&home, Some(uid), Some(gid)).unwrap();
+    }
+    let lines = format!("ann@b.example:{{PLAIN}}{PASSWORD}\nbob@b.example:{{PLAIN}}{PASSWORD}\n");
+    fs::write(dir.path().join("passwd"), lines).unwrap();
+    for name in ["ann", "bob"] {
+        let user = format!("{name}@b.example");
+        let mut client = Client::login(roost.addr(), &user, PASSWORD).unwrap();
+        client.append("INBOX", "", b"Subject: x\r\n\r\n").unwrap();
+        let answer = client.command("STATUS INBOX (MESSAGES)").unwrap();
+        assert!(answer.lines().any(|line| line.contains("(MESSAGES 1)")));
+        let new = homes.join("b.example").join(name).join("Maildir");
+        assert_eq!(fs::metadata(new).unwrap().uid(), uid);
+    }
 }

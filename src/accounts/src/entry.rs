@@ -2,12 +2,13 @@
 
 use std::fmt::Display;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use roost_types::{IpNet, QuotaLimits};
 
 use crate::name::MAX_NAME_LEN;
 use crate::quota;
+use crate::template::{PathTemplate, TemplateError};
 
 /// A user or group as the file names it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -17,7 +18,8 @@ pub enum Id {
 }
 
 impl Id {
-    fn parse(field: &str) -> Option<Self> {
+    /// `None` for nothing.
+    pub fn parse(field: &str) -> Option<Self> {
         if field.is_empty() {
             return None;
         }
@@ -26,6 +28,16 @@ impl Id {
             Err(_) => Self::Name(field.to_owned()),
         })
     }
+}
+
+/// What counts where a line leaves it out, as Dovecot's `mail_uid`, `mail_gid`
+/// and `mail_home` do.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Defaults {
+    pub uid: Option<Id>,
+    pub gid: Option<Id>,
+    /// Does not begin with a home.
+    pub home: Option<PathTemplate>,
 }
 
 /// An account of the file, with what its reader makes of the password.
@@ -68,6 +80,8 @@ pub enum LineError {
     Mail,
     #[error("unsupported option {0} of the mail location")]
     MailOption(String),
+    #[error("mail_home: {0}")]
+    Home(TemplateError),
     #[error("invalid quota rule")]
     Quota,
     #[error("invalid allow_nets")]
@@ -136,6 +150,24 @@ impl<P> Entry<P> {
             entry.extra(field)?;
         }
         Ok(Some(entry))
+    }
+
+    /// With what its line leaves out.
+    ///
+    /// # Errors
+    /// When the name cannot be part of a home's path.
+    pub fn filled(mut self, defaults: &Defaults) -> Result<Self, LineError> {
+        if self.uid.is_none() {
+            self.uid.clone_from(&defaults.uid);
+        }
+        if self.gid.is_none() {
+            self.gid.clone_from(&defaults.gid);
+        }
+        if let (None, Some(home)) = (&self.home, &defaults.home) {
+            let path = home.expand(&self.name, Path::new(""));
+            self.home = Some(path.map_err(LineError::Home)?);
+        }
+        Ok(self)
     }
 
     fn extra(&mut self, field: &str) -> Result<(), LineError> {
@@ -283,6 +315,29 @@ mod tests {
         ] {
             let key = field.split('=').next().unwrap();
             assert_eq!(parse(field).err(), Some(LineError::Field(key.to_owned())));
+        }
+    }
+
+    #[test]
+    fn what_a_line_leaves_out_is_filled_in() {
+        let defaults = Defaults {
+            uid: Id::parse("vmail"),
+            gid: Id::parse("8"),
+            home: PathTemplate::parse("/srv/%d/%n").ok(),
+        };
+        let filled = |line: &str| {
+            let entry = Entry::parse(line.as_bytes(), true, |_| Ok::<_, LineError>(()));
+            let entry = entry.unwrap().unwrap().filled(&defaults)?;
+            Ok((entry.uid.unwrap(), entry.gid.unwrap(), entry.home.unwrap()))
+        };
+        let vmail = Id::Name("vmail".into());
+        let all = (vmail.clone(), Id::Number(8), "/srv/b.c/ann".into());
+        assert_eq!(filled("Ann@b.c:{PLAIN}x"), Ok(all));
+        let none = filled("ann@b.c:{PLAIN}x:1:2::/home/ann");
+        assert_eq!(none, Ok((Id::Number(1), Id::Number(2), "/home/ann".into())));
+        for outside in ["ann", "..@b.c", "a/b@b.c"] {
+            let error = filled(&format!("{outside}:{{PLAIN}}x"));
+            assert_eq!(error, Err(LineError::Home(TemplateError::Account)));
         }
     }
 

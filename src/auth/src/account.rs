@@ -99,7 +99,9 @@ impl Account {
             Some(user) => directory::groups_of(&user.name, gid)?,
             None => vec![gid],
         };
-        let home = entry.home.clone().or(user.map(|u| u.home));
+        // Others may share the uid of a Unix account, but not its home.
+        let own = user.filter(|user| unix == Some(user.name.as_str()));
+        let home = entry.home.clone().or(own.map(|user| user.home));
         Ok(Self {
             name: entry.name.clone(),
             credentials: Credentials { uid, gid, groups },

@@ -6,11 +6,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use roost_ipc::{AuthBackend, AuthSetup, Route};
+use roost_ipc::{AccountDefaults, AuthBackend, AuthSetup, Route};
 
 use crate::pam::Pam;
 use crate::passwd::PasswdFile;
-use roost_accounts::{Domains, LoginName, NameError};
+use roost_accounts::{Defaults, Domains, Id, LoginName, NameError, PathTemplate, TemplateError};
 
 /// Where a password can be checked.
 pub enum Backend {
@@ -44,6 +44,8 @@ pub enum SettingsError {
     Service(String),
     #[error("{path}: {error}")]
     PasswdFile { path: String, error: std::io::Error },
+    #[error("mail_home: {0}")]
+    Home(#[from] TemplateError),
 }
 
 impl Settings {
@@ -52,12 +54,13 @@ impl Settings {
     /// start and at a reload somebody looks.
     pub fn new(setup: AuthSetup, before: Option<&Self>) -> Result<Self, SettingsError> {
         let mut backends = Vec::new();
+        let defaults = defaults(&setup.defaults)?;
         for backend in setup.backends.clone() {
             backends.push(match backend {
                 AuthBackend::Pam { service } => pam(service, &setup)?,
                 AuthBackend::PasswdFile { path } => {
                     let known = before.into_iter().flat_map(Self::files);
-                    Backend::File(file(&path, setup.lowercase_names, known)?)
+                    Backend::File(file(&path, setup.lowercase_names, &defaults, known)?)
                 }
             });
         }
@@ -67,7 +70,12 @@ impl Settings {
         let masters = match &setup.master_file {
             Some(path) => {
                 let known = before.into_iter().filter_map(|b| b.masters.as_ref());
-                Some(file(path, setup.lowercase_names, known)?)
+                Some(file(
+                    path,
+                    setup.lowercase_names,
+                    &Defaults::default(),
+                    known,
+                )?)
             }
             None => None,
         };
@@ -164,13 +172,24 @@ fn pam(service: String, setup: &AuthSetup) -> Result<Backend, SettingsError> {
     Ok(Backend::Pam(pam))
 }
 
+fn defaults(told: &AccountDefaults) -> Result<Defaults, TemplateError> {
+    let id = |text: &Option<String>| text.as_deref().and_then(Id::parse);
+    Ok(Defaults {
+        uid: id(&told.uid),
+        gid: id(&told.gid),
+        home: told.home.as_deref().map(PathTemplate::parse).transpose()?,
+    })
+}
+
 fn file<'a>(
     path: &Path,
     lowercase: bool,
+    defaults: &Defaults,
     mut known: impl Iterator<Item = &'a Arc<PasswdFile>>,
 ) -> Result<Arc<PasswdFile>, SettingsError> {
-    let known = known.find(|file| file.path() == path && file.lowercase() == lowercase);
-    let file = known.map_or_else(|| Arc::new(PasswdFile::new(path, lowercase)), Arc::clone);
+    let new = || Arc::new(PasswdFile::new(path, lowercase, defaults.clone()));
+    let known = known.find(|file| file.is(path, lowercase, defaults));
+    let file = known.map_or_else(new, Arc::clone);
     match file.current() {
         Ok(_) => Ok(file),
         Err(error) => Err(SettingsError::PasswdFile {
@@ -188,6 +207,11 @@ pub mod tests {
         AuthSetup {
             log_level: roost_ipc::LogLevel::Problems,
             backends,
+            defaults: AccountDefaults {
+                uid: None,
+                gid: None,
+                home: None,
+            },
             master_file: None,
             pam_timeout: Duration::from_secs(5),
             pam_session: false,

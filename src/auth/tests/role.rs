@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use roost_ipc::log::LogRecord;
 use roost_ipc::{
-    AuthBackend, AuthFailure, AuthMethod, AuthOutcome, AuthResult, AuthSetup, AuthStart,
-    AuthToGate, AuthToSupervisor, Channel, Endpoints, GateToAuth, LogLevel, Receiver, Secret,
-    SupervisorToAuth,
+    AccountDefaults, AuthBackend, AuthFailure, AuthMethod, AuthOutcome, AuthResult, AuthSetup,
+    AuthStart, AuthToGate, AuthToSupervisor, Channel, Endpoints, GateToAuth, LogLevel, Receiver,
+    Secret, SupervisorToAuth,
 };
 use roost_os::spawn::{Child, Spawn};
 use roost_os::{fdpass, identity};
@@ -35,6 +35,11 @@ fn setup(users: &Path) -> AuthSetup {
     AuthSetup {
         log_level: LogLevel::LowLevel,
         backends: vec![AuthBackend::PasswdFile { path: users.into() }],
+        defaults: AccountDefaults {
+            uid: None,
+            gid: None,
+            home: None,
+        },
         pam_timeout: Duration::from_secs(5),
         pam_session: false,
         master_file: None,

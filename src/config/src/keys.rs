@@ -114,6 +114,8 @@ pub enum Kind {
     Maildir,
     /// As a Maildir, or nothing.
     OptionalMaildir,
+    /// As a Maildir that is in no home, or nothing.
+    OptionalHome,
     Addresses,
     Networks,
     /// Words separated by commas or blanks.
@@ -247,6 +249,12 @@ pub const KEYS: &[Key] = &[
         "The PAM service, a file in /etc/pam.d."),
     key(Auth, "passwd_file", Kind::OptionalPath, "",
         "Accounts in Dovecot's format: user:{SCHEME}hash:uid:gid::home::extra."),
+    key(Auth, "mail_uid", Kind::OptionalWord, "",
+        "Under which uid accounts run whose line in passwd_file has none: a number or a user, as vmail."),
+    key(Auth, "mail_gid", Kind::OptionalWord, "",
+        "Their group, in the same way. Empty: that of the user."),
+    key(Auth, "mail_home", Kind::OptionalHome, "",
+        "Their homes, variables as in maildir: `/srv/mail/%d/%n`. Empty: lines name their homes."),
     key(Auth, "master_passwd_file", Kind::OptionalPath, "",
         "Who may log in as any account, as `account*master`: a passwd-file. Empty: nobody."),
     key(Auth, "cleartext", Kind::Choice(&["tls-only", "always"]), "tls-only",

@@ -11,7 +11,6 @@
 mod error;
 mod hint;
 mod keys;
-mod maildir;
 #[cfg(test)]
 mod manual;
 mod model;
@@ -25,6 +24,6 @@ mod value;
 
 pub use error::ConfigError;
 pub use keys::{KEYS, Key, Kind, Section};
-pub use maildir::{MaildirError, MaildirTemplate};
 pub use model::*;
+pub use roost_accounts::{PathTemplate, TemplateError};
 pub use shown::Setting;

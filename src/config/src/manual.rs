@@ -79,7 +79,7 @@ fn values(kind: Kind) -> String {
         Kind::Path => "Ar path".into(),
         Kind::OptionalPath => "Op Ar path".into(),
         Kind::Maildir => "Ar template".into(),
-        Kind::OptionalMaildir => "Op Ar template".into(),
+        Kind::OptionalMaildir | Kind::OptionalHome => "Op Ar template".into(),
         Kind::Addresses => "Op Ar address:port , ...".into(),
         Kind::Networks => "Op Ar network/bits , ...".into(),
         Kind::Words => "Op Ar word , ...".into(),

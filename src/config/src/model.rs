@@ -5,10 +5,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use roost_accounts::{Defaults, PathTemplate};
 use roost_types::{DirectoryEncoding, Fsync, IpNet, LogLevel, LogStyle, SpecialUse};
 
 use crate::error::ConfigError;
-use crate::maildir::MaildirTemplate;
 use crate::shown::{self, Setting};
 use crate::{resolve, sample};
 
@@ -160,6 +160,8 @@ pub struct Auth {
     pub pam_service: String,
     /// Set whenever `backends` names it.
     pub passwd_file: Option<PathBuf>,
+    /// What its lines leave out.
+    pub defaults: Defaults,
     /// Who may log in as any account.
     pub master_passwd_file: Option<PathBuf>,
     pub cleartext: Cleartext,
@@ -195,9 +197,9 @@ pub enum Cleartext {
 /// `[mail]`
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Mail {
-    pub maildir: MaildirTemplate,
+    pub maildir: PathTemplate,
     /// `None`: in the Maildir.
-    pub index_dir: Option<MaildirTemplate>,
+    pub index_dir: Option<PathTemplate>,
     /// `/` or `.`
     pub separator: char,
     /// Empty, or ends in the separator.
@@ -267,7 +269,7 @@ pub struct Quota {
 /// `[user NAME]`: what differs for one account.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct UserOverrides {
-    pub maildir: Option<MaildirTemplate>,
+    pub maildir: Option<PathTemplate>,
     pub imap_sees_non_mail: Option<bool>,
     pub max_message_size: Option<u64>,
     pub max_mailboxes: Option<u32>,

@@ -178,12 +178,14 @@ impl Values {
     fn config(&mut self) -> Config {
         let (server, auth, domains) = (self.server(), self.auth(), self.domains());
         let router = self.router(&server, &auth, &domains);
+        let mail = self.mail();
+        self.homes(&auth, &mail);
         Config {
             server,
             listen: self.listen(),
             tls: self.tls(),
             auth,
-            mail: self.mail(),
+            mail,
             limits: self.limits(),
             quota: self.quota(),
             smime: self.smime(),

@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use roost_accounts::PathTemplate;
 use roost_types::{IpNet, MailboxName};
 
 use crate::hint;
 use crate::keys::Kind;
-use crate::maildir::MaildirTemplate;
 
 /// The most elements of any list.
 const MAX_LIST: usize = 10_000;
@@ -153,11 +153,19 @@ pub(crate) fn optional_path(text: &str, kind: Kind) -> Parsed<Option<PathBuf>> {
     }
 }
 
-pub(crate) fn maildir(text: &str, _: Kind) -> Parsed<MaildirTemplate> {
-    MaildirTemplate::parse(text).map_err(|e| e.to_string())
+pub(crate) fn maildir(text: &str, _: Kind) -> Parsed<PathTemplate> {
+    PathTemplate::parse(text).map_err(|e| e.to_string())
 }
 
-pub(crate) fn optional_maildir(text: &str, kind: Kind) -> Parsed<Option<MaildirTemplate>> {
+pub(crate) fn optional_home(text: &str, kind: Kind) -> Parsed<Option<PathTemplate>> {
+    let home = optional_maildir(text, kind)?;
+    if home.as_ref().is_some_and(PathTemplate::needs_home) {
+        return Err("a path that begins with / expected".into());
+    }
+    Ok(home)
+}
+
+pub(crate) fn optional_maildir(text: &str, kind: Kind) -> Parsed<Option<PathTemplate>> {
     if text.is_empty() {
         Ok(None)
     } else {

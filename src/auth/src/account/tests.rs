@@ -45,6 +45,9 @@ fn lines_that_lead_to_no_account() {
         "a:{PLAIN}x:1:no-such-group-here::/srv/a",
         "a:{PLAIN}x:4000000123:1",
         "a:{PLAIN}x:1:1::relative",
+        // Two who share a uid would share its Unix account's home.
+        "a:{PLAIN}x:0",
+        "a:{PLAIN}x:daemon",
     ] {
         assert!(account(line).is_err(), "{line}");
     }

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::sasl::scram::{DEFAULT_ITERATIONS, Secrets, hmac};
 use crate::scheme::Stored;
 
-use roost_accounts::{LineError, Lines};
+use roost_accounts::{Defaults, LineError, Lines};
 
 /// An account of the file, with a password that can be checked.
 pub type Entry = roost_accounts::Entry<Stored>;
@@ -51,8 +51,9 @@ impl Default for ScramShape {
 }
 
 impl Table {
-    /// `lowercase` says whether case counts in names.
-    pub fn read(input: impl BufRead, lowercase: bool) -> io::Result<Self> {
+    /// `lowercase` says whether case counts in names, `defaults` what is not in
+    /// a line.
+    pub fn read(input: impl BufRead, lowercase: bool, defaults: &Defaults) -> io::Result<Self> {
         let mut table = Self::default();
         let mut lines = Lines::new(input);
         let mut shaped = false;
@@ -61,7 +62,8 @@ impl Table {
                 Some(line) => Entry::parse(line, lowercase, Stored::parse),
                 None => Err(LineError::TooLong),
             };
-            match parsed {
+            let filled = |entry: Option<Entry>| entry.map(|e| e.filled(defaults)).transpose();
+            match parsed.and_then(filled) {
                 Ok(Some(entry)) => {
                     if let (Stored::Scram(secrets), false) = (&entry.password, shaped) {
                         shaped = true;
@@ -162,14 +164,16 @@ impl Stamp {
 pub struct PasswdFile {
     path: PathBuf,
     lowercase: bool,
+    defaults: Defaults,
     last: Mutex<Option<(Stamp, Arc<Table>)>>,
 }
 
 impl PasswdFile {
-    pub fn new(path: impl Into<PathBuf>, lowercase: bool) -> Self {
+    pub fn new(path: impl Into<PathBuf>, lowercase: bool, defaults: Defaults) -> Self {
         Self {
             path: path.into(),
             lowercase,
+            defaults,
             last: Mutex::new(None),
         }
     }
@@ -178,8 +182,9 @@ impl PasswdFile {
         &self.path
     }
 
-    pub fn lowercase(&self) -> bool {
-        self.lowercase
+    /// Whether this one reads the file as another one would.
+    pub fn is(&self, path: &Path, lowercase: bool, defaults: &Defaults) -> bool {
+        self.path == path && self.lowercase == lowercase && self.defaults == *defaults
     }
 
     /// The accounts as of now; costs one `stat` while nothing changes.
@@ -193,7 +198,11 @@ impl PasswdFile {
         }
         let file = File::open(&self.path)?;
         let stamp = Stamp::of(&file.metadata()?);
-        let table = Arc::new(Table::read(BufReader::new(file), self.lowercase)?);
+        let table = Arc::new(Table::read(
+            BufReader::new(file),
+            self.lowercase,
+            &self.defaults,
+        )?);
         self.report(&table);
         *last = Some((stamp, Arc::clone(&table)));
         Ok(table)

@@ -1,5 +1,5 @@
 use super::*;
-use roost_accounts::Id;
+use roost_accounts::{Defaults, Id};
 use std::time::{Duration, SystemTime};
 
 const FILE: &str = "\
@@ -21,7 +21,7 @@ fn find(table: &Table, name: &str) -> Option<Arc<Entry>> {
 
 #[test]
 fn fields_of_good_lines() {
-    let table = Table::read(FILE.as_bytes(), true).unwrap();
+    let table = Table::read(FILE.as_bytes(), true, &Defaults::default()).unwrap();
     assert_eq!(table.len(), 3);
     let alice = find(&table, "alice").unwrap();
     assert!(alice.password.verify(b"secret"));
@@ -44,7 +44,7 @@ fn fields_of_good_lines() {
 
 #[test]
 fn bad_lines_are_named_and_skipped() {
-    let table = Table::read(FILE.as_bytes(), true).unwrap();
+    let table = Table::read(FILE.as_bytes(), true, &Defaults::default()).unwrap();
     assert_eq!(
         table.problems,
         [
@@ -62,7 +62,7 @@ fn damage_of_any_kind_spares_the_rest() {
     let mut file = b"a:{PLAIN}1\n\xff\xfe:{PLAIN}2\nlong:".to_vec();
     file.extend(std::iter::repeat_n(b'x', 100_000));
     file.extend(b"\nb:{PLAIN}3\r\nc:{PLAIN}4");
-    let table = Table::read(&file[..], true).unwrap();
+    let table = Table::read(&file[..], true, &Defaults::default()).unwrap();
     assert_eq!(
         table.problems,
         ["line 2: not UTF-8", "line 3: line too long"]
@@ -80,7 +80,7 @@ fn a_changed_file_is_read_anew() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("users");
     std::fs::write(&path, "alice:{PLAIN}one\n").unwrap();
-    let file = PasswdFile::new(&path, true);
+    let file = PasswdFile::new(&path, true, Defaults::default());
     let first = file.current().unwrap();
     assert!(Arc::ptr_eq(&first, &file.current().unwrap()));
     std::fs::write(&path, "alice:{PLAIN}two\n").unwrap();
@@ -98,7 +98,7 @@ fn decoys_and_made_up_secrets_are_stable_and_look_like_the_files_own() {
                  zxTVp0mA44edEqwt4zGOm98qRMYSfodsmvJjU6dyZN8=";
     let salted = scram.replacen("4096,tYCOk+iL1dNo09EQvwPFww==", "5000,AAECAwQFBgcI", 1);
     let text = format!("a:{{SCRAM-SHA-256}}{salted}\nb:{{SCRAM-SHA-256}}{scram}\n");
-    let table = Table::read(text.as_bytes(), true).unwrap();
+    let table = Table::read(text.as_bytes(), true, &Defaults::default()).unwrap();
     let made_up = table.made_up_secrets(b"key", "nobody");
     assert_eq!((made_up.salt().len(), made_up.iterations()), (9, 5000));
     assert_eq!(
@@ -124,7 +124,7 @@ proptest::proptest! {
         let mut file = b"first:{PLAIN}1:1:1::/h\n".to_vec();
         file.extend(&junk);
         file.extend(b"\nlast:{PLAIN}2:1:1::/h\n");
-        let table = Table::read(&file[..], true).unwrap();
+        let table = Table::read(&file[..], true, &Defaults::default()).unwrap();
         proptest::prop_assert!(find(&table, "first").is_some());
         proptest::prop_assert!(find(&table, "last").is_some());
     }

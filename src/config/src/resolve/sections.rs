@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
+use roost_accounts::{Defaults, Id, PathTemplate};
 use roost_types::{DirectoryEncoding, Fsync, LogLevel, LogStyle, SpecialUse};
 
 use super::Values;
 use crate::keys::{Kind, Section};
-use crate::maildir::MaildirTemplate;
 use crate::model::{
     Auth, Backend, CertificatePair, Cleartext, Facility, Limits, Listen, LogTarget, Mail, Quota,
     Server, Smime, Tls, TlsVersion, UserOverrides,
@@ -136,6 +136,7 @@ impl Values {
             backends,
             pam_service: self.read(s, "pam_service", value::word),
             passwd_file,
+            defaults: self.account_defaults(),
             master_passwd_file: self.read(s, "master_passwd_file", value::optional_path),
             cleartext: match self.read(s, "cleartext", value::choice) {
                 "always" => Cleartext::Always,
@@ -154,6 +155,26 @@ impl Values {
         }
     }
 
+    fn account_defaults(&mut self) -> Defaults {
+        let s = Section::Auth;
+        let id = |text: Option<String>| text.as_deref().and_then(Id::parse);
+        Defaults {
+            uid: id(self.read(s, "mail_uid", value::optional_word)),
+            gid: id(self.read(s, "mail_gid", value::optional_word)),
+            home: self.read(s, "mail_home", value::optional_home),
+        }
+    }
+
+    /// No account may be shown another one's mail.
+    pub(super) fn homes(&mut self, auth: &Auth, mail: &Mail) {
+        let home = auth.defaults.home.as_ref();
+        let shared = home.is_some_and(|home| !home.names_account());
+        if shared && mail.maildir.needs_home() && !mail.maildir.names_account() {
+            let text = "all accounts would have the same mail: %u or %n is missing";
+            self.error(Section::Auth, "mail_home", text);
+        }
+    }
+
     pub(super) fn mail(&mut self) -> Mail {
         let s = Section::Mail;
         let separator = match self.read(s, "separator", value::choice) {
@@ -166,7 +187,7 @@ impl Values {
             value::maildir(text, kind).map(Some)
         });
         Mail {
-            maildir: maildir.unwrap_or_else(MaildirTemplate::in_home),
+            maildir: maildir.unwrap_or_else(PathTemplate::in_home),
             index_dir: self.read(s, "index_dir", value::optional_maildir),
             separator,
             prefix: self.prefix(separator),

@@ -69,6 +69,23 @@ fn the_sample_names_and_explains_every_key() {
     assert_eq!(config.domains.len(), 2);
 }
 
+#[test]
+fn one_home_is_not_everybodys() {
+    let of = |home: &str, maildir: &str| {
+        parse(&format!(
+            "[auth]\nmail_home = {home}\n[mail]\nmaildir = {maildir}\n"
+        ))
+    };
+    assert!(of("/srv/%d/%n", "~/Maildir").is_ok());
+    assert!(of("/srv", "/srv/%u").is_ok());
+    assert!(of("/srv", "~/%u").is_ok());
+    for (home, maildir) in [("/srv", "~/Maildir"), ("/srv/%d", "%h"), ("~/x", "/m/%u")] {
+        let errors = of(home, maildir).unwrap_err();
+        assert_eq!(errors.len(), 1, "{home}");
+        assert_eq!(errors[0].line, Some(2), "{home}");
+    }
+}
+
 /// A good value that is not the default.
 fn other(key: &Key) -> String {
     match key.kind {
@@ -81,6 +98,7 @@ fn other(key: &Key) -> String {
             all.iter().find(|v| **v != key.default).unwrap().to_string()
         }
         Kind::Path | Kind::OptionalPath | Kind::Maildir | Kind::OptionalMaildir => "/other".into(),
+        Kind::OptionalHome => "/other/%n".into(),
         Kind::Addresses => "192.0.2.1:77".into(),
         Kind::Networks => "192.0.2.0/24".into(),
         Kind::Words | Kind::MailboxNames | Kind::MailboxName => "a b".into(),

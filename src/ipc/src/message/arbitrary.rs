@@ -148,8 +148,9 @@ any_struct! {
     QuotaLimits { (storage, messages) }
     Quota { (limits, max_mailboxes, inbox_only, count_trash, alert_percent) }
     Grant { (session, account, credentials, home, maildir, quota, method, reader) }
+    AccountDefaults { (uid, gid, home) }
     AuthSetup {
-        (log_level, backends, master_file, pam_timeout, pam_session, domains, default_domain, router, lowercase_names),
+        (log_level, backends, defaults, master_file, pam_timeout, pam_session, domains, default_domain, router, lowercase_names),
         (minimum_uid, allow_users, deny_users, allow_groups, failure_delay),
         (max_failures_per_minute)
     }

@@ -189,11 +189,23 @@ wire_enum! {
 }
 
 wire_struct! {
+    /// What counts where a line of the account file leaves it out.
+    pub struct AccountDefaults {
+        /// A number or a name.
+        pub uid: Option<String>,
+        pub gid: Option<String>,
+        /// With variables.
+        pub home: Option<String>,
+    }
+}
+
+wire_struct! {
     /// All that auth is told of the configuration.
     pub struct AuthSetup {
         pub log_level: LogLevel,
         /// Asked in this order.
         pub backends: Vec<AuthBackend>,
+        pub defaults: AccountDefaults,
         /// An account file of those who may log in as any account.
         pub master_file: Option<PathBuf>,
         /// A PAM conversation that takes longer is ended.

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use roost_accounts::{Domains, Entry, Id, Lines, LoginName};
+use roost_accounts::{Defaults, Domains, Entry, Id, Lines, LoginName};
 use roost_config::{Backend, Config};
 use roost_os::identity::{self, Credentials, User};
 use roost_os::{GroupId, UserId};
@@ -73,7 +73,8 @@ fn in_file(path: &Path, name: &LoginName, config: &Config) -> Result<Option<Foun
         other => other.map_err(failed)?,
     };
     let lowercase = config.auth.lowercase_names;
-    let entry = find(BufReader::new(input), name, lowercase).map_err(failed)?;
+    let defaults = &config.auth.defaults;
+    let entry = find(BufReader::new(input), name, lowercase, defaults).map_err(failed)?;
     entry
         .map(|entry| of_entry(entry, name.unix_account()))
         .transpose()
@@ -100,14 +101,23 @@ fn own(path: &Path, name: &LoginName) -> Result<Found, Failure> {
 
 /// The first line of the best of the name's keys. A password that the server
 /// could not check keeps nobody from looking after the mail.
-fn find(input: impl BufRead, name: &LoginName, lowercase: bool) -> io::Result<Option<Entry<()>>> {
+fn find(
+    input: impl BufRead,
+    name: &LoginName,
+    lowercase: bool,
+    defaults: &Defaults,
+) -> io::Result<Option<Entry<()>>> {
     let keys: Vec<String> = name.keys().collect();
     let mut best: Option<(usize, Entry<()>)> = None;
     let mut lines = Lines::new(input);
     while let Some((_, line)) = lines.next()? {
         let parsed = line.map(|line| Entry::parse(line, lowercase, |_| Ok::<_, Infallible>(())));
         // The server reports lines that it refuses.
-        let Some(Ok(Some(entry))) = parsed else {
+        let filled = parsed
+            .and_then(Result::ok)
+            .flatten()
+            .map(|e| e.filled(defaults));
+        let Some(Ok(entry)) = filled else {
             continue;
         };
         let Some(rank) = keys.iter().position(|key| *key == entry.name) else {
@@ -147,7 +157,8 @@ fn of_entry(entry: Entry<()>, unix: Option<&str>) -> Result<Found, Failure> {
         Some(user) => identity::groups_of(&user.name, gid).map_err(os)?,
         None => vec![gid],
     };
-    let home = entry.home.clone().or(user.map(|user| user.home));
+    let own = user.filter(|user| unix == Some(user.name.as_str()));
+    let home = entry.home.clone().or(own.map(|user| user.home));
     let home = home.filter(|home| home.is_absolute());
     Ok(Found {
         home: home.ok_or_else(|| incomplete("home"))?,
@@ -168,6 +179,8 @@ mod tests {
         JOE:{PLAIN}x:5000:5001::/home/joe:/bin/sh:userdb_mail=maildir:/m/joe:INDEX=/i a=b\n\
         joe:{PLAIN}x:7:7::/second::\n\
         ann:{PLAIN}x:8:8::/bare::\n\
+        bea:{PLAIN}x\n\
+        kim:{PLAIN}x:0\n\
         ann@example.org:{UNKNOWN}x:9:9::/full::\n";
 
     fn config(dir: &Path, text: &str) -> Config {
@@ -196,6 +209,25 @@ mod tests {
             let failure = by_name(strange, &config).unwrap_err();
             assert_eq!(failure.code, exit::NOUSER, "{strange}");
         }
+    }
+
+    #[test]
+    fn what_a_line_leaves_out_is_in_the_configuration() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = config(
+            dir.path(),
+            "mail_uid = 7001\nmail_gid = 7002\nmail_home = /srv/%n\n",
+        );
+        let bea = by_name("bea", &config).unwrap();
+        assert_eq!(
+            (bea.owner.uid, bea.owner.gid),
+            (UserId(7001), GroupId(7002))
+        );
+        assert_eq!(bea.home, Path::new("/srv/bea"));
+        assert_eq!(by_name("joe", &config).unwrap().owner.uid, UserId(5000));
+        // The home of a uid's Unix account is not everybody's who has that uid.
+        let root = by_name("kim", &config).unwrap();
+        assert_eq!(root.home, Path::new("/srv/kim"));
     }
 
     #[test]

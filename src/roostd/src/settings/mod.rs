@@ -8,8 +8,9 @@ mod scram;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use roost_accounts::{Defaults, Id};
 use roost_config::{
-    Backend, CertificatePair, Cleartext, Config, LogTarget, MaildirError, Route, TlsVersion,
+    Backend, CertificatePair, Cleartext, Config, LogTarget, Route, TemplateError, TlsVersion,
 };
 use roost_ipc as ipc;
 use roost_types::{LogLevel, UnixTime};
@@ -88,7 +89,7 @@ impl Settings {
     }
 
     /// What the configuration says of the account that was let in.
-    pub fn place_of(&self, grant: &ipc::Grant) -> Result<Place, MaildirError> {
+    pub fn place_of(&self, grant: &ipc::Grant) -> Result<Place, TemplateError> {
         let own = self.config.users.get(&grant.account);
         let (account, home, told) = (&grant.account, &grant.home, grant.maildir.as_deref());
         Ok(Place {
@@ -228,6 +229,18 @@ fn mechanisms(config: &Config) -> Vec<ipc::Mechanism> {
     mechanisms
 }
 
+fn account_defaults(defaults: &Defaults) -> ipc::AccountDefaults {
+    let text = |id: &Id| match id {
+        Id::Number(number) => number.to_string(),
+        Id::Name(name) => name.clone(),
+    };
+    ipc::AccountDefaults {
+        uid: defaults.uid.as_ref().map(text),
+        gid: defaults.gid.as_ref().map(text),
+        home: defaults.home.as_ref().map(ToString::to_string),
+    }
+}
+
 fn auth(config: &Config) -> ipc::AuthSetup {
     let auth = &config.auth;
     let backends = auth.backends.iter().filter_map(|backend| match backend {
@@ -242,6 +255,7 @@ fn auth(config: &Config) -> ipc::AuthSetup {
     ipc::AuthSetup {
         log_level: config.server.log_level,
         backends: backends.collect(),
+        defaults: account_defaults(&auth.defaults),
         master_file: auth.master_passwd_file.clone(),
         pam_timeout: auth.pam_timeout,
         pam_session: auth.pam_session,

@@ -4,7 +4,7 @@
 use super::workers::Wanted;
 use super::*;
 use crate::registry::{Entry, Match, Offered};
-use roost_config::MaildirError;
+use roost_config::TemplateError;
 use roost_ipc::log::lines::{Connection, Ended, Login};
 use roost_ipc::log::{escape, session_line};
 use roost_ipc::{Grant, Handover, HandoverFailure, NoSession, Refusal, SessionEnd, slog};
@@ -83,7 +83,7 @@ impl Supervisor {
     }
 
     /// Nobody can say where the account's mail is.
-    pub(super) fn refuse_placeless(&mut self, grant: &Grant, error: &MaildirError) {
+    pub(super) fn refuse_placeless(&mut self, grant: &Grant, error: &TemplateError) {
         slog!(
             grant.session,
             LogLevel::Failures,

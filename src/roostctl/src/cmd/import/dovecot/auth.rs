@@ -1,4 +1,4 @@
-//! Who gets in: passdb and userdb.
+//! Who gets in: passdb.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use roost_config::Section;
 use super::super::doveconf::{Block, is_yes};
 use super::super::proposal::{Fate, Proposal};
 use super::database::Database;
-use super::{known, of_imap, users};
+use super::{known, userdb, users};
 
 pub fn accounts(proposal: &mut Proposal, whole: &Block) {
     let mut backends: Vec<&str> = Vec::new();
@@ -57,7 +57,7 @@ pub fn accounts(proposal: &mut Proposal, whole: &Block) {
         true => proposal.undecided("passdb"),
         false => proposal.keep("passdb", Section::Auth, "backend", backends.join(", ")),
     }
-    users(proposal, whole, file.as_ref());
+    userdb::places(proposal, whole, file.as_deref(), &backends);
     names(proposal, whole);
     mechanisms(proposal, whole);
 }
@@ -173,73 +173,6 @@ fn scheme(proposal: &mut Proposal, db: &Database<'_>) {
             "passwords without a scheme are crypt hashes here: write {{{scheme}}} before them"
         );
         proposal.note("passdb passwd-file scheme", Fate::Missing, &text);
-    }
-}
-
-fn users(proposal: &mut Proposal, whole: &Block, file: Option<&String>) {
-    for db in Database::all(whole, "userdb") {
-        let setting = format!("userdb {}", db.driver);
-        match db.driver {
-            "passwd" | "prefetch" => {
-                proposal.note(
-                    &setting,
-                    Fate::Kept,
-                    "uid, gid and home of the system's account",
-                );
-            }
-            "passwd-file" => {
-                let path = db.block.get("passwd_file_path").or(db.last());
-                match (path, file) {
-                    (Some(path), Some(known)) if path == known => {
-                        proposal.note(&setting, Fate::Kept, "uid, gid and home of the same file");
-                    }
-                    (path, _) => {
-                        let text = format!(
-                            "{}: uid, gid, home and fields have to stand in the same file as \
-                             the passwords",
-                            path.unwrap_or_default()
-                        );
-                        proposal.note(&setting, Fate::Blocks, &text);
-                    }
-                }
-            }
-            "static" => {
-                let fields = db.words.join(" ");
-                let text = format!(
-                    "{fields}: write uid, gid and home into each line of the passwd-file, \
-                     user:{{SCHEME}}hash:uid:gid::home::"
-                );
-                proposal.note(&setting, Fate::Blocks, text.trim_start_matches(": "));
-            }
-            other => {
-                let text = format!("Roost knows no {other}");
-                proposal.note(&setting, Fate::Blocks, &text);
-                continue;
-            }
-        }
-        db.conditions(proposal);
-    }
-    defaults(proposal, whole);
-}
-
-/// What counts for accounts of which the userdb does not say it.
-fn defaults(proposal: &mut Proposal, whole: &Block) {
-    let mut databases = Database::all(whole, "userdb").into_iter().peekable();
-    let system = databases.peek().is_some() && databases.all(|db| db.driver == "passwd");
-    for key in ["mail_home", "mail_uid", "mail_gid"] {
-        let Some(value) = of_imap(whole, key) else {
-            continue;
-        };
-        if system {
-            let text = "accounts of the system have their own";
-            proposal.note(key, Fate::Needless, text);
-            continue;
-        }
-        let text = format!(
-            "{value}: write it into the lines of the passwd-file, or their mail is looked for \
-             elsewhere, and a new Maildir made there"
-        );
-        proposal.note(key, Fate::Blocks, &text);
     }
 }
 

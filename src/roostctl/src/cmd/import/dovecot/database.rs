@@ -50,9 +50,8 @@ impl<'a> Database<'a> {
         let settings = self.block.rest().into_iter();
         let fields = self.block.all_blocks().flat_map(|inner| {
             let inner_name = inner.kind.as_str();
-            inner
-                .settings()
-                .map(move |(k, v)| (inner_name, format!("{k}={v}")))
+            let rest = inner.rest().into_iter();
+            rest.map(move |(k, v)| (inner_name, format!("{k}={v}")))
         });
         let all = settings.map(|(k, v)| (k, v.to_owned())).chain(fields);
         let mut free = true;
@@ -75,6 +74,13 @@ impl<'a> Database<'a> {
             proposal.note(&format!("{} {short}", self.setting()), Fate::Blocks, &text);
         }
         free
+    }
+
+    /// A field that this database gives to all accounts: 2.4's `fields`.
+    pub fn field(&self, key: &str) -> Option<&'a str> {
+        let is_fields = |b: &&Block| matches!(b.kind.as_str(), "fields" | "userdb_fields");
+        let mut blocks = self.block.all_blocks().filter(is_fields);
+        blocks.find_map(|block| block.get(key))
     }
 
     /// `key=value` among the words.

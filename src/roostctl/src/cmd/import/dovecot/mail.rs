@@ -1,6 +1,6 @@
 //! `mail_location`, and what 2.4 has made of it.
 
-use roost_config::{MaildirTemplate, Section};
+use roost_config::{PathTemplate, Section};
 
 use super::super::doveconf::{Block, is_yes};
 use super::super::proposal::{Fate, Proposal};
@@ -78,14 +78,23 @@ impl<'a> Location<'a> {
     }
 }
 
-pub fn location(proposal: &mut Proposal, whole: &Block) {
+/// Where mail is, as Roost would write it; of Maildirs only.
+pub fn path(whole: &Block) -> Option<String> {
+    let location = found(whole).filter(|l| l.driver == "maildir")?;
+    template(location.path).ok()
+}
+
+fn found(whole: &Block) -> Option<Location<'_>> {
     let mut own = whole.blocks("namespace").filter(|b| !b.is("disabled"));
     let inbox = own.find(|b| b.is("inbox"));
     let text = inbox.and_then(|b| b.get("location"));
     let text = text.or(of_imap(whole, "mail_location"));
     let newer = Location::of_settings(whole, inbox);
-    let location = text.map(Location::of_text).or(newer);
-    match location {
+    text.map(Location::of_text).or(newer)
+}
+
+pub fn location(proposal: &mut Proposal, whole: &Block) {
+    match found(whole) {
         Some(location) => take(proposal, &location),
         None => {
             let text = "not set: Dovecot looks for itself; ~/Maildir is taken";
@@ -211,6 +220,6 @@ pub fn template(path: &str) -> Result<String, String> {
     }
     text.push_str(rest);
     let text = text.trim_end_matches('/').to_owned();
-    MaildirTemplate::parse(&text).map_err(|e| e.to_string())?;
+    PathTemplate::parse(&text).map_err(|e| e.to_string())?;
     Ok(text)
 }

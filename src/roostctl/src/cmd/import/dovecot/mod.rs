@@ -11,6 +11,7 @@ mod mail;
 mod names;
 mod site;
 mod tables;
+mod userdb;
 mod users;
 
 use super::doveconf::Block;

@@ -244,7 +244,7 @@ fn what_cannot_be_served_is_told() {
         ("passdb {\n driver = sql\n args = /etc/sql\n}", "passdb sql"),
         (
             "userdb {\n driver = static\n args = uid=vmail\n}",
-            "userdb static",
+            "userdb static uid",
         ),
         ("mail_plugins = mail_crypt", "mail_plugins mail_crypt"),
         ("plugin {\n zlib_save = bz2\n}", "plugin zlib_save"),

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufReader, ErrorKind};
 use std::path::Path;
 
-use roost_accounts::{Entry, LineError, Lines, knows_scheme, scheme_of};
+use roost_accounts::{Defaults, Entry, LineError, Lines, knows_scheme, scheme_of};
 
 use super::super::proposal::{Fate, Proposal};
 
@@ -34,6 +34,38 @@ pub fn look(proposal: &mut Proposal, path: &Path) {
         }
         Err(e) => proposal.note(&setting, Fate::Blocks, &e.to_string()),
     }
+}
+
+/// Lines that name another place than `defaults`, which held for all.
+pub fn look_for_places(proposal: &mut Proposal, path: &Path, defaults: &Defaults) {
+    // Whether it can be read has been told.
+    for number in other_places(path, defaults).unwrap_or_default() {
+        let setting = format!("{} line {number}", path.display());
+        let text = "uid, gid, home and userdb_mail count here, where Dovecot's static userdb \
+                    did not look: take them out";
+        proposal.note(&setting, Fate::Blocks, text);
+    }
+}
+
+fn other_places(path: &Path, defaults: &Defaults) -> io::Result<Vec<usize>> {
+    let mut lines = Lines::new(BufReader::new(File::open(path)?));
+    let mut others = Vec::new();
+    while let Some((number, line)) = lines.next()? {
+        let parsed = line.map(|line| Entry::parse(line, true, password));
+        let Some(Ok(Some(entry))) = parsed else {
+            continue;
+        };
+        let home = defaults.home.as_ref();
+        let home = home.and_then(|home| home.expand(&entry.name, Path::new("")).ok());
+        let is_other = entry.uid.is_some() && entry.uid != defaults.uid
+            || entry.gid.is_some() && entry.gid != defaults.gid
+            || entry.home.is_some() && entry.home != home
+            || entry.mail.is_some();
+        if is_other && others.len() < MAX_TOLD {
+            others.push(number);
+        }
+    }
+    Ok(others)
 }
 
 fn refused(path: &Path) -> io::Result<Vec<(usize, LineError)>> {

@@ -77,13 +77,18 @@ fn fields_of_a_userdb_and_homes_lead_to_mail() {
                 args = /u\n override_fields = home=/srv/%n\n}\nmail_home = /srv/mail/%n\n\
                 mail_uid = vmail\n";
     let proposal = propose(file, "test").unwrap();
-    for setting in [
-        "userdb passwd-file override_fields",
-        "mail_home",
-        "mail_uid",
+    for (setting, fate_wanted) in [
+        ("userdb passwd-file override_fields", Fate::Blocks),
+        ("mail_home", Fate::Kept),
+        ("mail_uid", Fate::Kept),
     ] {
-        assert_eq!(fate(&proposal, setting), [Fate::Blocks], "{setting}");
+        assert_eq!(fate(&proposal, setting), [fate_wanted], "{setting}");
     }
+    let text = proposal.text().unwrap();
+    assert!(
+        text.contains("mail_uid = vmail\nmail_home = /srv/mail/%n\n"),
+        "{text}"
+    );
     let proposal = propose(&format!("{PAM}mail_home = /srv/mail/%n\n"), "test").unwrap();
     assert_eq!(fate(&proposal, "mail_home"), [Fate::Needless]);
 }
@@ -115,4 +120,53 @@ fn lines_of_the_passwd_file_that_are_refused_are_told() {
             "unsupported option LAYOUT of the mail location",
         ]
     );
+}
+
+/// Virtual accounts as they are mostly kept: passwords in a file, all else
+/// the same for everybody.
+#[test]
+fn a_static_userdb_is_in_the_configuration() {
+    let dir = tempfile::tempdir().unwrap();
+    let users = dir.path().join("users");
+    let lines = "ann@b.c:{PLAIN}p\nbob@b.c:{PLAIN}p:vmail:vmail::/srv/b.c/bob\n\
+                 eve@b.c:{PLAIN}p:0\nkim@b.c:{PLAIN}p:::::: userdb_mail=maildir:/m\n";
+    std::fs::write(&users, lines).unwrap();
+    let users = users.display();
+    let passdb = format!("passdb {{\n driver = passwd-file\n args = {users}\n}}\n");
+    let old = "userdb {\n driver = static\n args = uid=vmail gid=vmail \
+               home=/srv/%d/%Ln allow_all_users=yes\n}\nmail_location = maildir:~/Maildir\n";
+    let new = "userdb static {\n fields {\n uid = vmail\n gid = vmail\n \
+               home = /srv/%{user|domain}/%{user|username}\n }\n}\n";
+    for userdb in [old, new] {
+        let proposal = propose(&format!("{passdb}{userdb}"), "test").unwrap();
+        let text = proposal.text().unwrap();
+        let keys = "mail_uid = vmail\nmail_gid = vmail\nmail_home = /srv/%d/%n\n";
+        assert!(text.contains(keys), "{text}");
+        let of_line = |n: u8| fate(&proposal, &format!("{users} line {n}"));
+        assert!(of_line(1).is_empty() && of_line(2).is_empty());
+        assert_eq!(of_line(3), [Fate::Blocks]);
+        assert_eq!(of_line(4), [Fate::Blocks]);
+        assert!(fate(&proposal, "userdb static").is_empty(), "{text}");
+    }
+    // Without a home, where mail is.
+    let homeless =
+        "userdb {\n driver = static\n args = uid=5000 gid=5000 quota_rule=*:bytes=1G\n}\n";
+    let text = format!("{passdb}{homeless}mail_location = maildir:/srv/%d/%n\n");
+    let proposal = propose(&text, "test").unwrap();
+    assert!(
+        proposal
+            .text()
+            .unwrap()
+            .contains("mail_home = /srv/%d/%n\n")
+    );
+    assert_eq!(fate(&proposal, "userdb static"), [Fate::Blocks]);
+    let proposal = propose(&format!("{passdb}{homeless}"), "test").unwrap();
+    assert_eq!(
+        fate(&proposal, "userdb static"),
+        [Fate::Blocks, Fate::Blocks]
+    );
+    // Accounts of PAM would keep their own.
+    let proposal = propose(&format!("{PAM}{old}"), "test").unwrap();
+    assert!(fate(&proposal, "userdb static").contains(&Fate::Blocks));
+    assert_eq!(fate(&proposal, "userdb static home"), [Fate::Blocks]);
 }

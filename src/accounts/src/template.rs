@@ -1,4 +1,4 @@
-//! Where an account's Maildir is, as a path with variables.
+//! Where an account's home, Maildir or index is, as a path with variables.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 /// without its domain), `%d` (its domain), `%%`. It begins with `/`, `~/` or
 /// `%h`.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct MaildirTemplate(String);
+pub struct PathTemplate(String);
 
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum MaildirError {
+pub enum TemplateError {
     #[error("path begins with neither /, ~/ nor %h")]
     Relative,
     #[error("unknown variable %{0}: only %h, %u, %n, %d and %% are known")]
@@ -25,7 +25,7 @@ pub enum MaildirError {
     Account,
 }
 
-impl MaildirTemplate {
+impl PathTemplate {
     /// `~/Maildir`
     pub fn in_home() -> Self {
         Self("~/Maildir".to_owned())
@@ -33,22 +33,22 @@ impl MaildirTemplate {
 
     /// Also takes Dovecot's spelling `maildir:PATH`; options behind the path
     /// (`:CONTROL=…`) are refused, for to ignore them would show other mail.
-    pub fn parse(text: &str) -> Result<Self, MaildirError> {
+    pub fn parse(text: &str) -> Result<Self, TemplateError> {
         let path = text.strip_prefix("maildir:").unwrap_or(text);
         if path.chars().any(char::is_control) {
-            return Err(MaildirError::Control);
+            return Err(TemplateError::Control);
         }
         if let Some((_, option)) = path.split_once(':')
             && text != path
         {
-            return Err(MaildirError::Option(option.to_owned()));
+            return Err(TemplateError::Option(option.to_owned()));
         }
         if !(path.starts_with('/')
             || path.starts_with("~/")
             || path == "~"
             || path.starts_with("%h"))
         {
-            return Err(MaildirError::Relative);
+            return Err(TemplateError::Relative);
         }
         let template = Self(path.to_owned());
         template.pieces().try_for_each(|piece| piece.map(|_| ()))?;
@@ -60,7 +60,7 @@ impl MaildirTemplate {
     /// # Errors
     /// When a variable is needed that the account lacks, or whose value would
     /// lead elsewhere (`/`, `..`).
-    pub fn expand(&self, account: &str, home: &Path) -> Result<PathBuf, MaildirError> {
+    pub fn expand(&self, account: &str, home: &Path) -> Result<PathBuf, TemplateError> {
         let (name, domain) = match account.rsplit_once('@') {
             Some((name, domain)) => (name, domain),
             None => (account, ""),
@@ -70,7 +70,7 @@ impl MaildirTemplate {
             match piece? {
                 Piece::Text(text) => path.push(text),
                 Piece::Home if home.is_absolute() => path.push(home),
-                Piece::Home => return Err(MaildirError::NoHome),
+                Piece::Home => return Err(TemplateError::NoHome),
                 Piece::Account => path.push(component(account)?),
                 Piece::Name => path.push(component(name)?),
                 Piece::Domain => path.push(component(domain)?),
@@ -81,7 +81,7 @@ impl MaildirTemplate {
 
     /// [`expand`](Self::expand) for a folder that no two accounts may share:
     /// a path without any variable gets one below it for each account.
-    pub fn expand_own(&self, account: &str, home: &Path) -> Result<PathBuf, MaildirError> {
+    pub fn expand_own(&self, account: &str, home: &Path) -> Result<PathBuf, TemplateError> {
         let mut path = self.expand(account, home)?;
         let text = |piece| matches!(piece, Ok(Piece::Text(_)));
         if self.pieces().all(text) {
@@ -90,7 +90,18 @@ impl MaildirTemplate {
         Ok(path)
     }
 
-    fn pieces(&self) -> impl Iterator<Item = Result<Piece<'_>, MaildirError>> {
+    /// Whether the account's name is in the path.
+    pub fn names_account(&self) -> bool {
+        let is_name = |piece| matches!(piece, Ok(Piece::Account | Piece::Name));
+        self.pieces().any(is_name)
+    }
+
+    /// Whether the path is below the account's home.
+    pub fn needs_home(&self) -> bool {
+        self.pieces().any(|piece| matches!(piece, Ok(Piece::Home)))
+    }
+
+    fn pieces(&self) -> impl Iterator<Item = Result<Piece<'_>, TemplateError>> {
         let (home, mut rest) = match self.0.strip_prefix('~') {
             Some(rest) => (Some(Ok(Piece::Home)), rest),
             None => (None, &*self.0),
@@ -112,7 +123,7 @@ impl MaildirTemplate {
                 Some('n') => Ok(Piece::Name),
                 Some('d') => Ok(Piece::Domain),
                 Some('%') => Ok(Piece::Text("%")),
-                other => Err(MaildirError::Variable(other.into_iter().collect())),
+                other => Err(TemplateError::Variable(other.into_iter().collect())),
             })
         }))
     }
@@ -127,7 +138,7 @@ enum Piece<'a> {
 }
 
 /// What a client chose, at least in part, must stay one level of the path.
-fn component(text: &str) -> Result<&str, MaildirError> {
+fn component(text: &str) -> Result<&str, TemplateError> {
     let harmless = !text.is_empty()
         && !text.starts_with('.')
         && !text.contains('/')
@@ -135,11 +146,11 @@ fn component(text: &str) -> Result<&str, MaildirError> {
     if harmless {
         Ok(text)
     } else {
-        Err(MaildirError::Account)
+        Err(TemplateError::Account)
     }
 }
 
-impl fmt::Display for MaildirTemplate {
+impl fmt::Display for PathTemplate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
@@ -149,8 +160,8 @@ impl fmt::Display for MaildirTemplate {
 mod tests {
     use super::*;
 
-    fn expand(template: &str, account: &str, home: &str) -> Result<String, MaildirError> {
-        let path = MaildirTemplate::parse(template)?.expand(account, Path::new(home))?;
+    fn expand(template: &str, account: &str, home: &str) -> Result<String, TemplateError> {
+        let path = PathTemplate::parse(template)?.expand(account, Path::new(home))?;
         Ok(path.to_str().unwrap().to_owned())
     }
 
@@ -174,37 +185,46 @@ mod tests {
     #[test]
     fn a_folder_of_ones_own() {
         let own = |template: &str| {
-            let template = MaildirTemplate::parse(template).unwrap();
+            let template = PathTemplate::parse(template).unwrap();
             template.expand_own("joe@example.org", Path::new("/home/joe"))
         };
         assert_eq!(own("~/idx").unwrap(), Path::new("/home/joe/idx"));
         assert_eq!(own("/idx/%n").unwrap(), Path::new("/idx/joe"));
         assert_eq!(own("/idx").unwrap(), Path::new("/idx/joe@example.org"));
-        let template = MaildirTemplate::parse("/idx").unwrap();
+        let template = PathTemplate::parse("/idx").unwrap();
         let outside = template.expand_own("../x", Path::new("/"));
-        assert_eq!(outside, Err(MaildirError::Account));
+        assert_eq!(outside, Err(TemplateError::Account));
+    }
+
+    #[test]
+    fn what_a_path_is_made_of() {
+        let of = |template: &str| {
+            let template = PathTemplate::parse(template).unwrap();
+            (template.names_account(), template.needs_home())
+        };
+        assert_eq!(of("~/Maildir"), (false, true));
+        assert_eq!(of("/m/%h/%u"), (true, true));
+        assert_eq!(of("/m/%d/%n"), (true, false));
+        assert_eq!(of("/m/%u"), (true, false));
+        assert_eq!(of("/m/%d/%%n"), (false, false));
     }
 
     #[test]
     fn what_is_no_template_is_refused() {
         let cases = [
-            ("Maildir", MaildirError::Relative),
-            ("~joe/Maildir", MaildirError::Relative),
-            ("", MaildirError::Relative),
-            ("/x/%L", MaildirError::Variable("L".into())),
-            ("/x/%", MaildirError::Variable(String::new())),
+            ("Maildir", TemplateError::Relative),
+            ("~joe/Maildir", TemplateError::Relative),
+            ("", TemplateError::Relative),
+            ("/x/%L", TemplateError::Variable("L".into())),
+            ("/x/%", TemplateError::Variable(String::new())),
             (
                 "maildir:~/x:CONTROL=/y",
-                MaildirError::Option("CONTROL=/y".into()),
+                TemplateError::Option("CONTROL=/y".into()),
             ),
-            ("/a\nb", MaildirError::Control),
+            ("/a\nb", TemplateError::Control),
         ];
         for (template, expected) in cases {
-            assert_eq!(
-                MaildirTemplate::parse(template),
-                Err(expected),
-                "{template}"
-            );
+            assert_eq!(PathTemplate::parse(template), Err(expected), "{template}");
         }
     }
 
@@ -212,9 +232,9 @@ mod tests {
     fn accounts_cannot_lead_elsewhere() {
         for account in ["..", ".", "a/b", "/etc", "", ".hidden", "a\0b"] {
             let got = expand("/var/mail/%u", account, "/home/x");
-            assert_eq!(got, Err(MaildirError::Account), "{account}");
+            assert_eq!(got, Err(TemplateError::Account), "{account}");
         }
-        assert_eq!(expand("/m/%d", "joe", "/h"), Err(MaildirError::Account));
-        assert_eq!(expand("~/M", "joe", ""), Err(MaildirError::NoHome));
+        assert_eq!(expand("/m/%d", "joe", "/h"), Err(TemplateError::Account));
+        assert_eq!(expand("~/M", "joe", ""), Err(TemplateError::NoHome));
     }
 }

@@ -12,6 +12,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
+use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
 
@@ -251,6 +252,18 @@ pub fn open(path: &Path) -> io::Result<OwnedFd> {
 pub fn open_at(dir: impl AsFd, name: &[u8]) -> io::Result<OwnedFd> {
     let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
     Ok(openat(dir, name, flags, Mode::empty())?)
+}
+
+/// The same, but never what a symbolic link leads to.
+///
+/// # Errors
+/// `NotADirectory` for a link, as for any other file.
+pub fn open_own(dir: impl AsFd, name: &[u8]) -> io::Result<OwnedFd> {
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    match openat(dir, name, flags, Mode::empty()) {
+        Err(Errno::ELOOP) => Err(Errno::ENOTDIR.into()),
+        other => Ok(other?),
+    }
 }
 
 /// Makes what has happened in `dir` durable: names added, renamed, removed.

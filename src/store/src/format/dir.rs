@@ -50,6 +50,19 @@ impl Dir {
         })
     }
 
+    /// The same, but never what a link leads to; `None` if there is nothing of
+    /// that name.
+    ///
+    /// # Errors
+    /// `NotADirectory` for a link, as for any other file.
+    pub(crate) fn open_own_sub(&self, name: &str) -> Result<Option<Self>, FormatError> {
+        let opened = self.existing(name, roost_os::dir::open_own(self, name.as_bytes()))?;
+        Ok(opened.map(|fd| Self {
+            fd: Arc::new(fd),
+            path: self.entry(name.as_bytes()).into(),
+        }))
+    }
+
     /// Where it was when it was opened: for messages only.
     pub fn path(&self) -> &Path {
         &self.path

@@ -180,6 +180,12 @@ impl KeywordFile {
         (0..SLOTS).filter_map(|i| Some((i, self.keyword_at(i)?)))
     }
 
+    /// Lines, those included that name no keyword: nobody gives their letters
+    /// to others.
+    pub(crate) fn lines(&self) -> usize {
+        self.slots.iter().flatten().count() + self.other.len()
+    }
+
     /// The letter of a keyword; also of the `unknown-<index>` that
     /// [`name`](Self::name) makes up.
     pub fn index_of(&self, keyword: &Keyword) -> Option<u8> {

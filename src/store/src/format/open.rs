@@ -8,7 +8,8 @@ use roost_types::UidValidity;
 
 /// The list of the mailbox whose lock is held. Where there is none it is taken
 /// over from Courier's files (keywords too; files in `cur` are renamed to
-/// carry their letters) or made with a UIDVALIDITY from `new_validity`; a
+/// carry their letters) or made with a UIDVALIDITY from `new_validity`; where
+/// Courier has worked again since, its new UIDs count; a
 /// damaged one is set aside and rewritten from what parses, with a new
 /// UIDVALIDITY only if the old one, or the next UID, cannot be read.
 pub fn open(
@@ -18,7 +19,7 @@ pub fn open(
 ) -> Result<UidList, FormatError> {
     let dir = lock.dir().clone();
     let mut list = match UidList::read(&dir, FILE)? {
-        Found::List(list) => list,
+        Found::List(list) => courier::reconciled(lock, fsync, list, new_validity)?,
         Found::Headless(rest) => UidList::from_headless(&dir, rest, new_validity()?),
         Found::Nothing => match courier::take_over(lock, fsync)? {
             Some(list) => list,

@@ -10,7 +10,7 @@ use crate::events::News;
 use crate::format::perm::Perm;
 use crate::format::uidlist::{Guid, Head};
 use crate::format::{
-    Dir, ExtraKeywords, FormatError, KeywordFile, UidList, UidListLock, open, tmpclean,
+    Dir, ExtraKeywords, FormatError, KeywordFile, UidList, UidListLock, courier, open, tmpclean,
 };
 use crate::index::history::History;
 use crate::index::{Index, IndexFolder, IndexPlace, Kept, OddNames, Writer, first_modseq};
@@ -68,6 +68,7 @@ impl Begin {
             let (guid, uid_validity) = (head.guid, head.uid_validity);
             begin.claim(dir, opening, guid, uid_validity);
             if let Some(settled) = begin.kept.as_ref().and_then(|k| k.settled)
+                && !courier::is_newer(dir)?
                 && let Some(list) = UidList::unread(dir, head, &settled.list)?
             {
                 begin.list = list;
@@ -296,7 +297,9 @@ fn open_list(
     options: &Options,
     new_validity: &dyn Fn() -> Result<UidValidity, FormatError>,
 ) -> Result<UidList, Error> {
-    if let Some(list) = UidList::load(dir)? {
+    if !courier::is_newer(dir)?
+        && let Some(list) = UidList::load(dir)?
+    {
         return Ok(list);
     }
     let mut list_lock = UidListLock::acquire(dir, options.lock_timeout)?;

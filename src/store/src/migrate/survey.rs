@@ -4,6 +4,7 @@
 //! it may be done while another server is at work.
 
 use crate::error::Error;
+use crate::format::courier::Since;
 use crate::format::name::{FileName, is_message_name};
 use crate::format::uidlist::Found;
 use crate::format::{
@@ -47,6 +48,9 @@ pub struct Surveyed {
     /// Messages that have no UID yet.
     pub without_uid: u64,
     pub keywords: usize,
+    /// All letters are given to keywords, some of which may have no name that can
+    /// be shown.
+    pub full: bool,
     /// Its GUID, by which Dovecot finds it whatever it is called.
     pub guid: Option<String>,
     /// Entries of its access control list.
@@ -58,7 +62,7 @@ pub struct Surveyed {
 impl Surveyed {
     /// More keywords than these may stand in Dovecot's index alone.
     pub fn may_have_more_keywords(&self) -> bool {
-        self.origin == Origin::Dovecot && self.keywords >= LETTERS
+        self.origin == Origin::Dovecot && self.full
     }
 }
 
@@ -161,6 +165,7 @@ fn mailbox(dir: &Dir, name: MailboxName, directory: &[u8]) -> Surveyed {
         messages: 0,
         without_uid: 0,
         keywords: 0,
+        full: false,
         guid: None,
         rights: 0,
         problems: Vec::new(),
@@ -184,7 +189,9 @@ fn fill(dir: &Dir, found: &mut Surveyed) -> Result<(), Error> {
             Origin::Courier => courier::keyword_count(dir, list)?,
             _ => {
                 let extra = ExtraKeywords::load(dir, list.uid_validity())?;
-                KeywordFile::load(dir)?.iter().count() + extra.iter().count()
+                let letters = KeywordFile::load(dir)?;
+                found.full = letters.lines() >= LETTERS || extra.iter().next().is_some();
+                letters.iter().count() + extra.iter().count()
             }
         };
         if list.is_damaged() {
@@ -204,6 +211,9 @@ fn uids(dir: &Dir, found: &mut Surveyed) -> Result<Option<UidList>, Error> {
             Found::Nothing => {}
             Found::List(list) => {
                 found.origin = origin;
+                if origin == Origin::Dovecot {
+                    look_for_courier(dir, &list, found)?;
+                }
                 return Ok(Some(list));
             }
             Found::Headless(_) => {
@@ -215,6 +225,17 @@ fn uids(dir: &Dir, found: &mut Surveyed) -> Result<Option<UidList>, Error> {
         }
     }
     Ok(None)
+}
+
+/// It may have worked on the mailbox again since.
+fn look_for_courier(dir: &Dir, list: &UidList, found: &mut Surveyed) -> Result<(), Error> {
+    let compared = courier::compared(dir, list)?;
+    if compared.is_some_and(|(_, since)| since == Since::Differs) {
+        let text = "Courier has given other UIDs since Roost was here (roostctl export --to \
+                    courier was not done): UIDVALIDITY becomes new, clients fetch all again";
+        found.problems.push(text.to_owned());
+    }
+    Ok(())
 }
 
 fn count(dir: &Dir, sub: &str, list: Option<&UidList>, found: &mut Surveyed) -> Result<(), Error> {

@@ -28,7 +28,7 @@ pub use identifier::{BadIdentifier, Identifier, MAX_IDENTIFIER};
 pub use owner::Owner;
 pub use subject::Subject;
 
-pub(crate) use courier::{Taken, present as courier_present, take_over};
+pub(crate) use courier::{FOLDER as COURIER_FOLDER, Taken, present as courier_present, take_over};
 /// How many entries the list of a mailbox has, Dovecot's or else Courier's.
 pub(crate) fn entries_in(dir: &Dir) -> Result<usize, FormatError> {
     match Acl::load(dir)? {

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 
-const LIST: &str = ":list";
+pub(crate) const LIST: &str = ":list";
 /// Keywords of one mailbox; more are left out.
 const MAX_KEYWORDS: usize = 1000;
 /// Largest file about a single message, in octets.
@@ -72,7 +72,8 @@ fn newest_updates(
     Ok(newest)
 }
 
-fn update_name(name: &str) -> Option<(u64, &str)> {
+/// How new a file about a single message is, and the base name of that message.
+pub(crate) fn update_name(name: &str) -> Option<(u64, &str)> {
     if name.starts_with(':') {
         return None;
     }

@@ -3,9 +3,11 @@
 //!
 //! What must stay true: UIDVALIDITY, UIDs, the next UID and keywords are kept;
 //! `dovecot-uidlist` is written last, so that a take-over that was cut short
-//! begins anew; Courier's own files stay as they are.
+//! begins anew; Courier's own files stay as they are. Where Courier has written
+//! them again since, [`since`] says what becomes of its UIDs.
 
 mod keywords;
+mod since;
 
 use super::extra_keywords::Change;
 use super::lines::read_small;
@@ -16,8 +18,10 @@ use super::{
 };
 use crate::options::{Encoding, Fsync};
 use keywords::Carriers;
+pub(crate) use keywords::{LIST as KEYWORD_LIST, update_name};
 use roost_os::file;
 use roost_types::{Keyword, MailboxName};
+pub(crate) use since::{Since, compared, is_newer, reconciled};
 use std::io;
 
 /// The UID database: `dovecot-uidlist` of version 1 under another name.
@@ -29,7 +33,7 @@ pub const KEYWORDS: &str = "courierimapkeywords";
 /// In the directory of a mailbox, that of INBOX being the root.
 pub const ACL: &str = "courierimapacl";
 
-const MAX_SUBSCRIBED: u64 = 16 << 20;
+pub(crate) const MAX_SUBSCRIBED: u64 = 16 << 20;
 /// Renames between two looks at the lock.
 const RENAMES_A_TOUCH: usize = 1000;
 
@@ -164,6 +168,14 @@ pub(crate) fn subscribed(root: &Dir, encoding: Encoding) -> Result<Vec<MailboxNa
     Ok(names
         .filter_map(|name| subscribed_name(name, encoding))
         .collect())
+}
+
+/// Of the personal namespace, which all begins with INBOX.
+pub(crate) fn is_personal(name: &[u8]) -> bool {
+    let inbox = name.split_at_checked("INBOX".len());
+    inbox.is_some_and(|(inbox, rest)| {
+        inbox.eq_ignore_ascii_case(b"INBOX") && matches!(rest.first(), None | Some(b'.'))
+    })
 }
 
 fn subscribed_name(name: &[u8], encoding: Encoding) -> Option<MailboxName> {

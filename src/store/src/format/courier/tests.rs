@@ -1,6 +1,7 @@
 use crate::format::uidlist::FILE;
 use crate::format::{Dir, ExtraKeywords, UidList, UidListLock, keywords, open};
 use crate::options::Fsync;
+use roost_types::UidValidity;
 use std::path::Path;
 use std::time::Duration;
 
@@ -137,4 +138,97 @@ fn a_doubled_or_damaged_database_keeps_what_it_can() {
     assert_eq!(list.uid_of(base(1).as_bytes()).unwrap().get(), 3);
     assert_eq!(list.len(), 2);
     assert!(list.uid_next().get() > 5);
+}
+
+/// Makes the file of Courier's the newer one.
+fn courier_writes(temp: &Path, db: &str) {
+    std::fs::write(temp.join("courierimapuiddb"), db).unwrap();
+    let later = std::time::SystemTime::now() + Duration::from_secs(100);
+    let file = std::fs::File::options()
+        .write(true)
+        .open(temp.join("courierimapuiddb"));
+    file.unwrap().set_modified(later).unwrap();
+}
+
+fn opened(temp: &Path) -> UidList {
+    let dir = Dir::open(temp).unwrap();
+    let mut lock = UidListLock::acquire(&dir, Duration::ZERO).unwrap();
+    let validity = UidValidity::new(795_324_102).unwrap();
+    open::open(&mut lock, Fsync::Always, || Ok(validity)).unwrap()
+}
+
+fn shown(list: &UidList) -> Vec<u32> {
+    let uids = (1..=7).filter_map(|n| list.uid_of(base(n).as_bytes()));
+    uids.map(|uid| uid.get()).collect()
+}
+
+/// Courier went on where we stood: clients that were there know its UIDs.
+#[test]
+fn what_courier_has_numbered_since_counts() {
+    let temp = mailbox();
+    let guid = taken_over(temp.path()).guid();
+    let db = format!("1 795324101 20\n4 {}\n13 {}\n", base(2), base(6));
+    courier_writes(temp.path(), &db);
+    std::fs::write(temp.path().join("cur").join(base(6)), "").unwrap();
+    let list = opened(temp.path());
+    assert_eq!(list.uid_validity().get(), 795_324_101);
+    assert_eq!(list.guid(), guid);
+    assert_eq!(shown(&list), [2, 4, 6, 8, 10, 13]);
+    assert_eq!(list.uid_next().get(), 20);
+    let written = UidList::load(&Dir::open(temp.path()).unwrap()).unwrap();
+    assert_eq!(shown(&written.unwrap()), shown(&list));
+}
+
+/// Both have numbered: no UID may mean two messages.
+#[test]
+fn where_courier_has_numbered_otherwise_all_begins_anew() {
+    let there = [
+        // Another UID for the same message, and another message for a UID.
+        format!("1 795324101 13\n4 {}\n12 {}\n", base(2), base(3)),
+        format!("1 795324101 13\n6 {}\n", base(6)),
+        // One that we had given to a message that is gone.
+        format!("1 795324101 13\n3 {}\n", base(6)),
+    ];
+    for db in there {
+        let temp = mailbox();
+        taken_over(temp.path());
+        let dir = Dir::open(temp.path()).unwrap();
+        let validity = UidValidity::new(795_324_101).unwrap();
+        let beyond = crate::format::extra_keywords::Change {
+            keyword: roost_types::Keyword::new("beyond").unwrap(),
+            set: true,
+            uids: roost_types::UidSet::range(roost_types::Uid::MIN, roost_types::Uid::MIN),
+        };
+        let mut lock = UidListLock::acquire(&dir, Duration::ZERO).unwrap();
+        let mut extra = ExtraKeywords::load(&dir, validity).unwrap();
+        extra.change(&mut lock, Fsync::Never, &[beyond]).unwrap();
+        drop(lock);
+        courier_writes(temp.path(), &db);
+        std::fs::write(temp.path().join("cur").join(base(6)), "").unwrap();
+        let found = crate::migrate::survey::survey(temp.path(), crate::options::Encoding::Detect);
+        let problems = &found.unwrap().mailboxes[0].problems;
+        assert!(
+            problems[0].starts_with("Courier has given other UIDs"),
+            "{db}"
+        );
+        let list = opened(temp.path());
+        assert_eq!(list.uid_validity().get(), 795_324_102, "{db}");
+        assert_eq!(list.uid_next().get(), 13, "{db}");
+        let extra = ExtraKeywords::load(&dir, list.uid_validity()).unwrap();
+        let extra: Vec<String> = extra.iter().map(|(k, u)| format!("{k} {u}")).collect();
+        assert_eq!(extra, ["beyond 1"], "{db}");
+    }
+}
+
+/// What it had before we came is no news, whenever it was copied.
+#[test]
+fn old_numbers_of_couriers_change_nothing() {
+    let temp = mailbox();
+    let before = taken_over(temp.path());
+    let db = std::fs::read_to_string(temp.path().join("courierimapuiddb")).unwrap();
+    let gone = format!("\n3 {}\n4 ", base(7));
+    courier_writes(temp.path(), &db.replace("\n4 ", &gone));
+    let list = opened(temp.path());
+    assert_eq!(list.uid_validity(), before.uid_validity());
+    assert_eq!(shown(&list), shown(&before));
 }

@@ -25,7 +25,7 @@ use read::{Contents, Flaw, Lost, Position};
 use roost_types::{Uid, UidValidity};
 use std::fs::File;
 use std::time::Duration;
-use table::Table;
+use table::{Record, Table};
 
 pub use parse::MAX_UID;
 pub(crate) use stamp::{Head, Stamp};
@@ -217,6 +217,37 @@ impl UidList {
         self.position = Position::default();
         self.flaw = Flaw::Outdated;
         self
+    }
+
+    /// Takes over another list's records from our next UID on, and its next UID;
+    /// to be written anew.
+    ///
+    /// # Errors
+    /// `Exhausted` where there is no room for so many.
+    pub(crate) fn join(&mut self, other: &Self) -> Result<(), FormatError> {
+        let next = self.next_uid;
+        for (uid, base) in other.iter_from(0).filter(|(uid, _)| *uid >= next) {
+            let record = Record {
+                uid: uid.get(),
+                fields: b"",
+                base,
+            };
+            let path = || self.dir.entry(FILE.as_bytes());
+            let pushed = self.table.push(record);
+            pushed.map_err(|_| FormatError::Exhausted { path: path() })?;
+            self.lines += 1;
+        }
+        self.next_uid = next.max(other.next_uid);
+        self.flaw = self.flaw.max(Flaw::Outdated);
+        Ok(())
+    }
+
+    /// The same records under a new UIDVALIDITY, and a next UID not below this
+    /// one; to be written anew.
+    pub(crate) fn begin_anew(&mut self, uid_validity: UidValidity, next: Uid) {
+        self.uid_validity = uid_validity;
+        self.next_uid = self.next_uid.max(next);
+        self.flaw = self.flaw.max(Flaw::Outdated);
     }
 
     /// Above the last record and whatever was lost.

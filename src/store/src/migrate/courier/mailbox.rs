@@ -35,9 +35,12 @@ pub fn write(
         });
     };
     // Courier drops what it does not find in cur.
-    rename_all(&mut lock, dir, "new", |_| None)?;
-    let keywords = keywords::write(dir, fsync, &picture, &list)?;
+    let moved = rename_all(&mut lock, dir, "new", |_| None);
+    let keywords = keywords::write(dir, fsync, &picture, &list);
+    // The UIDs at least, whatever becomes of the rest.
     uid_database(dir, fsync, &picture, &list)?;
+    moved?;
+    let keywords = keywords?;
     set_aside(dir, uidlist::FILE)?;
     // Letters mean nothing to Courier, which gives its keywords other numbers:
     // who takes its files over again must not find the old ones.

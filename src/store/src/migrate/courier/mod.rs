@@ -13,7 +13,8 @@ mod rights;
 
 use crate::account::Account;
 use crate::error::Error;
-use crate::format::{Dir, FormatError, sync_control};
+use crate::format::acl::Acl;
+use crate::format::{Dir, FormatError, courier, sync_control};
 use crate::options::{Encoding, Fsync};
 use roost_types::MailboxName;
 use std::io::Write;
@@ -36,7 +37,8 @@ pub const ASIDE: &str = ".before-courier";
 impl Account {
     /// Makes Courier's files for the whole account. `names` says how Courier
     /// encodes directory names: UTF-8 since version 5. Nobody else may have the
-    /// account open. Returns what could not be taken along.
+    /// account open. Returns what could not be taken along; a mailbox that
+    /// cannot be written holds up no other.
     ///
     /// # Errors
     /// `Limit` where others have the account's index.
@@ -59,29 +61,58 @@ impl Account {
         // All are read before any is without its list: Courier's are inherited.
         let mut lists = Vec::new();
         for name in &all {
-            lists.push(self.acl(name)?);
+            lists.push(self.acl(name).unwrap_or_else(|e| {
+                lost.push(format!("{name}: its rights, it is the owner's alone: {e}"));
+                Arc::default()
+            }));
         }
-        let any_rights = lists.iter().any(|acl| !acl.is_empty());
-        let subscribed = self.subscriptions()?;
-        names::subscriptions(self.root(), names, fsync, &subscribed)?;
+        let everywhere = lists.iter().any(|acl| !acl.is_empty()) || rights::of_names(self.root())?;
         for (name, acl) in all.iter().zip(&lists) {
-            let dir = Dir::open(&self.directory_of(name)?)?;
-            if any_rights {
-                lost.extend(rights::write(&dir, fsync, name, acl)?);
+            match self.mailbox_to_courier(name, acl, everywhere, &mut lost) {
+                Ok(exported) => tell(exported),
+                Err(e) => lost.push(format!("{name}: {e}")),
             }
-            let mut exported = mailbox::write(self, &dir, name, fsync)?;
-            if any_rights {
-                exported.rights = acl.len();
-                set_aside(&dir, crate::format::acl::FILE)?;
-            }
-            tell(exported);
         }
-        set_aside(self.root(), crate::format::subscriptions::FILE)?;
+        if let Err(e) = rights::forget_names(self.root()) {
+            lost.push(format!("rights of names without a mailbox: {e}"));
+        }
+        if let Err(e) = self.subscriptions_to_courier(names) {
+            lost.push(format!("subscriptions: {e}"));
+        }
         lost.extend(names::directories(self.root(), self.encoding()?, names)?);
         if sync_control(fsync) {
             self.root().sync()?;
         }
         Ok(lost)
+    }
+
+    fn mailbox_to_courier(
+        self: &Arc<Self>,
+        name: &MailboxName,
+        acl: &Acl,
+        everywhere: bool,
+        lost: &mut Vec<String>,
+    ) -> Result<Exported, Error> {
+        let fsync = self.fsync();
+        let dir = Dir::open(&self.directory_of(name)?)?;
+        // What Courier's own list gives may have been taken away since.
+        let with_rights = everywhere || dir.stat(courier::ACL)?.is_some();
+        if with_rights {
+            lost.extend(rights::write(&dir, fsync, name, acl)?);
+        }
+        let mut exported = mailbox::write(self, &dir, name, fsync)?;
+        if with_rights {
+            exported.rights = acl.len();
+            set_aside(&dir, crate::format::acl::FILE)?;
+        }
+        Ok(exported)
+    }
+
+    fn subscriptions_to_courier(&self, names: Encoding) -> Result<(), Error> {
+        let subscribed = self.subscriptions()?;
+        names::subscriptions(self.root(), names, self.fsync(), &subscribed)?;
+        set_aside(self.root(), crate::format::subscriptions::FILE)?;
+        Ok(())
     }
 }
 
@@ -112,6 +143,11 @@ fn replace_lines<'a>(
         }
         Ok(())
     })
+}
+
+/// [`set_aside`] of what is there, be it a link that leads nowhere.
+fn set_aside_itself(dir: &Dir, name: &str) -> Result<(), FormatError> {
+    dir.rename(name, &format!("{name}{ASIDE}"))
 }
 
 /// Keeps a file under another name; an older one of that name is replaced.

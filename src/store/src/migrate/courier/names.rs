@@ -1,29 +1,43 @@
 //! How mailboxes are called: directories and subscriptions.
 
-use super::replace_lines;
+use super::{replace, set_aside};
 use crate::error::Error;
-use crate::format::courier::SUBSCRIBED;
+use crate::format::courier::{MAX_SUBSCRIBED, SUBSCRIBED, is_personal};
+use crate::format::lines::read_small;
 use crate::format::{Dir, FormatError, dirname};
 use crate::options::{Encoding, Fsync};
 use roost_os::dir::{self, FileKind};
 use roost_os::file;
 use roost_types::MailboxName;
+use std::io::Write;
 
-/// One full name a line; INBOX alone is without anything behind it.
+/// One full name a line; INBOX alone is without anything behind it. What is
+/// subscribed of other namespaces stays; the whole of the old file is set aside.
 pub fn subscriptions(
     root: &Dir,
     names: Encoding,
     fsync: Fsync,
     subscribed: &[MailboxName],
 ) -> Result<(), FormatError> {
-    let lines: Vec<String> = subscribed
-        .iter()
-        .map(|name| match name.is_inbox() {
-            true => "INBOX".to_owned(),
-            false => format!("INBOX.{}", dirname::encode_levels(name, names, '.')),
-        })
-        .collect();
-    replace_lines(root, SUBSCRIBED, fsync, lines.iter().map(String::as_str))
+    let old = read_small(root, SUBSCRIBED, MAX_SUBSCRIBED)?.unwrap_or_default();
+    let others = old
+        .split(|&b| b == b'\n')
+        .filter(|line| !line.is_empty() && !is_personal(line));
+    let ours = subscribed.iter().map(|name| match name.is_inbox() {
+        true => "INBOX".to_owned(),
+        false => format!("INBOX.{}", dirname::encode_levels(name, names, '.')),
+    });
+    set_aside(root, SUBSCRIBED)?;
+    replace(root, SUBSCRIBED, fsync, |out| {
+        for line in ours {
+            writeln!(out, "{line}")?;
+        }
+        for line in others {
+            out.write_all(line)?;
+            out.write_all(b"\n")?;
+        }
+        Ok(())
+    })
 }
 
 /// Renames directories to Courier's encoding. Returns those of which Courier
@@ -56,7 +70,7 @@ pub fn directories(root: &Dir, from: Encoding, to: Encoding) -> Result<Vec<Strin
                     "{name}: there is a directory of its new name already"
                 ));
             }
-            Err(e) => return Err(Error::io(&root.entry(entry.name), e)),
+            Err(e) => lost.push(format!("{name}: its directory keeps its name: {e}")),
         }
     }
     Ok(lost)

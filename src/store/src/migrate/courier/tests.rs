@@ -1,5 +1,6 @@
 use super::ASIDE;
 use crate::account::Account;
+use crate::format::acl::{Acl, Identifier};
 use crate::migrate::survey::{Origin, survey};
 use crate::options::{AccountOptions, Encoding, Options};
 use crate::snapshot::Snapshot;
@@ -174,4 +175,124 @@ fn what_does_not_belong_into_a_maildir_is_told() {
     assert!(found.problems[0].contains("LAYOUT=fs"));
     assert_eq!(found.mailboxes[0].origin, Origin::Damaged);
     assert!(!found.mailboxes[0].problems.is_empty());
+}
+
+/// What Courier gave and Roost has taken away stays away, though nobody shares
+/// anything any more.
+#[test]
+fn a_revoked_right_does_not_come_back() {
+    let temp = tempfile::tempdir().unwrap();
+    let root = temp.path();
+    for folder in ["", ".Work", ".Later"] {
+        for sub in ["cur", "new", "tmp"] {
+            std::fs::create_dir_all(root.join(folder).join(sub)).unwrap();
+        }
+    }
+    let given = "owner aceilrstwx\nuser=carol lr\n";
+    std::fs::write(root.join(".Work/courierimapacl"), given).unwrap();
+    std::fs::create_dir(root.join("courierimaphieracl")).unwrap();
+    std::fs::write(root.join("courierimaphieracl/Later"), given).unwrap();
+    let account = open(root);
+    for name in ["Work", "Later"] {
+        let name = MailboxName::from_levels([name]).unwrap();
+        let carol = Identifier::User("carol".to_owned());
+        let revoke = |acl: &mut Acl| {
+            assert!(acl.remove(false, &carol));
+            Ok(())
+        };
+        account.change_acl(&name, revoke).unwrap();
+    }
+    let lost = account.export_to_courier(Encoding::Utf8, &mut |_| {});
+    assert_eq!(lost.unwrap(), Vec::<String>::new());
+    for folder in [".Work", ".Later"] {
+        let list = text(&root.join(folder).join("courierimapacl"));
+        assert_eq!(list, "administrators aceilrstwx\nowner aceilrstwx\n");
+    }
+    let names = std::fs::read_dir(root.join("courierimaphieracl")).unwrap();
+    assert_eq!(names.count(), 0);
+    let aside = root.join(format!("courierimaphieracl{ASIDE}/Later"));
+    assert_eq!(text(&aside), given);
+}
+
+#[test]
+fn nothing_is_deleted_through_a_link() {
+    let temp = maildir();
+    let folder = temp.path().join(FOLDER);
+    let elsewhere = temp.path().join("elsewhere");
+    std::fs::create_dir(&elsewhere).unwrap();
+    for name in ["precious", "a", ":list"] {
+        std::fs::write(elsewhere.join(name), name).unwrap();
+    }
+    std::os::unix::fs::symlink(&elsewhere, folder.join("courierimapkeywords")).unwrap();
+    let account = open(temp.path());
+    let lost = account.export_to_courier(Encoding::Mutf7, &mut |_| {});
+    assert_eq!(lost.unwrap(), Vec::<String>::new());
+    for name in ["precious", "a", ":list"] {
+        assert_eq!(text(&elsewhere.join(name)), name);
+    }
+    let list = text(&folder.join("courierimapkeywords/:list"));
+    assert_eq!(list, "k0\nk1\nbeyond\n\na:0 1\nb:2\n");
+}
+
+/// Only what would count for a message is deleted.
+#[test]
+fn other_files_among_keywords_stay() {
+    let temp = maildir();
+    let folder = temp.path().join(FOLDER).join("courierimapkeywords");
+    std::fs::create_dir_all(folder.join("b")).unwrap();
+    for name in ["a", ".12.a", "notes", ".x.a"] {
+        std::fs::write(folder.join(name), "old\n").unwrap();
+    }
+    let account = open(temp.path());
+    let lost = account.export_to_courier(Encoding::Mutf7, &mut |_| {});
+    assert_eq!(lost.unwrap(), Vec::<String>::new());
+    let there = |name: &str| folder.join(name).exists();
+    assert!(there("b") && there("notes") && there(".x.a"));
+    assert!(!there("a") && !there(".12.a"));
+}
+
+#[test]
+fn a_mailbox_that_fails_holds_up_no_other() {
+    let temp = maildir();
+    std::fs::create_dir(temp.path().join(".Bad")).unwrap();
+    std::fs::write(temp.path().join(".Bad/cur"), "").unwrap();
+    // Keywords fail here: the UIDs are told all the same.
+    for sub in ["cur", "new", "tmp", "courierimapkeywords/:list"] {
+        std::fs::create_dir_all(temp.path().join(".Half").join(sub)).unwrap();
+    }
+    let half = temp.path().join(".Half");
+    std::fs::write(half.join("dovecot-uidlist"), "3 V78 N5\n4 :d\n").unwrap();
+    std::fs::write(half.join("cur/d:2,S"), "x").unwrap();
+    let account = open(temp.path());
+    let mut told = Vec::new();
+    let lost = account
+        .export_to_courier(Encoding::Mutf7, &mut |done| told.push(done.mailbox))
+        .unwrap();
+    assert_eq!(told, [MailboxName::inbox(), name()]);
+    let of = |name: &str| lost.iter().filter(|l| l.starts_with(name)).count();
+    assert_eq!(
+        (of("Bad: "), of("Half: "), lost.len()),
+        (1, 1, 2),
+        "{lost:?}"
+    );
+    assert_eq!(text(&half.join("courierimapuiddb")), "1 78 5\n4 d\n");
+    assert!(half.join("dovecot-uidlist").exists());
+    assert!(temp.path().join("courierimapsubscribed").exists());
+}
+
+#[test]
+fn subscriptions_of_other_namespaces_stay() {
+    let temp = maildir();
+    let file = temp.path().join("courierimapsubscribed");
+    let old = "INBOX.Gone\n#shared.bob.Work\n";
+    std::fs::write(&file, old).unwrap();
+    let account = open(temp.path());
+    let lost = account.export_to_courier(Encoding::Mutf7, &mut |_| {});
+    assert_eq!(lost.unwrap(), Vec::<String>::new());
+    assert_eq!(
+        text(&file),
+        "INBOX\nINBOX.Work.&AOk-t&AOk-\n#shared.bob.Work\n"
+    );
+    let aside = temp.path().join(format!("courierimapsubscribed{ASIDE}"));
+    assert_eq!(text(&aside), old);
 }

@@ -2,17 +2,24 @@
 //! mail's owner and needs no running Dovecot.
 
 use std::ffi::OsString;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
+use std::time::Duration;
 
 use roost_types::{Keyword, Uid, UidSet};
 
 use crate::account::Account;
+use crate::child::{self, Trouble};
 use crate::{Failure, exit};
 
 /// Octets of UIDs in one command.
 const MAX_UIDS: usize = 32 << 10;
+/// Octets that it says at once, where that is kept.
+const MAX_OUTPUT: usize = 64 << 20;
+/// Octets of the flags of one message.
+const MAX_LINE: usize = 1 << 20;
+/// Without a word, before it is given up.
+const SILENCE: Duration = Duration::from_secs(300);
 
 pub struct Doveadm {
     config: Option<PathBuf>,
@@ -36,13 +43,20 @@ impl Doveadm {
         };
         let path = account.maildir.display().to_string();
         let mut doveconf = doveadm.command("doveconf");
-        let output = match doveconf.args(["-h", "mail_location"]).output() {
-            Ok(output) => output,
-            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(e) => return Err(Failure::new(exit::OSERR, format!("doveconf: {e}"))),
+        let mut output = Vec::new();
+        doveconf.args(["-h", "mail_location"]);
+        let ended = child::run(
+            &mut doveconf,
+            SILENCE,
+            &mut child::up_to(MAX_OUTPUT, &mut output),
+        );
+        let ended = match ended {
+            Ok(ended) => ended,
+            Err(trouble) if trouble.is_missing() => return Ok(None),
+            Err(trouble) => return Err(failed("doveconf", &trouble)),
         };
-        let location = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-        doveadm.place = match output.status.success() {
+        let location = String::from_utf8_lossy(&output).trim().to_owned();
+        doveadm.place = match ended.status.success() {
             true => vec![
                 "-o".into(),
                 format!("mail_location={}", placed(&location, &path)),
@@ -65,54 +79,72 @@ impl Doveadm {
             command.arg("-c").arg(config);
         }
         let environment = self.environment.iter().map(|(key, value)| (key, value));
-        command.envs(environment).stdin(Stdio::null());
+        command.envs(environment);
         command
     }
 
-    /// What it prints; an error is told in its own words.
-    pub fn run(&self, words: &[&str]) -> Result<String, Failure> {
-        self.run_to(words, false)
-    }
-
-    /// `partly`: some output is better than none.
-    fn run_to(&self, words: &[&str], partly: bool) -> Result<String, Failure> {
+    /// Does it; an error is told in its own words. `partly`: some output is better
+    /// than none.
+    fn run(
+        &self,
+        words: &[&str],
+        partly: bool,
+        take: &mut dyn FnMut(&[u8]) -> bool,
+    ) -> Result<(), Failure> {
+        let what = format!("doveadm {}", words.first().copied().unwrap_or_default());
         let mut command = self.command("doveadm");
-        let output = match command.args(&self.place).args(words).output() {
-            Ok(output) => output,
-            Err(e) => return Err(Failure::new(exit::OSERR, format!("doveadm: {e}"))),
+        let mut some = false;
+        let mut take = |chunk: &[u8]| {
+            some = true;
+            take(chunk)
         };
-        let enough = output.status.success() || (partly && !output.stdout.is_empty());
-        if !enough {
-            let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-            let code = output
-                .status
-                .code()
-                .and_then(|code| u8::try_from(code).ok());
-            let what = words.first().copied().unwrap_or_default();
-            let text = format!("doveadm {what}: {said}");
-            return Err(Failure::new(code.unwrap_or(exit::UNAVAILABLE), text));
+        command.args(&self.place).args(words);
+        let ended = child::run(&mut command, SILENCE, &mut take).map_err(|e| failed(&what, &e))?;
+        if ended.status.success() || (partly && some) {
+            return Ok(());
         }
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+        let code = ended.code().unwrap_or(exit::UNAVAILABLE);
+        Err(Failure::new(
+            code,
+            format!("{what}: {}", ended.errors.trim()),
+        ))
     }
 
-    /// Every keyword in the mailbox with this GUID, and who carries it.
-    pub fn keywords(&self, guid: &str) -> Result<Vec<(Keyword, UidSet)>, Failure> {
+    /// Every keyword in the mailbox with this GUID, and who carries it. `messages`:
+    /// there are some.
+    ///
+    /// # Errors
+    /// `DATAERR` where it knows of none of them.
+    pub fn keywords(&self, guid: &str, messages: bool) -> Result<Vec<(Keyword, UidSet)>, Failure> {
+        let what = "uid flags";
         let words = [
             "-f",
             "tab",
             "fetch",
-            "uid flags",
+            "--",
+            what,
             "mailbox-guid",
             guid,
             "all",
         ];
-        Ok(keywords(&self.run(&words)?))
+        let mut keywords = Keywords::default();
+        self.run(&words, false, &mut |chunk| keywords.take(chunk))?;
+        match messages && !keywords.any {
+            true => Err(Failure::new(
+                exit::DATAERR,
+                format!("Dovecot finds no messages in the mailbox with the GUID {guid}"),
+            )),
+            false => Ok(keywords.all),
+        }
     }
 
     /// Names of mailboxes, as Dovecot has them, by their GUIDs; of those that
     /// it can open.
     pub fn names(&self) -> Result<Vec<(String, String)>, Failure> {
-        let text = self.run_to(&["-f", "tab", "mailbox", "status", "guid", "*"], true)?;
+        let mut output = Vec::new();
+        let words = ["-f", "tab", "mailbox", "status", "guid", "--", "*"];
+        self.run(&words, true, &mut child::up_to(MAX_OUTPUT, &mut output))?;
+        let text = String::from_utf8_lossy(&output);
         let pairs = text.lines().skip(1).filter_map(|line| {
             let (name, guid) = line.rsplit_once('\t')?;
             Some((guid.to_owned(), untabbed(name)))
@@ -132,13 +164,14 @@ impl Doveadm {
             let words = [
                 "flags",
                 act,
+                "--",
                 keyword.as_str(),
                 "mailbox-guid",
                 guid,
                 "uid",
                 &listed,
             ];
-            self.run(&words)?;
+            self.run(&words, false, &mut |_| true)?;
         }
         Ok(())
     }
@@ -146,8 +179,9 @@ impl Doveadm {
     /// No change from now on has a number below `floor`.
     pub fn raise_modseq(&self, name: &str, floor: u64) -> Result<(), Failure> {
         let floor = floor.to_string();
-        self.run(&["mailbox", "update", "--min-highest-modseq", &floor, name])?;
-        Ok(())
+        let option = "--min-highest-modseq";
+        let words = ["mailbox", "update", option, &floor, "--", name];
+        self.run(&words, false, &mut |_| true)
     }
 }
 
@@ -162,31 +196,61 @@ fn placed(location: &str, path: &str) -> String {
     }
 }
 
+fn failed(what: &str, trouble: &Trouble) -> Failure {
+    Failure::new(exit::OSERR, format!("{what}: {trouble}"))
+}
+
 /// Of `uid TAB flags`, below a heading.
-fn keywords(text: &str) -> Vec<(Keyword, UidSet)> {
-    let mut all: Vec<(Keyword, UidSet)> = Vec::new();
-    for line in text.lines().skip(1) {
+#[derive(Default)]
+struct Keywords {
+    all: Vec<(Keyword, UidSet)>,
+    /// There is a message, with keywords or not.
+    any: bool,
+    line: Vec<u8>,
+    below_heading: bool,
+}
+
+impl Keywords {
+    /// False where a line is too long.
+    fn take(&mut self, chunk: &[u8]) -> bool {
+        let mut pieces = chunk.split(|&b| b == b'\n').peekable();
+        while let Some(piece) = pieces.next() {
+            self.line.extend_from_slice(piece);
+            if self.line.len() > MAX_LINE {
+                return false;
+            }
+            if pieces.peek().is_some() {
+                let line = std::mem::take(&mut self.line);
+                if std::mem::replace(&mut self.below_heading, true) {
+                    self.message(&String::from_utf8_lossy(&line));
+                }
+            }
+        }
+        true
+    }
+
+    fn message(&mut self, line: &str) {
         let Some((uid, flags)) = line.split_once('\t') else {
-            continue;
+            return;
         };
         let Some(uid) = uid.parse().ok().and_then(Uid::new) else {
-            continue;
+            return;
         };
+        self.any = true;
         for flag in flags.split(' ').filter(|flag| !flag.starts_with('\\')) {
             let Ok(keyword) = Keyword::new(flag) else {
                 continue;
             };
-            match all.iter_mut().find(|(known, _)| *known == keyword) {
+            match self.all.iter_mut().find(|(known, _)| *known == keyword) {
                 Some((_, uids)) => uids.insert(uid),
                 None => {
                     let mut uids = UidSet::new();
                     uids.insert(uid);
-                    all.push((keyword, uids));
+                    self.all.push((keyword, uids));
                 }
             }
         }
     }
-    all
 }
 
 /// `1:3,7`, in pieces that fit into a command line.
@@ -218,11 +282,22 @@ mod tests {
     #[test]
     fn keywords_as_doveadm_prints_them() {
         let text = "uid\tflags\n1\t\\Recent k1 $Label1\n3\tK1\n4\t\nx\ty\n";
-        let seen: Vec<String> = keywords(text)
-            .iter()
-            .map(|(keyword, uids)| format!("{keyword} {uids}"))
-            .collect();
-        assert_eq!(seen, ["k1 1,3", "$Label1 1"]);
+        // However it comes.
+        for size in 1..=text.len() {
+            let mut keywords = Keywords::default();
+            assert!(
+                text.as_bytes()
+                    .chunks(size)
+                    .all(|chunk| keywords.take(chunk))
+            );
+            let seen = keywords.all.iter();
+            let seen: Vec<String> = seen.map(|(k, uids)| format!("{k} {uids}")).collect();
+            assert_eq!(seen, ["k1 1,3", "$Label1 1"]);
+            assert!(keywords.any);
+        }
+        let mut none = Keywords::default();
+        assert!(none.take(b"uid\tflags\n") && !none.any);
+        assert!(!none.take(&vec![b'x'; MAX_LINE + 1]));
     }
 
     #[test]

@@ -9,6 +9,7 @@
 
 mod account;
 mod args;
+mod child;
 mod cmd;
 mod doveadm;
 mod exit;
@@ -38,6 +39,14 @@ impl Failure {
     /// For people.
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// With another code, if it has one of these.
+    pub fn instead_of(self, codes: &[u8], code: u8) -> Self {
+        match codes.contains(&self.code) {
+            true => Self { code, ..self },
+            false => self,
+        }
     }
 
     pub fn new(code: u8, text: impl Display) -> Self {

@@ -75,6 +75,13 @@ impl Table {
         }
     }
 
+    /// A line about the row above it, for people.
+    pub fn note(&self, line: &str) {
+        if !self.json {
+            print(&format!("{}\n", out::printable(line)));
+        }
+    }
+
     /// A line above the rows, for people.
     pub fn heading(&self, (before, behind): Style, line: &str) {
         print(&format!("{before}{}{behind}\n", out::columns(line)));

@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufReader, ErrorKind};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
+use std::time::Duration;
 
 use roost_accounts::{Entry, Lines};
 use roost_config::{Backend, Config};
@@ -14,12 +15,17 @@ use roost_ipc::{ControlReply, ControlRequest, Shares};
 use roost_os::identity;
 
 use crate::args::Common;
+use crate::child::{self, Trouble};
 use crate::{Failure, account, exit, out, server};
 
 /// Of one account; the server keeps no more.
 const MAX_IDENTIFIERS: usize = 1000;
 /// Octets of them, for a message has its limit.
 const MAX_OCTETS: usize = 32 << 10;
+/// Octets that the process of an account says.
+const MAX_OUTPUT: usize = 16 << 20;
+/// Without a word, before it is given up.
+const SILENCE: Duration = Duration::from_secs(600);
 
 pub fn run(common: &Common) -> Result<u8, Failure> {
     let config = account::config(common)?;
@@ -115,27 +121,29 @@ fn of_file(path: &Path, config: &Config) -> Result<Vec<String>, Failure> {
 
 /// What an account shares; nothing where it has no mail.
 fn shares(common: &Common, account: &str) -> Result<Vec<String>, Failure> {
-    let os = |e| Failure::new(exit::OSERR, e);
-    let mut command = Command::new(std::env::current_exe().map_err(os)?);
-    command
-        .args(["acl", "shares", "-u", account])
-        .stdin(Stdio::null());
+    let os = |e: Trouble| Failure::new(exit::OSERR, e);
+    let program = std::env::current_exe().map_err(|e| os(Trouble::Start(e)))?;
+    let mut command = Command::new(program);
+    command.args(["acl", "shares", "-u", account]);
     if let Some(config) = &common.config {
         command.arg("-c").arg(config);
     }
-    let output = command.output().map_err(os)?;
-    match output.status.code() {
-        Some(0) => {}
-        Some(code) if [exit::NOINPUT, exit::NOUSER].map(i32::from).contains(&code) => {
-            return Ok(Vec::new());
-        }
+    let mut output = Vec::new();
+    let ended = child::run(
+        &mut command,
+        SILENCE,
+        &mut child::up_to(MAX_OUTPUT, &mut output),
+    );
+    let ended = ended.map_err(os)?;
+    match ended.code() {
+        Some(exit::OK) => {}
+        Some(exit::NOINPUT | exit::NOUSER) => return Ok(Vec::new()),
         code => {
-            let code = code.and_then(|code| u8::try_from(code).ok());
-            let text = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-            return Err(Failure::new(code.unwrap_or(exit::IOERR), text));
+            let code = code.unwrap_or(exit::IOERR);
+            return Err(Failure::new(code, ended.errors.trim()));
         }
     }
-    let text = String::from_utf8_lossy(&output.stdout);
+    let text = String::from_utf8_lossy(&output);
     Ok(fitting(text.lines().map(str::to_owned)))
 }
 

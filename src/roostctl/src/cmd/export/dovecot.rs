@@ -9,8 +9,9 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use roost_store::Details;
-use roost_store::migrate::keywords;
-use roost_types::{Keyword, MailboxName, UidSet};
+use roost_store::migrate::Carriers;
+use roost_store::migrate::keywords::Shared;
+use roost_types::{Keyword, MailboxName, Uid, UidSet};
 
 use super::super::maintain;
 use super::Open;
@@ -37,24 +38,26 @@ pub fn run(
     let mut lost = Vec::new();
     let folders = open.folders().map_err(maintain::failed)?;
     for folder in folders.iter().filter(|folder| folder.selectable) {
-        let one = Mailbox::look(open, &folder.name)?;
-        let Some(name) = names.get(&one.guid) else {
-            let text = "Dovecot does not open this mailbox; names of directories in UTF-8 need \
-                        mail_location = maildir:...:UTF-8";
-            lost.push(format!("{}: {text}", folder.name));
-            continue;
+        // One that Dovecot cannot be told of holds up no other.
+        let told = Mailbox::look(open, &folder.name)
+            .and_then(|one| one.tell(open, &folder.name, &doveadm, &names));
+        let told = match told {
+            Ok(told) => told,
+            Err(failure) => {
+                lost.push(format!("{}: {}", folder.name, failure.text()));
+                continue;
+            }
         };
-        doveadm.raise_modseq(name, one.modseq)?;
-        let marked = one.mark(&doveadm)?;
+        lost.extend(told.kept);
         let line = format!(
-            "{}: {name}: changes from {} on, {marked} more keywords",
-            account.name, one.modseq
+            "{}: {}: changes from {} on, {} more keywords",
+            account.name, told.name, told.modseq, told.marked
         );
         let cells = [
             Cell::Text(account.name.clone()),
-            Cell::Text(name.clone()),
-            Cell::Number(one.modseq),
-            Cell::Number(marked as u64),
+            Cell::Text(told.name.to_owned()),
+            Cell::Number(told.modseq),
+            Cell::Number(told.marked as u64),
         ];
         table.row(&line, &cells);
     }
@@ -62,12 +65,24 @@ pub fn run(
     Ok(lost)
 }
 
+/// What Dovecot knows of a mailbox now.
+struct Told<'a> {
+    /// As it calls it.
+    name: &'a str,
+    modseq: u64,
+    /// Keywords without letters that any message carries.
+    marked: usize,
+    /// Keywords that it has on more messages than Roost.
+    kept: Vec<String>,
+}
+
 /// What Roost knows of a mailbox.
 struct Mailbox {
     guid: String,
     modseq: u64,
-    letters: Vec<Keyword>,
+    live: UidSet,
     beyond: Vec<(Keyword, UidSet)>,
+    shared: Shared,
 }
 
 impl Mailbox {
@@ -75,53 +90,85 @@ impl Mailbox {
         let status = open
             .status(name, Details::Counts)
             .map_err(maintain::failed)?;
-        let lacking = || Failure::new(exit::IOERR, format!("{name}: it has no GUID"));
+        let lacking = || Failure::new(exit::IOERR, "it has no GUID");
         let mailbox = open.open(name).map_err(maintain::failed)?;
         let picture = mailbox.snapshot();
         let guid = mailbox.guid().ok_or_else(lacking)?.to_string();
-        let (letters, beyond) = open.keyword_places(name).map_err(maintain::failed)?;
+        let places = open.keyword_places(name).map_err(maintain::failed)?;
         let live: UidSet = uids(&picture);
-        let beyond: Vec<(Keyword, UidSet)> = beyond
-            .into_iter()
-            .map(|keywords::Carriers { keyword, uids }| (keyword, uids.intersection(&live)))
-            .collect();
+        let beyond = places.beyond.into_iter();
+        let beyond = beyond.map(|Carriers { keyword, uids }| (keyword, uids.intersection(&live)));
         Ok(Self {
             guid,
             modseq: status.highest_modseq.0,
-            letters,
-            beyond,
+            beyond: beyond.collect(),
+            live,
+            shared: places.shared,
         })
     }
 
-    /// Tells Dovecot of the keywords without letters; returns how many carry
-    /// any message.
-    fn mark(&self, doveadm: &Doveadm) -> Result<usize, Failure> {
-        let known = match self.letters.len() + self.beyond.len() < roost_store::migrate::LETTERS {
-            true => Vec::new(),
-            false => doveadm.keywords(&self.guid)?,
-        };
-        let had = |keyword: &Keyword| {
-            let found = known.iter().find(|(k, _)| k == keyword);
-            found.map(|(_, uids)| uids.clone()).unwrap_or_default()
-        };
-        for (keyword, uids) in &self.beyond {
-            let had = had(keyword);
-            doveadm.mark(&self.guid, "add", keyword, &uids.difference(&had))?;
-            doveadm.mark(&self.guid, "remove", keyword, &had.difference(uids))?;
+    fn tell<'a>(
+        &self,
+        open: &Open,
+        own_name: &MailboxName,
+        doveadm: &Doveadm,
+        names: &'a HashMap<String, String>,
+    ) -> Result<Told<'a>, Failure> {
+        let text = "Dovecot does not open this mailbox; names of directories in UTF-8 need \
+                    mail_location = maildir:...:UTF-8";
+        let unknown = || Failure::new(exit::DATAERR, text);
+        let name = names.get(&self.guid).ok_or_else(unknown)?;
+        doveadm.raise_modseq(name, self.modseq)?;
+        let kept = self.mark(own_name, doveadm)?;
+        open.keywords_given(own_name).map_err(maintain::failed)?;
+        let carried = |(_, uids): &&(Keyword, UidSet)| !uids.is_empty();
+        Ok(Told {
+            name,
+            modseq: self.modseq,
+            marked: self.beyond.iter().filter(carried).count(),
+            kept,
+        })
+    }
+
+    /// Tells Dovecot of the keywords without letters; returns those that it keeps
+    /// on more messages. Taken away from messages is only what was once taken over
+    /// from it: a delivery agent may have set others, of which Roost knows nothing.
+    fn mark(&self, own_name: &MailboxName, doveadm: &Doveadm) -> Result<Vec<String>, Failure> {
+        let mut kept = Vec::new();
+        // What has not changed since it was told is older than what Dovecot has.
+        if self.beyond.is_empty() || self.shared == Shared::Given {
+            return Ok(kept);
         }
-        // Those that no message has any more are not in the sidecar.
-        for (keyword, uids) in &known {
-            let ours = |k: &Keyword| self.letters.contains(k);
-            if !ours(keyword) && !self.beyond.iter().any(|(k, _)| k == keyword) {
-                doveadm.mark(&self.guid, "remove", keyword, uids)?;
+        let known = doveadm.keywords(&self.guid, !self.live.is_empty())?;
+        for (keyword, uids) in &self.beyond {
+            let found = known.iter().find(|(k, _)| k == keyword);
+            let had = found.map(|(_, uids)| uids.clone()).unwrap_or_default();
+            doveadm.mark(&self.guid, "add", keyword, &uids.difference(&had))?;
+            let more = had.difference(uids);
+            match taken_over(self.shared) {
+                Some(taken) => {
+                    doveadm.mark(&self.guid, "remove", keyword, &more.intersection(&taken))?;
+                }
+                None if more.is_empty() => {}
+                None => kept.push(format!(
+                    "{own_name}: that {} messages do not have the keyword {keyword}: those of \
+                     Dovecot were not imported before",
+                    more.len()
+                )),
             }
         }
-        Ok(self
-            .beyond
-            .iter()
-            .filter(|(_, uids)| !uids.is_empty())
-            .count())
+        Ok(kept)
     }
+}
+
+/// The messages whose keywords Roost knows better than Dovecot; `None` where
+/// that is not known.
+fn taken_over(shared: Shared) -> Option<UidSet> {
+    let Shared::Taken(next) = shared else {
+        return None;
+    };
+    let last = Uid::new(next.get() - 1);
+    Some(last.map_or_else(UidSet::new, |last| UidSet::range(Uid::MIN, last)))
 }
 
 fn uids(picture: &roost_store::Snapshot) -> UidSet {

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
+use roost_config::Config;
 use roost_store::migrate::survey;
 
 use super::{each, maintain};
@@ -65,22 +66,29 @@ pub fn run(common: &Common, export: &Export) -> Result<u8, Failure> {
         return Err(Failure::new(exit::TEMPFAIL, text));
     }
     account.become_owner()?;
+    each::of_one(one(common, export, &config, &account))
+}
+
+fn one(
+    common: &Common,
+    export: &Export,
+    config: &Config,
+    account: &Account,
+) -> Result<u8, Failure> {
     let encoding = maintain::encoding(config.mail.directory_encoding);
-    let open = maintain::open(&account, &config)?;
+    let open = maintain::open(account, config)?;
     let done = match export.to {
         Target::Courier => courier::run(common, export.utf7, &open)?,
-        Target::Dovecot => dovecot::run(common, export.from.as_deref(), &account, &open)?,
+        Target::Dovecot => dovecot::run(common, export.from.as_deref(), account, &open)?,
     };
+    for lost in &done {
+        tell_lost(account, lost);
+    }
     let found = survey::survey(&account.maildir, encoding).map_err(maintain::failed)?;
     let own = survey::own(&account.maildir, &found).map_err(maintain::failed)?;
     for (what, count) in own.iter() {
-        tell_lost(
-            &account,
-            &format!("{count} {what}: no other server reads them"),
-        );
-    }
-    for lost in &done {
-        tell_lost(&account, lost);
+        let text = format!("{count} {what}: no other server reads them");
+        tell_lost(account, &text);
     }
     let all = done.is_empty() && own.iter().next().is_none();
     Ok(if all { exit::OK } else { exit::DATAERR })
@@ -88,7 +96,8 @@ pub fn run(common: &Common, export: &Export) -> Result<u8, Failure> {
 
 /// What cannot be taken along stays where it is, for the next time.
 fn tell_lost(account: &Account, text: &str) {
-    out::tell(&format!("{}: not taken along: {text}", account.name));
+    let text = format!("{}: not taken along: {text}", account.name);
+    out::tell(&out::printable(&text));
 }
 
 type Open = Arc<roost_store::Account>;

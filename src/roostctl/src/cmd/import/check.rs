@@ -4,6 +4,7 @@ use std::path::Path;
 
 use nix::errno::Errno;
 use nix::unistd::{AccessFlags, access};
+use roost_config::Config;
 use roost_store::Survey;
 use roost_store::migrate::{Origin, Surveyed, survey};
 use roost_types::QuotaLimits;
@@ -39,12 +40,21 @@ fn one(common: &Common, from: Option<&Path>) -> Result<u8, Failure> {
     let config = account::config(common)?;
     let account = account::chosen(common, &config)?;
     account.become_owner()?;
+    each::of_one(look(common, &config, &account, from))
+}
+
+fn look(
+    common: &Common,
+    config: &Config,
+    account: &Account,
+    from: Option<&Path>,
+) -> Result<u8, Failure> {
     let encoding = maintain::encoding(config.mail.directory_encoding);
     let mut survey = survey::survey(&account.maildir, encoding).map_err(maintain::failed)?;
     for mailbox in &mut survey.mailboxes {
-        look_for_permission(mailbox, &account);
+        look_for_permission(mailbox, account);
     }
-    look_for_keywords(&mut survey, &account, from)?;
+    look_for_keywords(&mut survey, account, from)?;
     let mut table = Table::new(common.json, COLUMNS);
     let mut fine = true;
     for mailbox in &survey.mailboxes {
@@ -82,14 +92,21 @@ fn look_for_keywords(
     }
     let doveadm = Doveadm::of(account, from)?;
     for mailbox in survey.mailboxes.iter_mut().filter(full) {
-        let Some((doveadm, guid)) = doveadm.as_ref().zip(mailbox.guid.as_deref()) else {
+        let Some(doveadm) = &doveadm else {
             let text = "all letters for keywords are taken: others, if there are any, are in \
                         Dovecot's index alone, and no doveadm is here to ask for them";
             mailbox.problems.push(text.to_owned());
             continue;
         };
         let known = super::keywords::known(account, mailbox)?;
-        let asked = doveadm.keywords(guid)?;
+        let asked = match super::keywords::asked(doveadm, mailbox) {
+            Ok(asked) => asked,
+            Err(failure) => {
+                let text = format!("its keywords in Dovecot's index: {}", failure.text());
+                mailbox.problems.push(text);
+                continue;
+            }
+        };
         let lacking = asked
             .iter()
             .filter(|(keyword, _)| !known.contains(keyword))
@@ -139,9 +156,8 @@ fn row(table: &mut Table, account: &str, found: &Surveyed) {
             line.push_str(&format!(", {number} {what}"));
         }
     }
-    if !problem.is_empty() {
-        line.push_str(&format!("\n{account}: {name}: PROBLEM: {problem}"));
-    }
+    let note = format!("{account}: {name}: PROBLEM: {problem}");
+    let is_fine = problem.is_empty();
     let mut cells = vec![
         Cell::Text(account.to_owned()),
         Cell::Text(name),
@@ -150,6 +166,9 @@ fn row(table: &mut Table, account: &str, found: &Surveyed) {
     cells.extend(numbers.map(Cell::Number));
     cells.push(text_or_none(problem));
     table.row(&line, &cells);
+    if !is_fine {
+        table.note(&note);
+    }
 }
 
 /// The account as a whole, without a mailbox.
@@ -165,9 +184,8 @@ fn whole(table: &mut Table, account: &str, survey: &Survey) {
         line.push_str(&quota_text(quota));
     }
     let problem = survey.problems.join("; ");
-    if !problem.is_empty() {
-        line.push_str(&format!("\n{account}: PROBLEM: {problem}"));
-    }
+    let note = format!("{account}: PROBLEM: {problem}");
+    let is_fine = problem.is_empty();
     let number = |n: usize| Cell::Number(n as u64);
     let rights = survey.mailboxes.iter().map(|m| m.rights).sum();
     let cells = [
@@ -183,6 +201,9 @@ fn whole(table: &mut Table, account: &str, survey: &Survey) {
         text_or_none(problem),
     ];
     table.row(&line, &cells);
+    if !is_fine {
+        table.note(&note);
+    }
 }
 
 fn text_or_none(text: String) -> Cell {

@@ -40,6 +40,9 @@ pub enum Import {
         /// Dovecot's configuration file, instead of its usual one
         #[arg(long, value_name = "PATH")]
         from: Option<PathBuf>,
+        /// Also where they were taken before and have changed since
+        #[arg(long)]
+        force: bool,
     },
 }
 
@@ -56,6 +59,6 @@ pub fn run(common: &Common, import: &Import) -> Result<u8, Failure> {
     match import {
         Import::Config { from, output } => config::run(common, from.as_deref(), output.as_deref()),
         Import::Check { from } => check::run(common, from.as_deref()),
-        Import::Keywords { from } => keywords::run(common, from.as_deref()),
+        Import::Keywords { from, force } => keywords::run(common, from.as_deref(), *force),
     }
 }

@@ -6,6 +6,9 @@
 //! = 26 $MailFlagBit0               the name of a keyword
 //! + 26 1:5,9                       these messages carry it now
 //! - 26 3                           these do not any more
+//! @ taken 12                       those of messages below this UID were taken
+//!                                  over from Dovecot's index
+//! @ given                          the index was told of all that stands above
 //! ```
 //! Lines are appended; the file is written anew, by rename, when it has grown
 //! to several times what it need be. What must stay true: only under the lock
@@ -17,7 +20,7 @@ mod text;
 use super::{Dir, FormatError, UidListLock, sync_control};
 use crate::options::Fsync;
 use roost_os::file;
-use roost_types::{Keyword, UidSet, UidValidity};
+use roost_types::{Keyword, Uid, UidSet, UidValidity};
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
@@ -44,6 +47,19 @@ pub struct Change {
     /// Set, or taken away.
     pub set: bool,
     pub uids: UidSet,
+}
+
+/// How the file stands to Dovecot's index, which has such keywords, too.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Shared {
+    /// Each may have what the other has not.
+    #[default]
+    Apart,
+    /// What the index had for messages below this UID was taken over; the index
+    /// is older.
+    Taken(Uid),
+    /// The index was told of everything, and nothing has changed here since.
+    Given,
 }
 
 #[derive(Clone, Debug)]
@@ -76,6 +92,7 @@ pub struct ExtraKeywords {
     /// Octets behind it.
     torn: u64,
     flaw: Option<Flaw>,
+    shared: Shared,
 }
 
 impl ExtraKeywords {
@@ -94,6 +111,7 @@ impl ExtraKeywords {
             offset: 0,
             torn: 0,
             flaw: Some(Flaw::Missing),
+            shared: Shared::Apart,
         };
         extra.refresh()?;
         Ok(extra)
@@ -139,6 +157,7 @@ impl ExtraKeywords {
         self.identity = (0, 0);
         (self.offset, self.torn) = (0, 0);
         self.flaw = Some(Flaw::Missing);
+        self.shared = Shared::Apart;
     }
 
     /// Reads the open file from where it was left.
@@ -152,7 +171,8 @@ impl ExtraKeywords {
             let (path, limit) = (path(), MAX_FILE);
             return Err(FormatError::TooLarge { path, limit });
         }
-        let reading = text::read(file, self.offset, self.uid_validity, &mut self.entries);
+        let into = (&mut self.entries, &mut self.shared);
+        let reading = text::read(file, self.offset, self.uid_validity, into);
         let reading = reading.map_err(|e| self.dir.error(FILE, e))?;
         self.identity = (stat.dev, stat.ino);
         match reading {
@@ -167,6 +187,8 @@ impl ExtraKeywords {
                 damaged,
             } => {
                 if damaged {
+                    // What the lost lines said nobody knows.
+                    self.shared = Shared::Apart;
                     log::warn!("{}: damaged; what parses is kept", path().display());
                 }
                 self.flaw = damaged.then_some(Flaw::Damaged);
@@ -200,14 +222,42 @@ impl ExtraKeywords {
         lock.covers(&self.dir)?;
         self.refresh()?;
         let ops = self.ops_of(changes)?;
+        self.apply(lock, fsync, &ops)
+    }
+
+    pub fn shared(&self) -> Shared {
+        self.shared
+    }
+
+    /// Says, durably, how the file stands to Dovecot's index from now on.
+    pub fn share(
+        &mut self,
+        lock: &mut UidListLock,
+        fsync: Fsync,
+        shared: Shared,
+    ) -> Result<(), FormatError> {
+        lock.covers(&self.dir)?;
+        self.refresh()?;
+        match self.shared == shared {
+            true => Ok(()),
+            false => self.apply(lock, fsync, &[Op::Shared(shared)]),
+        }
+    }
+
+    fn apply(
+        &mut self,
+        lock: &mut UidListLock,
+        fsync: Fsync,
+        ops: &[Op],
+    ) -> Result<(), FormatError> {
         if ops.is_empty() {
             return Ok(());
         }
-        text::apply_all(&mut self.entries, &ops);
+        text::apply_all(&mut self.entries, &mut self.shared, ops);
         let written = if self.flaw.is_some() || self.torn > 0 {
             self.write_whole(lock, fsync)
         } else {
-            self.append(&ops, fsync)
+            self.append(ops, fsync)
         };
         if written.is_err() {
             // Memory is ahead of the file now.
@@ -344,7 +394,7 @@ impl ExtraKeywords {
             Op::Name(entry.index, entry.keyword.clone()).write_to(out)?;
             text::write_carriers(out, entry.index, true, &entry.uids)?;
         }
-        Ok(())
+        Op::Shared(self.shared).write_to(out)
     }
 }
 

@@ -187,3 +187,31 @@ fn names_have_a_limit() {
     let all = ExtraKeywords::load(&p.dir, validity(7)).unwrap();
     assert_eq!(all.iter().count(), MAX_KEYWORDS);
 }
+
+/// What Dovecot's index was told is true until the next change, what was taken
+/// from it for ever; of a damaged file nothing is.
+#[test]
+fn how_it_stands_to_dovecots_index() {
+    let mut p = place();
+    let mut extra = ExtraKeywords::load(&p.dir, validity(7)).unwrap();
+    let taken = Shared::Taken(Uid::new(12).unwrap());
+    let read = |p: &Place| ExtraKeywords::load(&p.dir, validity(7)).unwrap().shared();
+    for (shared, then) in [(taken, taken), (Shared::Given, Shared::Apart)] {
+        extra.share(&mut p.lock, Fsync::Never, shared).unwrap();
+        assert_eq!((extra.shared(), read(&p)), (shared, shared));
+        let set = [change("a", shared == taken, 1, 1)];
+        extra.change(&mut p.lock, Fsync::Never, &set).unwrap();
+        assert_eq!((extra.shared(), read(&p)), (then, then));
+    }
+    for shared in [Shared::Given, taken] {
+        extra.share(&mut p.lock, Fsync::Never, shared).unwrap();
+        let live = UidSet::range(Uid::MIN, Uid::MAX);
+        extra.compact(&mut p.lock, Fsync::Never, &live).unwrap();
+        assert_eq!((extra.shared(), read(&p)), (shared, shared));
+    }
+    let text = std::fs::read_to_string(&p.file).unwrap();
+    assert_eq!(text, "roost-keywords 1 7\n= 26 a\n@ taken 12\n");
+    std::fs::write(&p.file, text + "???\n").unwrap();
+    assert!(extra.refresh().unwrap());
+    assert_eq!((extra.shared(), read(&p)), (Shared::Apart, Shared::Apart));
+}

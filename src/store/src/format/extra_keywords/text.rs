@@ -1,10 +1,10 @@
 //! The lines of `roost-keywords`.
 
-use super::{Entry, FIRST_INDEX, MAX_FILE, MAX_KEYWORDS};
+use super::{Entry, FIRST_INDEX, MAX_FILE, MAX_KEYWORDS, Shared};
 use crate::format::lines::{Line, Lines, number32, split_once};
 use crate::format::own_file::{Header, Kind};
 use crate::format::ranges;
-use roost_types::{Keyword, UidSet, UidValidity};
+use roost_types::{Keyword, Uid, UidSet, UidValidity};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::FileExt;
@@ -21,11 +21,25 @@ pub(super) enum Op {
     Name(u32, Keyword),
     /// Set (or taken away) on these messages.
     Carriers(u32, bool, UidSet),
+    Shared(Shared),
+}
+
+impl Shared {
+    fn parse(text: &[u8]) -> Option<Self> {
+        match split_once(text, b' ') {
+            None if text == b"given" => Some(Self::Given),
+            Some((b"taken", next)) => Some(Self::Taken(Uid::new(number32(next)?)?)),
+            _ => None,
+        }
+    }
 }
 
 impl Op {
     pub fn parse(line: &[u8]) -> Option<Self> {
         let (kind, rest) = split_once(line, b' ')?;
+        if kind == b"@" {
+            return Shared::parse(rest).map(Self::Shared);
+        }
         let (index, value) = split_once(rest, b' ')?;
         let index = number32(index)?;
         match kind {
@@ -43,12 +57,19 @@ impl Op {
         match self {
             Self::Name(index, keyword) => writeln!(out, "= {index} {keyword}"),
             Self::Carriers(index, set, uids) => write_carriers(out, *index, *set, uids),
+            Self::Shared(Shared::Apart) => Ok(()),
+            Self::Shared(Shared::Taken(next)) => writeln!(out, "@ taken {next}"),
+            Self::Shared(Shared::Given) => writeln!(out, "@ given"),
         }
     }
 
     /// False if the line contradicts those before it.
-    fn apply(&self, entries: &mut Vec<Entry>) -> bool {
+    fn apply(&self, entries: &mut Vec<Entry>, shared: &mut Shared) -> bool {
         match self {
+            Self::Shared(now) => {
+                *shared = *now;
+                return true;
+            }
             Self::Name(index, keyword) => {
                 let taken = |e: &Entry| e.index == *index || e.keyword == *keyword;
                 let full = entries.len() >= MAX_KEYWORDS;
@@ -72,13 +93,16 @@ impl Op {
                 }
             }
         }
+        if *shared == Shared::Given {
+            *shared = Shared::Apart;
+        }
         true
     }
 }
 
-pub(super) fn apply_all(entries: &mut Vec<Entry>, ops: &[Op]) {
+pub(super) fn apply_all(entries: &mut Vec<Entry>, shared: &mut Shared, ops: &[Op]) {
     for op in ops {
-        op.apply(entries);
+        op.apply(entries, shared);
     }
 }
 
@@ -126,7 +150,7 @@ pub(super) fn read(
     file: &File,
     offset: u64,
     uid_validity: UidValidity,
-    entries: &mut Vec<Entry>,
+    (entries, shared): (&mut Vec<Entry>, &mut Shared),
 ) -> io::Result<Reading> {
     let mut lines = Lines::new(At(file, offset));
     let mut damaged = false;
@@ -142,7 +166,7 @@ pub(super) fn read(
                 None => return names_only(lines, entries),
             },
             Line::Whole(line) => {
-                let applied = Op::parse(line).is_some_and(|op| op.apply(entries));
+                let applied = Op::parse(line).is_some_and(|op| op.apply(entries, shared));
                 damaged |= !applied;
             }
             Line::TooLong(_) => damaged = true,
@@ -164,7 +188,7 @@ fn names_only<R: Read>(mut lines: Lines<R>, entries: &mut Vec<Entry>) -> io::Res
         match line {
             Line::Whole(line) => {
                 if let Some(name @ Op::Name(..)) = Op::parse(line) {
-                    name.apply(entries);
+                    name.apply(entries, &mut Shared::Apart);
                 }
             }
             Line::TooLong(_) => {}
@@ -200,6 +224,10 @@ mod tests {
             "+ 26 1,",
             "+ 26 1:*",
             "+ 4294967296 1",
+            "@ ",
+            "@ given 1",
+            "@ taken",
+            "@ taken 0",
         ] {
             assert_eq!(Op::parse(bad.as_bytes()), None, "{bad:?}");
         }
@@ -211,11 +239,15 @@ mod tests {
         let mut out = Vec::new();
         write_carriers(&mut out, 26, true, &uids).unwrap();
         let mut entries = Vec::new();
-        Op::Name(26, Keyword::new("a").unwrap()).apply(&mut entries);
+        Op::Name(26, Keyword::new("a").unwrap()).apply(&mut entries, &mut Shared::Apart);
         let mut count = 0;
         for line in out.strip_suffix(b"\n").unwrap().split(|&b| b == b'\n') {
             assert!(line.len() < 40_000);
-            assert!(Op::parse(line).unwrap().apply(&mut entries));
+            assert!(
+                Op::parse(line)
+                    .unwrap()
+                    .apply(&mut entries, &mut Shared::Apart)
+            );
             count += 1;
         }
         assert_eq!(count, 3);
@@ -231,7 +263,12 @@ mod tests {
             name in "[!-'+-Z^-z]{1,20}",
         ) {
             let uids = uids.into_iter().map(|u| Uid::new(u).unwrap()).collect();
-            let mut ops = vec![Op::Carriers(index, set, uids)];
+            let taken = Shared::Taken(Uid::new(index).unwrap());
+            let mut ops = vec![
+                Op::Carriers(index, set, uids),
+                Op::Shared(taken),
+                Op::Shared(Shared::Given),
+            ];
             ops.extend(Keyword::new(&name).ok().map(|k| Op::Name(index, k)));
             for op in ops {
                 let mut line = Vec::new();

@@ -2,11 +2,9 @@
 //! Maildirs come from and go back to.
 
 use crate::process::{Group, free_port, loopback};
-use crate::roost::{MAIL_UID, Roost, Setup};
 use std::fs;
 use std::io::{self, Write};
 use std::net::SocketAddr;
-use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -41,42 +39,6 @@ namespace others {
   subscriptions = no
 }
 ";
-
-/// Users whose mail all has one uid, so that Dovecot can show one's mailboxes
-/// to others; Roost and Dovecot serve it in turns.
-pub struct Site {
-    dir: tempfile::TempDir,
-    pub homes: PathBuf,
-}
-
-impl Site {
-    pub fn new(users: &[&str]) -> io::Result<Self> {
-        let dir = tempfile::tempdir()?;
-        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755))?;
-        let homes = dir.path().join("homes");
-        for user in [""].iter().chain(users) {
-            let home = homes.join(user);
-            fs::create_dir_all(&home)?;
-            chown(&home, Some(MAIL_UID), Some(MAIL_UID))?;
-        }
-        Ok(Self { dir, homes })
-    }
-
-    pub fn roost(&self, setup: Setup) -> io::Result<Roost> {
-        let homes = Some(self.homes.clone());
-        Roost::start(self.dir.path(), &Setup { homes, ..setup })
-    }
-
-    pub fn dovecot(&self, extra: &str) -> io::Result<Dovecot> {
-        let layout = Layout {
-            homes: &self.homes,
-            uid: MAIL_UID,
-            gid: MAIL_UID,
-            extra,
-        };
-        Dovecot::start(self.dir.path(), &layout)
-    }
-}
 
 /// None where Debian's package is not installed.
 pub fn installed() -> bool {

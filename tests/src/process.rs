@@ -1,7 +1,7 @@
 //! Processes that end with their test.
 
 use std::collections::BTreeSet;
-use std::io::{self, Read, Seek};
+use std::io::{self, Read, Seek, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
@@ -19,7 +19,11 @@ pub struct Group {
 
 impl Group {
     pub fn start(command: &mut Command) -> io::Result<Self> {
-        let child = command.process_group(0).stdin(Stdio::null()).spawn()?;
+        Self::start_on(command, Stdio::null())
+    }
+
+    fn start_on(command: &mut Command, input: Stdio) -> io::Result<Self> {
+        let child = command.process_group(0).stdin(input).spawn()?;
         Ok(Self { child })
     }
 
@@ -80,22 +84,33 @@ pub trait Finish {
     /// longer than two minutes is killed with its group, and the error shows
     /// what it said until then.
     fn finish(&mut self) -> io::Result<Output>;
+
+    /// The same with `input`, which ends then.
+    fn finish_on(&mut self, input: &str) -> io::Result<Output>;
 }
 
 impl Finish for Command {
     fn finish(&mut self) -> io::Result<Output> {
-        run_to_end(self)
+        run_to_end(self, Stdio::null())
+    }
+
+    fn finish_on(&mut self, input: &str) -> io::Result<Output> {
+        let mut file = tempfile::tempfile()?;
+        file.write_all(input.as_bytes())?;
+        file.rewind()?;
+        run_to_end(self, file.into())
     }
 }
 
-fn run_to_end(command: &mut Command) -> io::Result<Output> {
+fn run_to_end(command: &mut Command, input: Stdio) -> io::Result<Output> {
     // Files, not pipes: whoever inherits a pipe and lives on would hold up
     // the reading.
     let (mut stdout, mut stderr) = (tempfile::tempfile()?, tempfile::tempfile()?);
-    let group = Group::start(
+    let group = Group::start_on(
         command
             .stdout(stdout.try_clone()?)
             .stderr(stderr.try_clone()?),
+        input,
     );
     let status = group?.wait(PROGRAM_LIMIT);
     let mut said = [Vec::new(), Vec::new()];

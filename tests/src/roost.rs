@@ -1,13 +1,18 @@
 //! Roost as the tests start it: the built executables, a configuration of the
 //! test's own, ports of its own.
 
+use crate::client::Client;
+use crate::ctl::Roostctl;
 use crate::process::{Group, eventually, executables, free_port, is_root, loopback};
 use nix::sys::signal::Signal;
+use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, UnixAddr};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -17,14 +22,17 @@ pub const PASSWORD: &str = "roost-test";
 pub const MAIL_UID: u32 = 5000;
 /// With other ports each, should somebody else take those that were free.
 const STARTS: usize = 5;
-/// For the listeners to be there.
+/// For the listeners and the control socket to be there.
 const START: Duration = Duration::from_secs(30);
 const TAKEN: &str = "Address already in use";
 
 /// A running roostd in a folder of its own.
 pub struct Roost {
     group: Group,
+    /// Goes with it, unless the test has it.
+    folder: Option<tempfile::TempDir>,
     dir: PathBuf,
+    pam: bool,
     port: u16,
     tls_port: u16,
     env: Vec<(&'static str, PathBuf)>,
@@ -49,7 +57,50 @@ pub struct Setup {
     pub accounts: Vec<(String, String)>,
 }
 
+impl Setup {
+    /// Virtual users, and nothing else that is not the default.
+    pub fn of(users: &[&str]) -> Self {
+        Self {
+            users: users.iter().map(|user| (*user).to_owned()).collect(),
+            ..Self::default()
+        }
+    }
+
+    /// The accounts of `tests/in-namespace`.
+    pub fn pam() -> Self {
+        Self {
+            pam: true,
+            ..Self::default()
+        }
+    }
+
+    /// With these lines of the configuration besides.
+    #[must_use]
+    pub fn with(mut self, settings: &[(&'static str, &str)]) -> Self {
+        let lines = settings
+            .iter()
+            .map(|(section, line)| (*section, (*line).to_owned()));
+        self.settings.extend(lines);
+        self
+    }
+}
+
+/// A folder of the test's own that every user may enter.
+pub fn folder() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().expect("a folder");
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).expect("its mode");
+    dir
+}
+
 impl Roost {
+    /// In a folder that is gone with the server.
+    pub fn alone(setup: &Setup) -> Self {
+        let dir = folder();
+        let mut roost = Self::start(dir.path(), setup).expect("a server");
+        roost.folder = Some(dir);
+        roost
+    }
+
     pub fn start(dir: &Path, setup: &Setup) -> io::Result<Self> {
         for _ in 1..STARTS {
             match Self::start_once(dir, setup) {
@@ -69,7 +120,9 @@ impl Roost {
         fs::write(dir.join("roost.conf"), settings(dir, port, tls_port, setup))?;
         let mut roost = Self {
             group: spawn(dir, &setup.env)?,
+            folder: None,
             dir: dir.to_owned(),
+            pam: setup.pam,
             port,
             tls_port,
             env: setup.env.clone(),
@@ -83,7 +136,28 @@ impl Roost {
         let both = [self.port, self.tls_port];
         both.into_iter()
             .try_for_each(|port| group.listens(port, START))
-            .map_err(|e| io::Error::other(format!("roostd does not listen ({e}):\n{}", self.log())))
+            .map_err(|e| {
+                io::Error::other(format!("roostd does not listen ({e}):\n{}", self.log()))
+            })?;
+        let control = self.dir.join("control");
+        eventually(START, || hears(&control).ok())
+            .ok_or_else(|| io::Error::other(format!("no control socket:\n{}", self.log())))
+    }
+
+    /// A session of a user with the password that all have here.
+    pub fn login(&self, user: &str) -> Client {
+        let unix = format!("{user}-secret");
+        let password = if self.pam { unix.as_str() } else { PASSWORD };
+        Client::login(self.addr(), user, password).expect("a session")
+    }
+
+    pub fn roostctl(&self) -> Roostctl {
+        Roostctl::of(&self.dir)
+    }
+
+    /// What roostctl, as the test's own user, says and ends with.
+    pub fn ctl(&self, args: &[&str]) -> (i32, String) {
+        self.roostctl().run(args)
     }
 
     pub fn addr(&self) -> SocketAddr {
@@ -127,14 +201,16 @@ impl Roost {
         .is_some()
     }
 
-    /// Ends it cleanly, so that another server can take the Maildirs.
-    pub fn stop(mut self) {
+    /// Ends it cleanly, so that another server can take the Maildirs. Gives
+    /// the folder that it had for itself.
+    pub fn stop(mut self) -> Option<tempfile::TempDir> {
         self.group.signal(Signal::SIGTERM);
         assert!(
             self.group.wait(Duration::from_secs(10)).is_some(),
             "roostd does not end:\n{}",
             self.log()
         );
+        self.folder
     }
 
     /// Ends every process of it at once with SIGKILL and starts it again on
@@ -153,7 +229,7 @@ impl Roost {
 
     /// The process of a role that there is one of.
     pub fn role(&self, role: &str) -> nix::unistd::Pid {
-        eventually(Duration::from_secs(10), || {
+        eventually(Duration::from_secs(60), || {
             self.role_pids(role).first().copied()
         })
         .unwrap_or_else(|| panic!("no roost-{role}:\n{}", self.log()))
@@ -182,6 +258,13 @@ impl Roost {
         }
         found
     }
+}
+
+/// Whether somebody listens at that path.
+fn hears(control: &Path) -> nix::Result<()> {
+    let flags = SockFlag::SOCK_CLOEXEC;
+    let socket = socket::socket(AddressFamily::Unix, SockType::SeqPacket, flags, None)?;
+    socket::connect(socket.as_raw_fd(), &UnixAddr::new(control)?)
 }
 
 fn spawn(dir: &Path, env: &[(&str, PathBuf)]) -> io::Result<Group> {

@@ -4,9 +4,10 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 use roost_tests::client::Client;
-use roost_tests::dovecot::{self, Dovecot, Site};
+use roost_tests::dovecot::{self, Dovecot};
 use roost_tests::process::in_namespace;
 use roost_tests::roost::{self, MAIL_UID, Roost, Setup};
+use roost_tests::site::Site;
 use std::fs;
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
@@ -39,16 +40,13 @@ fn new_site() -> Site {
 }
 
 fn roost_of(site: &Site) -> Roost {
-    let setup = Setup {
-        users: vec![OWNER.into()],
-        ..Setup::default()
-    };
-    site.roost(setup).unwrap()
+    site.roost(Setup::of(&[OWNER])).unwrap()
 }
 
 fn rights_file(site: &Site, mailbox: &str) -> PathBuf {
-    let maildir = site.homes.join(OWNER).join("Maildir");
-    maildir.join(format!(".{mailbox}")).join("dovecot-acl")
+    site.maildir(OWNER)
+        .join(format!(".{mailbox}"))
+        .join("dovecot-acl")
 }
 
 /// What an answer tells of `mailbox`.
@@ -171,7 +169,7 @@ fn rights_of_courier_are_those_of_roost_and_of_dovecot() {
     maria.ok("CREATE Team").unwrap();
     drop(maria);
     roost.stop();
-    let inbox = site.homes.join(OWNER).join("Maildir/courierimapacl");
+    let inbox = site.maildir(OWNER).join("courierimapacl");
     write(&inbox, "owner aceilrstwx\nadministrators aceilrstwx\n");
     write(
         &rights_file(&site, "Team").with_file_name("courierimapacl"),

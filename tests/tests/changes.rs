@@ -4,39 +4,17 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 use roost_tests::client::Client;
-use roost_tests::mail;
 use roost_tests::process::{Finish, eventually};
-use roost_tests::roost::{PASSWORD, Roost, Setup, mail_owner};
+use roost_tests::roost::{Roost, Setup};
+use roost_tests::{mail, maildir};
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, chown};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-fn site(settings: &[(&'static str, &str)]) -> (tempfile::TempDir, Roost, PathBuf) {
-    let dir = tempfile::tempdir().unwrap();
-    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    let setup = Setup {
-        users: vec!["u".into()],
-        settings: settings
-            .iter()
-            .map(|(s, l)| (*s, (*l).to_owned()))
-            .collect(),
-        ..Setup::default()
-    };
-    let roost = Roost::start(dir.path(), &setup).unwrap();
-    let maildir = dir.path().join("homes/u/Maildir");
-    (dir, roost, maildir)
-}
-
-/// As a delivery agent does it: into tmp, then by rename into new.
-fn deliver(maildir: &Path, n: u32) -> String {
-    let (uid, gid) = mail_owner();
-    let name = format!("18000000{n:02}.M1P1.agent");
-    let tmp = maildir.join("tmp").join(&name);
-    fs::write(&tmp, mail::small(n)).unwrap();
-    chown(&tmp, Some(uid), Some(gid)).unwrap();
-    fs::rename(&tmp, maildir.join("new").join(&name)).unwrap();
-    name
+fn site(settings: &[(&'static str, &str)]) -> (Roost, PathBuf) {
+    let roost = Roost::alone(&Setup::of(&["u"]).with(settings));
+    let maildir = roost.dir().join("homes/u/Maildir");
+    (roost, maildir)
 }
 
 fn idle(client: &mut Client) {
@@ -56,14 +34,14 @@ fn wait_for(client: &mut Client, what: &str) {
 
 #[test]
 fn deliveries_flags_and_deletions_show_in_idle() {
-    let (_dir, roost, maildir) = site(&[]);
-    let mut client = Client::login(roost.addr(), "u", PASSWORD).unwrap();
+    let (roost, maildir) = site(&[]);
+    let mut client = roost.login("u");
     client.ok("SELECT INBOX").unwrap();
     idle(&mut client);
     let mut waits = Vec::new();
     for n in 1..=5 {
         let start = Instant::now();
-        deliver(&maildir, n);
+        maildir::deliver(&maildir, n);
         wait_for(&mut client, &format!("* {n} EXISTS"));
         waits.push(start.elapsed());
     }
@@ -92,30 +70,21 @@ fn deliveries_flags_and_deletions_show_in_idle() {
 /// By polling, where the kernel has no inotify to give.
 #[test]
 fn without_inotify_changes_show_by_polling() {
-    let (_dir, roost, maildir) = site(&[("mail", "poll_interval = 1s"), ("mail", "inotify = no")]);
-    let mut client = Client::login(roost.addr(), "u", PASSWORD).unwrap();
+    let (roost, maildir) = site(&[("mail", "poll_interval = 1s"), ("mail", "inotify = no")]);
+    let mut client = roost.login("u");
     client.ok("SELECT INBOX").unwrap();
     idle(&mut client);
-    deliver(&maildir, 1);
+    maildir::deliver(&maildir, 1);
     wait_for(&mut client, "* 1 EXISTS");
 }
 
 #[test]
 fn a_new_folder_of_another_program_is_listed() {
-    let (_dir, roost, maildir) = site(&[]);
-    let mut client = Client::login(roost.addr(), "u", PASSWORD).unwrap();
+    let (roost, maildir) = site(&[]);
+    let mut client = roost.login("u");
     client.ok("SELECT INBOX").unwrap();
-    let (uid, gid) = mail_owner();
     let folder = maildir.join(".Made.Elsewhere");
-    for d in [
-        folder.clone(),
-        folder.join("cur"),
-        folder.join("new"),
-        folder.join("tmp"),
-    ] {
-        fs::create_dir(&d).unwrap();
-        chown(&d, Some(uid), Some(gid)).unwrap();
-    }
+    maildir::make(&folder);
     let found = eventually(Duration::from_secs(30), || {
         let answer = client.ok("LIST \"\" *").unwrap();
         answer
@@ -124,7 +93,7 @@ fn a_new_folder_of_another_program_is_listed() {
             .then_some(())
     });
     assert!(found.is_some());
-    deliver(&folder, 1);
+    maildir::deliver(&folder, 1);
     let answer = client.ok("STATUS Made/Elsewhere (MESSAGES)").unwrap();
     assert!(
         answer.lines().any(|l| l.contains("MESSAGES 1")),
@@ -134,8 +103,8 @@ fn a_new_folder_of_another_program_is_listed() {
 
 #[test]
 fn compressed_messages_are_served_as_they_were() {
-    let (_dir, roost, maildir) = site(&[]);
-    let mut client = Client::login(roost.addr(), "u", PASSWORD).unwrap();
+    let (roost, maildir) = site(&[]);
+    let mut client = roost.login("u");
     client.ok("SELECT INBOX").unwrap();
     let text: Vec<u8> = mail::small(7).into_iter().filter(|&b| b != b'\r').collect();
     let plain = maildir.join("tmp/plain");
@@ -151,8 +120,7 @@ fn compressed_messages_are_served_as_they_were() {
         };
         let path = maildir.join(format!("cur/180000000{n}.M1P1.agent,S={}:2,S", text.len()));
         fs::write(&path, output.stdout).unwrap();
-        let (uid, gid) = mail_owner();
-        chown(&path, Some(uid), Some(gid)).unwrap();
+        maildir::give(&path);
     }
     fs::remove_file(plain).unwrap();
     let count = fs::read_dir(maildir.join("cur")).unwrap().count();

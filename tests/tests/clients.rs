@@ -19,24 +19,17 @@ const USER: &str = "klara";
 const OWNER: &str = "olga";
 
 struct Site {
-    dir: tempfile::TempDir,
     roost: Roost,
 }
 
 fn site() -> Site {
-    let dir = tempfile::tempdir().unwrap();
-    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    let setup = Setup {
-        users: vec![USER.into(), OWNER.into()],
-        ..Setup::default()
-    };
-    let roost = Roost::start(dir.path(), &setup).unwrap();
-    Site { dir, roost }
+    let roost = Roost::alone(&Setup::of(&[USER, OWNER]));
+    Site { roost }
 }
 
 /// Another user, who has a mailbox that [`USER`] calls by an alias.
 fn shared(site: &Site) -> Client {
-    let mut owner = Client::login(site.roost.addr(), OWNER, PASSWORD).unwrap();
+    let mut owner = site.roost.login(OWNER);
     owner.ok("CREATE Team").unwrap();
     for n in 1..=3 {
         assert!(owner.append("Team", "()", &mail::small(n)).unwrap().ok());
@@ -51,11 +44,11 @@ fn shared(site: &Site) -> Client {
 
 impl Site {
     fn client(&self) -> Client {
-        Client::login(self.roost.addr(), USER, PASSWORD).unwrap()
+        self.roost.login(USER)
     }
 
     fn path(&self, name: &str) -> std::path::PathBuf {
-        self.dir.path().join(name)
+        self.roost.dir().join(name)
     }
 
     fn fill(&self, n: u32) {
@@ -321,7 +314,7 @@ fn fetchmail_empties_the_mailbox_and_finds_nothing_more() {
     let fetch = || {
         let mut command = Command::new("fetchmail");
         command
-            .env("FETCHMAILHOME", site.dir.path())
+            .env("FETCHMAILHOME", site.roost.dir())
             .args(["--auth", "password", "-f"])
             .arg(&rc);
         command.finish().unwrap()
@@ -410,7 +403,7 @@ fn neomutt(site: &Site, mailbox: &str, settings: &str, keys: &str) -> String {
     let (status, shown) = terminal::run(
         "neomutt",
         &["-n", "-F", rc.to_str().unwrap()],
-        &[("HOME", site.dir.path().to_str().unwrap())],
+        &[("HOME", site.roost.dir().to_str().unwrap())],
         Duration::from_secs(60),
     )
     .unwrap();

@@ -4,10 +4,11 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
-use roost_tests::dovecot::{self, Dovecot, Layout};
+use roost_tests::dovecot;
 use roost_tests::roost::{self, Roost, Setup};
 use roost_tests::script::run::Outcome;
 use roost_tests::script::{Script, Target, parse_file, run};
+use roost_tests::site::Site;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -146,7 +147,7 @@ fn play_all(
 
 #[test]
 fn conversations_with_roost() {
-    with_roost(PLAIN, Vec::new());
+    with_roost(PLAIN, &[]);
 }
 
 #[test]
@@ -173,7 +174,7 @@ fn is_about_rights(script: &Script) -> bool {
 #[test]
 fn courier_site_with_roost() {
     let lines = ["separator = .", "prefix = INBOX."];
-    with_roost(COURIER, lines.map(|line| ("mail", line.to_owned())).into());
+    with_roost(COURIER, &lines.map(|line| ("mail", line)));
 }
 
 #[test]
@@ -184,19 +185,14 @@ fn courier_site_with_dovecot() {
     );
 }
 
-fn with_roost(site: &str, settings: Vec<(&'static str, String)>) {
+fn with_roost(site: &str, settings: &[(&'static str, &str)]) {
     let scripts = scripts(site);
-    let dir = tempfile::tempdir().unwrap();
-    open_to_all(dir.path());
-    let mut setup = Setup {
-        settings,
-        ..Setup::default()
-    };
+    let mut setup = Setup::default().with(settings);
     for (i, script) in scripts.iter().enumerate() {
         accounts(script, &user(i), &mut setup);
     }
-    let roost = Roost::start(dir.path(), &setup).unwrap();
-    let config = dir.path().join("roost.conf");
+    let roost = Roost::alone(&setup);
+    let config = roost.dir().join("roost.conf");
     play_all(
         &scripts,
         "roost",
@@ -232,24 +228,7 @@ fn with_dovecot(scripts: &[Script], extra: &str) {
         );
         return;
     }
-    let dir = tempfile::tempdir().unwrap();
-    open_to_all(dir.path());
-    let homes = dir.path().join("homes");
-    std::fs::create_dir_all(&homes).unwrap();
-    let (uid, gid) = roost::mail_owner();
-    std::os::unix::fs::chown(&homes, Some(uid), Some(gid)).unwrap();
-    let layout = Layout {
-        homes: &homes,
-        uid,
-        gid,
-        extra,
-    };
-    let dovecot = Dovecot::start(dir.path(), &layout).unwrap();
+    let site = Site::new(&[]).unwrap();
+    let dovecot = site.dovecot(extra).unwrap();
     play_all(scripts, "dovecot", dovecot.addr(), dovecot::PASSWORD, None);
-}
-
-/// The mail's owner must reach its homes below the test's folder.
-fn open_to_all(dir: &std::path::Path) {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o755)).unwrap();
 }

@@ -5,7 +5,7 @@
 
 use nix::unistd::Pid;
 use roost_tests::client::Client;
-use roost_tests::roost::{PASSWORD, Roost, Setup};
+use roost_tests::roost::{Roost, Setup, folder};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -55,19 +55,15 @@ fn peak(worker: Pid) -> u64 {
 
 #[test]
 fn own_certificates_and_a_large_message() {
-    let dir = tempfile::tempdir().unwrap();
-    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let dir = folder();
     let [anns, bobs, kept] = ["anns", "bobs", "certificates"].map(|name| dir.path().join(name));
     for made in [&anns, &bobs, &kept] {
         fs::create_dir(made).unwrap();
         fs::set_permissions(made, fs::Permissions::from_mode(0o755)).unwrap();
     }
     make_keys(&bobs, &kept.join("bob.pem"));
-    let setup = Setup {
-        users: ["ann", "bob", "eve"].map(str::to_owned).to_vec(),
-        settings: vec![("smime", format!("certificate_dir = {}", kept.display()))],
-        ..Setup::default()
-    };
+    let setting = format!("certificate_dir = {}", kept.display());
+    let setup = Setup::of(&["ann", "bob", "eve"]).with(&[("smime", &setting)]);
     let roost = Roost::start(dir.path(), &setup).unwrap();
     let home = dir.path().join("homes/ann/.roost");
     fs::create_dir(&home).unwrap();
@@ -75,20 +71,20 @@ fn own_certificates_and_a_large_message() {
     make_keys(&anns, &home.join("smime.pem"));
 
     for (user, keys) in [("ann", &anns), ("bob", &bobs)] {
-        let mut client = Client::login(roost.addr(), user, PASSWORD).unwrap();
+        let mut client = roost.login(user);
         let text = format!("Subject: for {user}\r\n\r\nwords\r\n");
         let stored = client.append("INBOX", "ENCRYPTED *", text.as_bytes());
         assert!(stored.unwrap().ok());
         client.ok("SELECT INBOX").unwrap();
         assert_eq!(decrypt(keys, &fetch(&mut client, 1)), text.as_bytes());
     }
-    let mut eve = Client::login(roost.addr(), "eve", PASSWORD).unwrap();
+    let mut eve = roost.login("eve");
     let refused = eve
         .append("INBOX", "ENCRYPTED *", b"Subject: x\r\n\r\n")
         .unwrap();
     assert!(refused.tagged.starts_with("NO [CANNOT]"), "{refused:?}");
 
-    let mut ann = Client::login(roost.addr(), "ann", PASSWORD).unwrap();
+    let mut ann = roost.login("ann");
     let line = b"all work and no play makes a dull boy, and so on to the end\r\n";
     let large = [
         b"Subject: large\r\n\r\n",

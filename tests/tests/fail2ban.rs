@@ -9,12 +9,11 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use roost_tests::client::Client;
 use roost_tests::process::{Finish, loopback};
-use roost_tests::roost::{Roost, Setup};
+use roost_tests::roost::{Roost, Setup, folder};
 use roost_tests::syslogd::Syslogd;
 use roost_tests::tls;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -145,21 +144,18 @@ fn matched(filter: &Path, log: &Path) -> Vec<String> {
 
 /// `in_connection`: each failed login is told by itself, as Courier does.
 fn check(style: &str, filter: &Path, in_connection: bool, mark: &str) {
-    let dir = tempfile::tempdir().unwrap();
-    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let dir = folder();
     let mut syslogd = Syslogd::new(dir.path());
-    let setting = |section, line: &str| (section, line.to_owned());
     let setup = Setup {
-        users: vec!["u".into(), "denied".into()],
         env: vec![("ROOST_LOG_SOCKET", syslogd.path().to_owned())],
-        settings: vec![
-            setting("server", "log_target = syslog"),
-            setting("server", &format!("log_style = {style}")),
-            setting("auth", "deny_users = denied"),
-            setting("auth", "max_failures_per_minute = 60"),
-        ],
-        ..Setup::default()
+        ..Setup::of(&["u", "denied"])
     };
+    let setup = setup.with(&[
+        ("server", "log_target = syslog"),
+        ("server", &format!("log_style = {style}")),
+        ("auth", "deny_users = denied"),
+        ("auth", "max_failures_per_minute = 60"),
+    ]);
     let roost = Roost::start(dir.path(), &setup).unwrap();
     let mut expected = 0;
     for with_tls in [false, true] {
@@ -173,7 +169,7 @@ fn check(style: &str, filter: &Path, in_connection: bool, mark: &str) {
             play(&roost, with_tls, input, Duration::from_millis(200));
         }
         // Empties the socket, which holds only a few records.
-        let mut client = Client::login(roost.addr(), "u", "roost-test").unwrap();
+        let mut client = roost.login("u");
         client.command("LOGOUT").unwrap();
         syslogd.drain();
     }

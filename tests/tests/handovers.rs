@@ -7,9 +7,7 @@ use nix::sys::signal::{Signal, kill};
 use roost_tests::client::{Client, PATIENCE};
 use roost_tests::process::eventually;
 use roost_tests::roost::{PASSWORD, Roost, Setup};
-use std::fs;
 use std::io::ErrorKind;
-use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -20,16 +18,8 @@ const KILLS: u64 = 5;
 /// Of each client.
 const LOGINS: u64 = 40;
 
-fn start(settings: Vec<(&'static str, String)>) -> (tempfile::TempDir, Roost) {
-    let dir = tempfile::tempdir().unwrap();
-    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    let setup = Setup {
-        users: vec!["u".into()],
-        settings,
-        ..Setup::default()
-    };
-    let roost = Roost::start(dir.path(), &setup).unwrap();
-    (dir, roost)
+fn start(settings: &[(&'static str, &str)]) -> Roost {
+    Roost::alone(&Setup::of(&["u"]).with(settings))
 }
 
 /// True for a session. One whose worker dies may be cut off, one that gets
@@ -53,7 +43,7 @@ fn login(roost: &Roost) -> bool {
 
 #[test]
 fn every_login_is_answered_while_workers_die() {
-    let (_dir, roost) = start(Vec::new());
+    let roost = start(&[]);
     assert!(login(&roost));
     let stop = AtomicBool::new(false);
     let since_kill = AtomicU32::new(0);
@@ -86,7 +76,7 @@ fn every_login_is_answered_while_workers_die() {
 #[test]
 fn no_login_is_lost_while_idle_workers_end() {
     for idle in ["0", "1ms", "3ms"] {
-        let (_dir, roost) = start(vec![("limits", format!("worker_idle = {idle}"))]);
+        let roost = start(&[("limits", &format!("worker_idle = {idle}"))]);
         thread::scope(|scope| {
             for n in 0..CLIENTS as u64 {
                 let roost = &roost;

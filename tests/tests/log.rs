@@ -3,23 +3,17 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 use roost_tests::client::Client;
-use roost_tests::roost::{PASSWORD, Roost, Setup};
+use roost_tests::roost::{Roost, Setup, folder};
 use roost_tests::syslogd::Syslogd;
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 fn start(dir: &Path, more: &[(&'static str, &str)]) -> (Roost, Syslogd) {
-    fs::set_permissions(dir, fs::Permissions::from_mode(0o755)).unwrap();
     let syslogd = Syslogd::new(dir);
-    let mut settings = vec![("server", "log_target = syslog".to_owned())];
-    settings.extend(more.iter().map(|(s, l)| (*s, (*l).to_owned())));
     let setup = Setup {
-        users: vec!["u".into()],
         env: vec![("ROOST_LOG_SOCKET", syslogd.path().to_owned())],
-        settings,
-        ..Setup::default()
+        ..Setup::of(&["u"])
     };
+    let setup = setup.with(&[("server", "log_target = syslog")]).with(more);
     (Roost::start(dir, &setup).unwrap(), syslogd)
 }
 
@@ -50,9 +44,9 @@ fn fail(roost: &Roost, user: &str) {
 
 #[test]
 fn records_are_framed_for_syslogd_and_outlive_its_restart() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = folder();
     let (roost, mut syslogd) = start(dir.path(), &[("server", "syslog_ident = dovecot")]);
-    let mut client = Client::login(roost.addr(), "u", PASSWORD).unwrap();
+    let mut client = roost.login("u");
     client.ok("SELECT INBOX").unwrap();
     client.command("LOGOUT").unwrap();
     syslogd.wait_for(">: Disconnected: Logged out");

@@ -4,30 +4,20 @@
 
 use roost_tests::client::Client;
 use roost_tests::process::{Finish, eventually};
-use roost_tests::roost::{PASSWORD, Roost, Setup, mail_owner};
+use roost_tests::maildir;
+use roost_tests::roost::{PASSWORD, Roost, Setup, folder, mail_owner};
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::fs::MetadataExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-fn start(settings: &[(&'static str, &str)]) -> (tempfile::TempDir, Roost) {
-    let dir = tempfile::tempdir().unwrap();
-    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    let setup = Setup {
-        users: vec!["u".into(), "v".into()],
-        settings: settings
-            .iter()
-            .map(|(s, l)| (*s, (*l).to_owned()))
-            .collect(),
-        ..Setup::default()
-    };
-    let roost = Roost::start(dir.path(), &setup).unwrap();
-    (dir, roost)
+fn start(settings: &[(&'static str, &str)]) -> Roost {
+    Roost::alone(&Setup::of(&["u", "v"]).with(settings))
 }
 
 #[test]
 fn clear_text_logins_are_refused_where_the_network_is_not_trusted() {
-    let (_dir, roost) = start(&[("auth", "trusted_networks = 192.0.2.0/24")]);
+    let roost = start(&[("auth", "trusted_networks = 192.0.2.0/24")]);
     let mut client = Client::connect(roost.addr()).unwrap();
     assert!(
         client.greeting.contains("LOGINDISABLED"),
@@ -55,7 +45,7 @@ fn clear_text_logins_are_refused_where_the_network_is_not_trusted() {
 
 #[test]
 fn bytes_behind_starttls_are_refused() {
-    let (_dir, roost) = start(&[]);
+    let roost = start(&[]);
     let mut client = Client::connect(roost.addr()).unwrap();
     client.raw(b"a STARTTLS\r\nb NOOP\r\n").unwrap();
     let first = String::from_utf8_lossy(&client.response().unwrap()).into_owned();
@@ -65,7 +55,7 @@ fn bytes_behind_starttls_are_refused() {
 
 #[test]
 fn a_failed_login_is_logged_as_the_dovecot_filter_wants_it() {
-    let (_dir, roost) = start(&[]);
+    let roost = start(&[]);
     let mut client = Client::connect(roost.addr()).unwrap();
     assert!(!client.command("LOGIN \"mal<ory>\" x").unwrap().ok());
     drop(client);
@@ -91,8 +81,8 @@ fn a_failed_login_is_logged_as_the_dovecot_filter_wants_it() {
 
 #[test]
 fn login_and_logout_are_logged_with_who_how_and_whence() {
-    let (_dir, roost) = start(&[]);
-    let mut client = Client::login(roost.addr(), "u", PASSWORD).unwrap();
+    let roost = start(&[]);
+    let mut client = roost.login("u");
     client.ok("SELECT INBOX").unwrap();
     client.command("LOGOUT").unwrap();
     for part in [
@@ -110,7 +100,7 @@ fn scram_logs_in_and_binds_to_the_channel() {
         eprintln!("left out: python3 is not installed");
         return;
     }
-    let (_dir, roost) = start(&[]);
+    let roost = start(&[]);
     let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("clients/scram.py");
     let output = Command::new("python3")
         .arg(script)
@@ -133,16 +123,16 @@ fn scram_logs_in_and_binds_to_the_channel() {
 
 #[test]
 fn too_many_connections_of_a_user_and_of_an_address() {
-    let (_dir, roost) = start(&[("limits", "max_connections_per_user = 2")]);
-    let _a = Client::login(roost.addr(), "u", PASSWORD).unwrap();
-    let _b = Client::login(roost.addr(), "u", PASSWORD).unwrap();
+    let roost = start(&[("limits", "max_connections_per_user = 2")]);
+    let _a = roost.login("u");
+    let _b = roost.login("u");
     let mut c = Client::connect(roost.addr()).unwrap();
     let answer = c.command(&format!("LOGIN u {PASSWORD}")).unwrap();
     assert!(answer.tagged.starts_with("NO [LIMIT]"), "{}", answer.tagged);
-    let mut d = Client::login(roost.addr(), "v", PASSWORD).unwrap();
+    let mut d = roost.login("v");
     d.ok("NOOP").unwrap();
 
-    let (_dir, roost) = start(&[("limits", "max_connections_per_ip = 1")]);
+    let roost = start(&[("limits", "max_connections_per_ip = 1")]);
     // The harness's own look at the port may not have been forgotten yet.
     let first = eventually(Duration::from_secs(30), || {
         let client = Client::connect(roost.addr()).ok()?;
@@ -155,7 +145,7 @@ fn too_many_connections_of_a_user_and_of_an_address() {
 
 #[test]
 fn failures_of_an_account_are_limited() {
-    let (_dir, roost) = start(&[("auth", "max_failures_per_minute = 3")]);
+    let roost = start(&[("auth", "max_failures_per_minute = 3")]);
     for _ in 0..3 {
         let mut client = Client::connect(roost.addr()).unwrap();
         assert!(!client.command("LOGIN u wrong").unwrap().ok());
@@ -171,8 +161,7 @@ fn the_right_certificate_for_each_name() {
         eprintln!("left out: openssl is not installed");
         return;
     }
-    let dir = tempfile::tempdir().unwrap();
-    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let dir = folder();
     for name in ["one", "two"] {
         let made = Command::new("openssl")
             .args([
@@ -198,19 +187,15 @@ fn the_right_certificate_for_each_name() {
         assert!(made.success());
     }
     let path = |f: &str| dir.path().join(f).display().to_string();
-    let setup = Setup {
-        users: vec!["u".into()],
-        settings: vec![
-            ("tls", format!("certificate = {}", path("one.pem"))),
-            ("tls", format!("key = {}", path("one.key"))),
-            (
-                "tls two.example",
-                format!("certificate = {}", path("two.pem")),
-            ),
-            ("tls two.example", format!("key = {}", path("two.key"))),
-        ],
-        ..Setup::default()
-    };
+    let setup = Setup::of(&["u"]).with(&[
+        ("tls", &format!("certificate = {}", path("one.pem"))),
+        ("tls", &format!("key = {}", path("one.key"))),
+        (
+            "tls two.example",
+            &format!("certificate = {}", path("two.pem")),
+        ),
+        ("tls two.example", &format!("key = {}", path("two.key"))),
+    ]);
     let roost = Roost::start(dir.path(), &setup).unwrap();
     let subject = |args: &[&str]| {
         let output = Command::new("openssl")
@@ -237,32 +222,26 @@ fn the_right_certificate_for_each_name() {
 /// `user:password` is all that the file has, as for Dovecot's static userdb.
 #[test]
 fn virtual_accounts_have_their_place_by_the_configuration() {
-    let dir = tempfile::tempdir().unwrap();
-    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let dir = folder();
     let (uid, gid) = mail_owner();
     let homes = dir.path().join("homes");
     let mail_home = format!("mail_home = {}/%d/%n", homes.display());
-    let settings = [
-        format!("mail_uid = {uid}"),
-        format!("mail_gid = {gid}"),
-        mail_home,
-    ];
-    let setup = Setup {
-        users: vec!["u".into()],
-        settings: settings.map(|line| ("auth", line)).into(),
-        ..Setup::default()
-    };
+    let setup = Setup::of(&["u"]).with(&[
+        ("auth", &format!("mail_uid = {uid}")),
+        ("auth", &format!("mail_gid = {gid}")),
+        ("auth", &mail_home),
+    ]);
     let roost = Roost::start(dir.path(), &setup).unwrap();
     for name in ["ann", "bob"] {
         let home = homes.join("b.example").join(name);
         fs::create_dir_all(&home).unwrap();
-        chown(&home, Some(uid), Some(gid)).unwrap();
+        maildir::give(&home);
     }
     let lines = format!("ann@b.example:{{PLAIN}}{PASSWORD}\nbob@b.example:{{PLAIN}}{PASSWORD}\n");
     fs::write(dir.path().join("passwd"), lines).unwrap();
     for name in ["ann", "bob"] {
         let user = format!("{name}@b.example");
-        let mut client = Client::login(roost.addr(), &user, PASSWORD).unwrap();
+        let mut client = roost.login(&user);
         client.append("INBOX", "", b"Subject: x\r\n\r\n").unwrap();
         let answer = client.command("STATUS INBOX (MESSAGES)").unwrap();
         assert!(answer.lines().any(|line| line.contains("(MESSAGES 1)")));

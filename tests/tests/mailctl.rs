@@ -3,54 +3,29 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 use roost_tests::client::Client;
+use roost_tests::ctl::{CANTCREAT, CONFIG, NOINPUT, NOPERM, NOUSER, USAGE};
 use roost_tests::mail;
-use roost_tests::process::{Finish, eventually, executables, is_root};
-use roost_tests::roost::{PASSWORD, Roost, Setup};
+use roost_tests::process::is_root;
+use roost_tests::roost::{Roost, Setup};
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::process::Command;
-use std::time::Duration;
-
-const USAGE: i32 = 64;
-const NOINPUT: i32 = 66;
-const NOUSER: i32 = 67;
-const CANTCREAT: i32 = 73;
-const NOPERM: i32 = 77;
-const CONFIG: i32 = 78;
 
 struct Site {
-    dir: tempfile::TempDir,
     roost: Roost,
 }
 
 impl Site {
-    fn new(settings: Vec<(&'static str, String)>) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        let setup = Setup {
-            users: vec!["u".into(), "v".into(), "w".into()],
-            settings,
-            ..Setup::default()
-        };
-        let roost = Roost::start(dir.path(), &setup).unwrap();
-        let site = Self { dir, roost };
-        let hears = || (site.run(&["who"]).0 == 0).then_some(());
-        assert!(eventually(Duration::from_secs(60), hears).is_some());
-        site
+    fn new(settings: &[(&'static str, &str)]) -> Self {
+        Self {
+            roost: Roost::alone(&Setup::of(&["u", "v", "w"]).with(settings)),
+        }
     }
 
     fn login(&self, user: &str) -> Client {
-        Client::login(self.roost.addr(), user, PASSWORD).unwrap()
+        self.roost.login(user)
     }
 
-    /// Exit code and output.
     fn run(&self, args: &[&str]) -> (i32, String) {
-        let mut command = Command::new(executables().join("roostctl"));
-        command.arg("-c").arg(self.dir.path().join("roost.conf"));
-        let output = command.args(args).finish().unwrap();
-        let text = [output.stdout, output.stderr].concat();
-        let text = String::from_utf8_lossy(&text).into_owned();
-        (output.status.code().unwrap_or(-1), text)
+        self.roost.ctl(args)
     }
 
     fn u(&self, args: &[&str]) -> (i32, String) {
@@ -67,7 +42,7 @@ impl Site {
 
 #[test]
 fn mailboxes_are_made_told_and_deleted() {
-    let site = Site::new(vec![("mail", "initial_subscriptions = INBOX".into())]);
+    let site = Site::new(&[("mail", "initial_subscriptions = INBOX")]);
     let mut client = site.login("u");
     assert_eq!(site.said(&["mailbox", "create", "Work/2024", "Käse"]), "");
     let (code, text) = site.u(&["mailbox", "create", "Work/2024"]);
@@ -113,7 +88,7 @@ fn mailboxes_are_made_told_and_deleted() {
 
 #[test]
 fn messages_are_found_and_printed() {
-    let site = Site::new(vec![]);
+    let site = Site::new(&[]);
     let mut client = site.login("u");
     client.ok("CREATE Work").unwrap();
     for n in 1..=3 {
@@ -181,7 +156,7 @@ fn messages_are_found_and_printed() {
 
 #[test]
 fn messages_are_changed_beside_a_session() {
-    let site = Site::new(vec![("quota", "storage = 10M".into())]);
+    let site = Site::new(&[("quota", "storage = 10M")]);
     let mut client = site.login("u");
     client.ok("CREATE Trash").unwrap();
     for n in 1..=6 {
@@ -272,10 +247,7 @@ fn messages_are_changed_beside_a_session() {
 
 #[test]
 fn names_are_the_same_with_any_separator() {
-    let site = Site::new(vec![
-        ("mail", "separator = .".into()),
-        ("mail", "prefix = INBOX.".into()),
-    ]);
+    let site = Site::new(&[("mail", "separator = ."), ("mail", "prefix = INBOX.")]);
     site.said(&["mailbox", "create", "Work/2024"]);
     let mut client = site.login("u");
     assert!(
@@ -296,10 +268,10 @@ fn names_are_the_same_with_any_separator() {
 
 #[test]
 fn accounts_and_the_configuration_are_shown() {
-    let site = Site::new(vec![("quota", "storage = 10M".into())]);
+    let site = Site::new(&[("quota", "storage = 10M")]);
     let _connected = site.login("u");
     let shown = site.run(&["user", "show", "u"]).1;
-    let home = site.dir.path().join("homes/u");
+    let home = site.roost.dir().join("homes/u");
     let home = home.display();
     for line in [
         "account\tu\n".to_owned(),
@@ -328,7 +300,7 @@ fn accounts_and_the_configuration_are_shown() {
         "{list}"
     );
 
-    let config = site.dir.path().join("roost.conf");
+    let config = site.roost.dir().join("roost.conf");
     let text = fs::read_to_string(&config).unwrap();
     let line = text.lines().position(|l| l == "storage = 10M").unwrap() + 1;
     let shown = site.run(&["config", "show", "quota"]).1;
@@ -381,7 +353,7 @@ fn all_accounts_are_worked_on_in_turn() {
         eprintln!("left out (roostctl --all-users): needs root");
         return;
     }
-    let site = Site::new(vec![]);
+    let site = Site::new(&[]);
     for user in ["u", "v"] {
         let mut client = site.login(user);
         client.ok("CREATE Trash").unwrap();
@@ -409,16 +381,10 @@ fn all_accounts_are_worked_on_in_turn() {
     assert_eq!(gone, "u\tTrash\t2\nv\tTrash\t1\n");
     assert_eq!(said(&["search", "--all-users", "ALL"]), "v\tKeep\t1\n");
     // Who has no mail gets none by being asked about.
-    assert!(!site.dir.path().join("homes/w/Maildir").exists());
+    assert!(!site.roost.dir().join("homes/w/Maildir").exists());
     assert_eq!(site.run(&["search", "--all-users", "WHAT"]).0, USAGE);
     assert_eq!(site.u(&["search", "--all-users", "ALL"]).0, USAGE);
-    let mut other = Command::new("setpriv");
-    other
-        .args(["--reuid", "65534", "--regid", "65534", "--clear-groups"])
-        .arg(executables().join("roostctl"))
-        .arg("-c")
-        .arg(site.dir.path().join("roost.conf"))
-        .args(["expunge", "--all-users", "-m", "*", "ALL"]);
-    let output = other.finish().unwrap();
-    assert_eq!(output.status.code(), Some(NOPERM), "{output:?}");
+    let nobody = site.roost.roostctl().by(65534);
+    let (code, text) = nobody.run(&["expunge", "--all-users", "-m", "*", "ALL"]);
+    assert_eq!(code, NOPERM, "{text}");
 }

@@ -2,16 +2,14 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
+use roost_tests::ctl::{DATAERR, IOERR, NOINPUT, OK};
 use roost_tests::dovecot;
 use roost_tests::process::{Finish, executables, in_namespace};
+use roost_tests::roost::folder;
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::chown;
 use std::path::Path;
 use std::process::Command;
-
-const OK: i32 = 0;
-const DATAERR: i32 = 65;
-const NOINPUT: i32 = 66;
 
 /// Exit code, standard output and standard error.
 fn told(command: &mut Command) -> (i32, String, String) {
@@ -80,7 +78,7 @@ fn a_proposal_from_doveconf() {
     }
     checked(&at("roost.conf"));
     // Nothing is overwritten, and what is no configuration is told.
-    assert_eq!(import("doveconf", "roost.conf").0, 74);
+    assert_eq!(import("doveconf", "roost.conf").0, IOERR);
     fs::write(at("junk"), "!include conf.d/*.conf\n").unwrap();
     assert_eq!(import("junk", "other.conf").0, DATAERR);
     assert_eq!(import("nowhere", "other.conf").0, NOINPUT);
@@ -93,8 +91,7 @@ fn a_mailbox_that_its_owner_may_not_write() {
     if !in_namespace("another's folder in a Maildir") {
         return;
     }
-    let dir = tempfile::tempdir().unwrap();
-    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let dir = folder();
     let maildir = dir.path().join("Maildir");
     for folder in ["", ".Work"] {
         for sub in ["cur", "new", "tmp"] {

@@ -9,11 +9,11 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 use roost_tests::client::Client;
+use roost_tests::maildir;
 use roost_tests::process::eventually;
-use roost_tests::roost::{PASSWORD, Roost, Setup, mail_owner};
+use roost_tests::roost::{Roost, Setup, folder};
 use std::fs::{self, File};
 use std::io::Write as _;
-use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
@@ -108,13 +108,7 @@ impl Mail {
 
 /// A mailbox that another program has made; gives its octets.
 fn fill(maildir: &Path, mail: Mail) -> u64 {
-    let (uid, gid) = mail_owner();
-    let own = |path: &Path| chown(path, Some(uid), Some(gid)).unwrap();
-    for sub in ["", "cur", "new", "tmp"] {
-        let dir = maildir.join(sub);
-        fs::create_dir_all(&dir).unwrap();
-        own(&dir);
-    }
+    maildir::make(maildir);
     let path = |n: usize| {
         let flags = if Mail::unseen(n) { "" } else { "S" };
         let seconds = 1_700_000_000 + n;
@@ -133,7 +127,7 @@ fn fill(maildir: &Path, mail: Mail) -> u64 {
         file.write_all(text.as_bytes()).unwrap();
         let arrival = Duration::from_secs(mail.arrival(n) as u64);
         file.set_modified(UNIX_EPOCH + arrival).unwrap();
-        own(&first);
+        maildir::give(&first);
     }
     octets
 }
@@ -148,7 +142,7 @@ struct Session<'a> {
 
 impl<'a> Session<'a> {
     fn new(roost: &'a Roost, mail: Mail) -> Self {
-        let client = Client::login(roost.addr(), "u", PASSWORD).unwrap();
+        let client = roost.login("u");
         client.set_patience(PATIENCE).unwrap();
         let limit = (BASE + EACH * mail.messages as u64) / 1024;
         Self {
@@ -422,8 +416,7 @@ fn changes(s: &mut Session<'_>, mail: Mail, modseq: u64) -> (usize, usize) {
 fn delivery(s: &mut Session<'_>, maildir: &Path, mail: Mail, exists: usize) {
     let path = maildir.join("new/1900000000.M1P1.host");
     fs::write(&path, mail.text(0)).unwrap();
-    let (uid, gid) = mail_owner();
-    chown(&path, Some(uid), Some(gid)).unwrap();
+    maildir::give(&path);
     let told = eventually(PATIENCE, || {
         let mut told = 0;
         s.count("NOOP", "EXISTS", |number, _| told = number);
@@ -461,14 +454,10 @@ fn mailboxes(s: &mut Session<'_>, mail: Mail, exists: usize) {
 fn a_huge_mailbox_works_and_its_worker_stays_small() {
     let messages = std::env::var("ROOST_TEST_MESSAGES").map_or(MESSAGES, |n| n.parse().unwrap());
     let mail = Mail::new(messages);
-    let dir = tempfile::tempdir().unwrap();
-    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let dir = folder();
     let maildir = dir.path().join("homes/u/Maildir");
     let octets = fill(&maildir, mail);
-    let setup = Setup {
-        users: vec!["u".into()],
-        ..Setup::default()
-    };
+    let setup = Setup::of(&["u"]);
     let roost = Roost::start(dir.path(), &setup).unwrap();
     let mut s = Session::new(&roost, mail);
     let first = s.select("");

@@ -4,56 +4,29 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 use roost_tests::client::Client;
-use roost_tests::mail;
-use roost_tests::roost::{PASSWORD, Roost, Setup, mail_owner};
+use roost_tests::maildir;
+use roost_tests::roost::{Roost, Setup};
 use std::fs;
 use std::io::ErrorKind::WouldBlock;
-use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-fn site() -> (tempfile::TempDir, Roost, PathBuf) {
-    let dir = tempfile::tempdir().unwrap();
-    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    let setup = Setup {
-        users: vec!["u".into()],
-        ..Setup::default()
-    };
-    let roost = Roost::start(dir.path(), &setup).unwrap();
-    let maildir = dir.path().join("homes/u/Maildir");
-    (dir, roost, maildir)
+fn site() -> (Roost, PathBuf) {
+    let roost = Roost::alone(&Setup::of(&["u"]));
+    let maildir = roost.dir().join("homes/u/Maildir");
+    (roost, maildir)
 }
 
 fn login(roost: &Roost) -> Client {
-    let client = Client::login(roost.addr(), "u", PASSWORD).unwrap();
+    let client = roost.login("u");
     client.set_patience(Duration::from_secs(60)).unwrap();
     client
 }
 
-/// A directory of the mail's owner.
-fn make_dir(path: &Path) {
-    let (uid, gid) = mail_owner();
-    fs::create_dir(path).unwrap();
-    chown(path, Some(uid), Some(gid)).unwrap();
-}
-
 fn make_mailbox(maildir: &Path, name: &str) -> PathBuf {
     let folder = maildir.join(format!(".{name}"));
-    make_dir(&folder);
-    for sub in ["cur", "new", "tmp"] {
-        make_dir(&folder.join(sub));
-    }
+    maildir::make(&folder);
     folder
-}
-
-/// As a delivery agent does it: into tmp, then by rename into new.
-fn deliver(folder: &Path, n: u32) {
-    let (uid, gid) = mail_owner();
-    let name = format!("18000000{n:02}.M1P1.agent");
-    let tmp = folder.join("tmp").join(&name);
-    fs::write(&tmp, mail::small(n)).unwrap();
-    chown(&tmp, Some(uid), Some(gid)).unwrap();
-    fs::rename(&tmp, folder.join("new").join(&name)).unwrap();
 }
 
 /// Reads what is pushed until all of `wanted` has come, in any order.
@@ -81,7 +54,7 @@ const FAIREMAIL: &str = "NOTIFY SET STATUS (selected (MessageNew (uid) MessageEx
 
 #[test]
 fn several_sessions_and_a_delivery_agent() {
-    let (_dir, roost, maildir) = site();
+    let (roost, maildir) = site();
     let mut plain = login(&roost);
     let folders: Vec<PathBuf> = (0..20)
         .map(|n| make_mailbox(&maildir, &format!("box{n}")))
@@ -108,7 +81,7 @@ fn several_sessions_and_a_delivery_agent() {
     let mut waits = Vec::new();
     for n in [3, 7, 11] {
         let start = Instant::now();
-        deliver(&folders[n], 1);
+        maildir::deliver(&folders[n], 1);
         wait_for(&mut evolution, &[&format!("* STATUS box{n} (MESSAGES 1 ")]);
         waits.push(start.elapsed());
     }
@@ -116,7 +89,7 @@ fn several_sessions_and_a_delivery_agent() {
     wait_for(&mut fairemail, &["* STATUS box3 (MESSAGES 1 "]);
 
     // The selected mailbox.
-    deliver(&maildir, 1);
+    maildir::deliver(&maildir, 1);
     let told = wait_for(
         &mut evolution,
         &["* 1 EXISTS", "* 1 FETCH (UID 1 RFC822.SIZE"],
@@ -142,14 +115,14 @@ fn several_sessions_and_a_delivery_agent() {
     // What was not subscribed is of no interest, until it is.
     plain.ok("SUBSCRIBE box5").unwrap();
     wait_for(&mut evolution, &["\\Subscribed) \"/\" box5"]);
-    deliver(&folders[5], 2);
+    maildir::deliver(&folders[5], 2);
     wait_for(&mut fairemail, &["* STATUS box5 (MESSAGES 2 "]);
     wait_for(&mut evolution, &["* STATUS box5 (MESSAGES 2 "]);
 
     // Folders by other programs.
     let folder = make_mailbox(&maildir, "outside");
     wait_for(&mut evolution, &["\"/\" outside"]);
-    deliver(&folder, 1);
+    maildir::deliver(&folder, 1);
     wait_for(&mut evolution, &["* STATUS outside (MESSAGES 1 "]);
     fs::rename(&folder, maildir.join(".elsewhere")).unwrap();
     wait_for(&mut evolution, &["\"/\" elsewhere (\"OLDNAME\" (outside))"]);
@@ -164,7 +137,7 @@ fn several_sessions_and_a_delivery_agent() {
 
 #[test]
 fn with_a_command_half_sent() {
-    let (_dir, roost, maildir) = site();
+    let (roost, maildir) = site();
     // The first login makes the Maildir.
     let mut client = login(&roost);
     let folder = make_mailbox(&maildir, "box");
@@ -175,7 +148,7 @@ fn with_a_command_half_sent() {
             .unwrap();
     }
     client.raw(b"x NO").unwrap();
-    deliver(&folder, 1);
+    maildir::deliver(&folder, 1);
     // Another session hears of it, so the server knows.
     wait_for(&mut witness, &["* STATUS box (MESSAGES 1 "]);
     // Nothing is pushed into a command; it comes when that is over.
@@ -190,16 +163,15 @@ fn with_a_command_half_sent() {
 
 #[test]
 fn too_much_to_tell() {
-    let (_dir, roost, maildir) = site();
+    let (roost, maildir) = site();
     let mut client = login(&roost);
     client
         .ok("NOTIFY SET (personal (SubscriptionChange MailboxName))")
         .unwrap();
     let many: String = (0..6000).map(|n| format!("s{n}\n")).collect();
-    let (uid, gid) = mail_owner();
     let tmp = maildir.join("subscriptions.new");
     fs::write(&tmp, many).unwrap();
-    chown(&tmp, Some(uid), Some(gid)).unwrap();
+    maildir::give(&tmp);
     fs::rename(&tmp, maildir.join("subscriptions")).unwrap();
     wait_for(&mut client, &["* OK [NOTIFICATIONOVERFLOW] "]);
     // As after NOTIFY NONE.
@@ -215,7 +187,7 @@ fn too_much_to_tell() {
 
 #[test]
 fn hundreds_of_mailboxes_are_watched_by_many_sessions() {
-    let (_dir, roost, maildir) = site();
+    let (roost, maildir) = site();
     let mut clients: Vec<Client> = (0..10).map(|_| login(&roost)).collect();
     let folders: Vec<PathBuf> = (0..300)
         .map(|n| make_mailbox(&maildir, &format!("box{n}")))
@@ -225,7 +197,7 @@ fn hundreds_of_mailboxes_are_watched_by_many_sessions() {
             .ok("NOTIFY SET (personal (MessageNew MessageExpunge FlagChange MailboxName))")
             .unwrap();
     }
-    deliver(&folders[299], 1);
+    maildir::deliver(&folders[299], 1);
     for client in &mut clients {
         wait_for(client, &["* STATUS box299 (MESSAGES 1 "]);
     }

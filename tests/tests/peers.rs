@@ -4,50 +4,24 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 use roost_tests::client::Client;
-use roost_tests::dovecot::{self, Dovecot, Layout};
+use roost_tests::dovecot;
 use roost_tests::process::in_namespace;
 use roost_tests::roost::{self, MAIL_UID, Roost, Setup};
+use roost_tests::site::Site;
 use roost_tests::state::{Account, Mailbox, difference};
-use roost_tests::{courier, mail};
+use roost_tests::{courier, mail, maildir};
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, chown};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 const USER: &str = "maria";
 
-fn folder() -> (tempfile::TempDir, PathBuf) {
-    let dir = tempfile::tempdir().unwrap();
-    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    let homes = dir.path().join("homes");
-    fs::create_dir_all(homes.join(USER)).unwrap();
-    for d in [homes.clone(), homes.join(USER)] {
-        chown(&d, Some(MAIL_UID), Some(MAIL_UID)).unwrap();
-    }
-    (dir, homes)
+fn new_site() -> Site {
+    Site::new(&[USER]).unwrap()
 }
 
-fn start_roost(dir: &Path, homes: &Path, settings: &[(&'static str, &str)]) -> Roost {
-    let setup = Setup {
-        users: vec![USER.into()],
-        homes: Some(homes.to_owned()),
-        settings: settings
-            .iter()
-            .map(|(s, l)| (*s, (*l).to_owned()))
-            .collect(),
-        ..Setup::default()
-    };
-    Roost::start(dir, &setup).unwrap()
-}
-
-fn start_dovecot(dir: &Path, homes: &Path) -> Dovecot {
-    let layout = Layout {
-        homes,
-        uid: MAIL_UID,
-        gid: MAIL_UID,
-        extra: "",
-    };
-    Dovecot::start(dir, &layout).unwrap()
+fn start_roost(site: &Site, settings: &[(&'static str, &str)]) -> Roost {
+    site.roost(Setup::of(&[USER]).with(settings)).unwrap()
 }
 
 fn read(addr: std::net::SocketAddr, password: &str) -> Account {
@@ -68,7 +42,7 @@ fn deliver_files(maildir: &Path, n: u32) {
         let path = new.join(format!("1700{i:06}.M{i}P1.test"));
         let text: Vec<u8> = mail::small(i).into_iter().filter(|&b| b != b'\r').collect();
         fs::write(&path, text).unwrap();
-        chown(&path, Some(MAIL_UID), Some(MAIL_UID)).unwrap();
+        maildir::give(&path);
     }
 }
 
@@ -147,10 +121,9 @@ fn dovecot_and_back() {
     if !in_namespace("Dovecot's Maildirs") {
         return;
     }
-    let (dir, homes) = folder();
-    let maildir = homes.join(USER).join("Maildir");
+    let site = new_site();
 
-    let peer = start_dovecot(dir.path(), &homes);
+    let peer = site.dovecot("").unwrap();
     let mut client = Client::login(peer.addr(), USER, dovecot::PASSWORD).unwrap();
     furnish(&mut client, "/", "");
     client.ok("CREATE Big").unwrap();
@@ -158,22 +131,22 @@ fn dovecot_and_back() {
     for i in 1..=3 {
         peer.deliver(USER, "INBOX", &mail::small(200 + i)).unwrap();
     }
-    deliver_files(&maildir.join(".Big"), 10_000);
+    deliver_files(&site.maildir(USER).join(".Big"), 10_000);
     let before = read(peer.addr(), dovecot::PASSWORD);
     assert_eq!(before.mailboxes["Big"].messages.len(), 10_000);
     assert_eq!(before.mailboxes["INBOX"].messages.len(), 13);
     peer.stop();
 
-    let roost = start_roost(dir.path(), &homes, &[]);
+    let roost = start_roost(&site, &[]);
     let seen = read(roost.addr(), roost::PASSWORD);
     same("Dovecot / Roost", &before, &seen);
-    let mut client = Client::login(roost.addr(), USER, roost::PASSWORD).unwrap();
+    let mut client = roost.login(USER);
     change(&mut client, "/", "");
     let changed = Account::read(&mut client).unwrap();
     drop(client);
     roost.stop();
 
-    let peer = start_dovecot(dir.path(), &homes);
+    let peer = site.dovecot("").unwrap();
     let back = read(peer.addr(), dovecot::PASSWORD);
     same("Roost / Dovecot again", &changed, &back);
 }
@@ -183,10 +156,10 @@ fn delivery_by_dovecot_lda_while_roost_runs() {
     if !in_namespace("dovecot-lda beside Roost") {
         return;
     }
-    let (dir, homes) = folder();
-    let peer = start_dovecot(dir.path(), &homes);
-    let roost = start_roost(dir.path(), &homes, &[]);
-    let mut client = Client::login(roost.addr(), USER, roost::PASSWORD).unwrap();
+    let site = new_site();
+    let peer = site.dovecot("").unwrap();
+    let roost = start_roost(&site, &[]);
+    let mut client = roost.login(USER);
     client.ok("SELECT INBOX").unwrap();
     for i in 1..=20 {
         peer.deliver(USER, "INBOX", &mail::small(i)).unwrap();
@@ -211,8 +184,8 @@ fn courier_and_back() {
         eprintln!("left out (Courier): needs contrib/fetch-courier");
         return;
     }
-    let (dir, homes) = folder();
-    let home = homes.join(USER);
+    let site = new_site();
+    let home = site.homes.join(USER);
     courier::make_maildir(&home, MAIL_UID, MAIL_UID).unwrap();
     let mut session = courier::Session::start(&home, MAIL_UID, MAIL_UID).unwrap();
     furnish(&mut session.client, ".", "INBOX.");
@@ -226,12 +199,12 @@ fn courier_and_back() {
     drop(session);
     assert_eq!(before.mailboxes["INBOX.Big"].messages.len(), 2_000);
 
-    let site = [
+    let settings = [
         ("mail", "separator = ."),
         ("mail", "prefix = INBOX."),
         ("mail", "directory_encoding = detect"),
     ];
-    let roost = start_roost(dir.path(), &homes, &site);
+    let roost = start_roost(&site, &settings);
     let mut seen = read(roost.addr(), roost::PASSWORD);
     // Courier does not tell UIDNEXT; what it did not say cannot be compared.
     let told: Vec<_> = before
@@ -247,7 +220,7 @@ fn courier_and_back() {
         }
     }
     same("Courier / Roost", &before, &seen);
-    let mut client = Client::login(roost.addr(), USER, roost::PASSWORD).unwrap();
+    let mut client = roost.login(USER);
     change(&mut client, ".", "INBOX.");
     let changed = Account::read(&mut client).unwrap();
     drop(client);
@@ -255,22 +228,8 @@ fn courier_and_back() {
 
     // The same tree under Dovecot in a Courier site's namespace.
     let namespace = "namespace inbox {\n  separator = .\n  prefix = INBOX.\n}\n";
-    let layout = Layout {
-        homes: &homes,
-        uid: MAIL_UID,
-        gid: MAIL_UID,
-        extra: namespace,
-    };
     let location = "mail_location = maildir:~/Maildir:UTF-8\n";
-    let extra = format!("{namespace}{location}");
-    let peer = Dovecot::start(
-        dir.path(),
-        &Layout {
-            extra: &extra,
-            ..layout
-        },
-    )
-    .unwrap();
+    let peer = site.dovecot(&format!("{namespace}{location}")).unwrap();
     let back = read(peer.addr(), dovecot::PASSWORD);
     same("Roost / Dovecot on Courier's tree", &changed, &back);
 }
@@ -280,11 +239,11 @@ fn roost_waits_for_a_foreign_lock() {
     if !in_namespace("a foreign dovecot-uidlist.lock") {
         return;
     }
-    let (dir, homes) = folder();
-    let roost = start_roost(dir.path(), &homes, &[]);
-    let mut client = Client::login(roost.addr(), USER, roost::PASSWORD).unwrap();
+    let site = new_site();
+    let roost = start_roost(&site, &[]);
+    let mut client = roost.login(USER);
     assert!(client.append("INBOX", "", &mail::small(1)).unwrap().ok());
-    let lock = homes.join(USER).join("Maildir/dovecot-uidlist.lock");
+    let lock = site.maildir(USER).join("dovecot-uidlist.lock");
     fs::write(&lock, "1:some-other-host").unwrap();
     let unlocker = std::thread::spawn({
         let lock = lock.clone();
@@ -293,7 +252,7 @@ fn roost_waits_for_a_foreign_lock() {
             fs::remove_file(lock).unwrap();
         }
     });
-    let mut other = Client::login(roost.addr(), USER, roost::PASSWORD).unwrap();
+    let mut other = roost.login(USER);
     let answer = client.append("INBOX", "", &mail::small(2)).unwrap();
     assert!(answer.ok(), "{}", answer.tagged);
     assert!(!lock.exists(), "answered while the lock was held");

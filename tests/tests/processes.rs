@@ -8,7 +8,7 @@ use nix::unistd::Pid;
 use roost_tests::client::Client;
 use roost_tests::mail;
 use roost_tests::process::{Finish, eventually, in_namespace};
-use roost_tests::roost::{PASSWORD, Roost, Setup};
+use roost_tests::roost::{PASSWORD, Roost, Setup, folder};
 use roost_tests::state::Mailbox;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -16,30 +16,12 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-fn folder() -> tempfile::TempDir {
-    let dir = tempfile::tempdir().unwrap();
-    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    dir
+fn with_pam() -> Roost {
+    Roost::alone(&Setup::pam())
 }
 
-fn with_pam() -> (tempfile::TempDir, Roost) {
-    let dir = folder();
-    let setup = Setup {
-        pam: true,
-        ..Setup::default()
-    };
-    let roost = Roost::start(dir.path(), &setup).unwrap();
-    (dir, roost)
-}
-
-fn virtual_users(names: &[&str]) -> (tempfile::TempDir, Roost) {
-    let dir = folder();
-    let setup = Setup {
-        users: names.iter().map(|n| (*n).to_owned()).collect(),
-        ..Setup::default()
-    };
-    let roost = Roost::start(dir.path(), &setup).unwrap();
-    (dir, roost)
+fn virtual_user() -> Roost {
+    Roost::alone(&Setup::of(&["u"]))
 }
 
 /// The four numbers of a line of `/proc/PID/status` (real, effective, saved, fs).
@@ -80,9 +62,9 @@ fn every_process_has_its_own_identity_and_reaches_no_further() {
     if !in_namespace("identities of processes") {
         return;
     }
-    let (_dir, roost) = with_pam();
-    let mut alice = Client::login(roost.addr(), "alice", "alice-secret").unwrap();
-    let mut bob = Client::login(roost.addr(), "bob", "bob-secret").unwrap();
+    let roost = with_pam();
+    let mut alice = roost.login("alice");
+    let mut bob = roost.login("bob");
     for client in [&mut alice, &mut bob] {
         assert!(client.append("INBOX", "", &mail::small(1)).unwrap().ok());
         client.ok("SELECT INBOX").unwrap();
@@ -154,10 +136,10 @@ fn the_gate_opens_no_file_while_it_serves() {
     if !in_namespace("strace of the gate") {
         return;
     }
-    let (dir, roost) = with_pam();
+    let roost = with_pam();
     // What the gate opens while it starts is not the matter here.
-    Client::login(roost.addr(), "alice", "alice-secret").unwrap();
-    let trace = dir.path().join("gate.strace");
+    roost.login("alice");
+    let trace = roost.dir().join("gate.strace");
     let gate = roost.role("gate");
     let mut strace = Command::new("strace")
         .args([
@@ -171,12 +153,12 @@ fn the_gate_opens_no_file_while_it_serves() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let attached = eventually(Duration::from_secs(5), || {
+    let attached = eventually(Duration::from_secs(60), || {
         (field(gate, "TracerPid:") != "0").then_some(())
     });
     assert!(attached.is_some(), "strace does not attach");
     let round = || {
-        let mut c = Client::login(roost.addr(), "alice", "alice-secret").unwrap();
+        let mut c = roost.login("alice");
         c.ok("SELECT INBOX").unwrap();
         let s_client = Command::new("openssl")
             .args(["s_client", "-quiet", "-connect"])
@@ -225,7 +207,7 @@ fn pipes(mut child: std::process::Child) -> Pipes {
 
 /// Logs in, trying again while a role is being replaced.
 fn login_again(roost: &Roost, user: &str, password: &str) -> Client {
-    eventually(Duration::from_secs(10), || {
+    eventually(Duration::from_secs(60), || {
         Client::login(roost.addr(), user, password).ok()
     })
     .unwrap_or_else(|| panic!("no login any more:\n{}", roost.log()))
@@ -233,13 +215,13 @@ fn login_again(roost: &Roost, user: &str, password: &str) -> Client {
 
 #[test]
 fn each_role_is_replaced_and_the_others_live_on() {
-    let (_dir, roost) = virtual_users(&["u"]);
-    let mut old = Client::login(roost.addr(), "u", PASSWORD).unwrap();
+    let roost = virtual_user();
+    let mut old = roost.login("u");
     old.ok("SELECT INBOX").unwrap();
     for role in ["gate", "auth"] {
         let pid = roost.role(role);
         kill(pid, Signal::SIGKILL).unwrap();
-        let replaced = eventually(Duration::from_secs(10), || {
+        let replaced = eventually(Duration::from_secs(60), || {
             roost
                 .role_pids(role)
                 .first()
@@ -262,7 +244,7 @@ fn each_role_is_replaced_and_the_others_live_on() {
 
 #[test]
 fn kill_nine_at_any_time_loses_no_acknowledged_message() {
-    let (_dir, mut roost) = virtual_users(&["u"]);
+    let mut roost = virtual_user();
     let (mut acknowledged, mut sent) = (0u32, 0usize);
     for life in 0..8u64 {
         let mut client = login_again(&roost, "u", PASSWORD);
@@ -324,12 +306,12 @@ fn kill_nine_at_any_time_loses_no_acknowledged_message() {
 
 #[test]
 fn sigterm_says_bye_and_sighup_keeps_connections() {
-    let (dir, mut roost) = virtual_users(&["u"]);
-    let mut idle = Client::login(roost.addr(), "u", PASSWORD).unwrap();
+    let mut roost = virtual_user();
+    let mut idle = roost.login("u");
     let mut waiting = Client::connect(roost.addr()).unwrap();
     idle.ok("SELECT INBOX").unwrap();
 
-    let conf = dir.path().join("roost.conf");
+    let conf = roost.dir().join("roost.conf");
     let good = fs::read_to_string(&conf).unwrap();
     fs::write(&conf, format!("{good}\n[mail]\nno_such_key = 1\n")).unwrap();
     roost.signal(Signal::SIGHUP);
@@ -360,7 +342,7 @@ fn pam_decides_and_unknown_users_look_like_wrong_passwords() {
     if !in_namespace("PAM") {
         return;
     }
-    let (_dir, roost) = with_pam();
+    let roost = with_pam();
     let mut answers = Vec::new();
     for (user, password) in [("alice", "wrong"), ("nobody-here", "wrong"), ("root", "x")] {
         let mut client = Client::connect(roost.addr()).unwrap();
@@ -376,7 +358,7 @@ fn pam_decides_and_unknown_users_look_like_wrong_passwords() {
         "{answers:?}"
     );
     assert!(answers.iter().all(|a| a == &answers[0]), "{answers:?}");
-    let mut alice = Client::login(roost.addr(), "alice", "alice-secret").unwrap();
+    let mut alice = roost.login("alice");
     assert!(alice.ok("SELECT INBOX").is_ok());
     assert!(roost.logged("user=<alice>"), "{}", roost.log());
 }
@@ -454,16 +436,12 @@ fn pam_says_why_an_account_does_not_get_in() {
         ),
     )
     .unwrap();
-    let setup = Setup {
-        pam: true,
-        settings: vec![
-            ("auth", "pam_service = roost-why".into()),
-            ("auth", "pam_timeout = 6s".into()),
-            ("auth", "pam_session = yes".into()),
-            ("auth", "deny_users = pam-deny".into()),
-        ],
-        ..Setup::default()
-    };
+    let setup = Setup::pam().with(&[
+        ("auth", "pam_service = roost-why"),
+        ("auth", "pam_timeout = 6s"),
+        ("auth", "pam_session = yes"),
+        ("auth", "deny_users = pam-deny"),
+    ]);
     let roost = Roost::start(dir.path(), &setup).unwrap();
     // It hangs while all others are answered.
     let mut hanging = Client::connect(roost.addr()).unwrap();

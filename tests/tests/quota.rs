@@ -4,12 +4,12 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 use roost_tests::client::Client;
-use roost_tests::dovecot::{self, Dovecot, Layout};
+use roost_tests::dovecot;
 use roost_tests::mail;
 use roost_tests::process::is_root;
-use roost_tests::roost::{self, MAIL_UID, Roost, Setup};
+use roost_tests::roost::Setup;
+use roost_tests::site::Site;
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, chown};
 
 const USER: &str = "maria";
 const PLUGIN: &str = "mail_plugins = quota
@@ -36,31 +36,12 @@ fn roost_and_dovecot_agree_on_what_is_used() {
         eprintln!("left out (quota with Dovecot): needs root and the package dovecot-imapd");
         return;
     }
-    let dir = tempfile::tempdir().unwrap();
-    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    let homes = dir.path().join("homes");
-    fs::create_dir_all(homes.join(USER)).unwrap();
-    for d in [homes.clone(), homes.join(USER)] {
-        chown(&d, Some(MAIL_UID), Some(MAIL_UID)).unwrap();
-    }
-    let layout = Layout {
-        homes: &homes,
-        uid: MAIL_UID,
-        gid: MAIL_UID,
-        extra: PLUGIN,
-    };
-    let peer = Dovecot::start(dir.path(), &layout).unwrap();
-    let setup = Setup {
-        users: vec![USER.into()],
-        homes: Some(homes.clone()),
-        settings: ["storage = 20000", "messages = 12"]
-            .map(|line| ("quota", line.to_owned()))
-            .into(),
-        ..Setup::default()
-    };
-    let roost = Roost::start(dir.path(), &setup).unwrap();
+    let site = Site::new(&[USER]).unwrap();
+    let peer = site.dovecot(PLUGIN).unwrap();
+    let quota = ["storage = 20000", "messages = 12"].map(|line| ("quota", line));
+    let roost = site.roost(Setup::of(&[USER]).with(&quota)).unwrap();
     let mut theirs = Client::login(peer.addr(), USER, dovecot::PASSWORD).unwrap();
-    let mut ours = Client::login(roost.addr(), USER, roost::PASSWORD).unwrap();
+    let mut ours = roost.login(USER);
     let agree = |theirs: &mut Client, ours: &mut Client, messages: u32, when: &str| {
         let told = usage(ours);
         assert!(
@@ -109,7 +90,7 @@ fn roost_and_dovecot_agree_on_what_is_used() {
     ours.ok("DELETE Work").unwrap();
     agree(&mut theirs, &mut ours, 6, "after DELETE");
     fs::write(
-        homes.join(USER).join("Maildir/maildirsize"),
+        site.maildir(USER).join("maildirsize"),
         "20000S,12C\n1 40\n2 2\n",
     )
     .unwrap();

@@ -4,21 +4,13 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 use roost_tests::client::Client;
+use roost_tests::ctl::{DATAERR, IOERR, NOINPUT, NOPERM, NOUSER, OK, Roostctl, USAGE};
 use roost_tests::mail;
-use roost_tests::process::{Finish, executables, in_namespace, is_root};
-use roost_tests::roost::{PASSWORD, Roost, Setup};
+use roost_tests::process::{in_namespace, is_root};
+use roost_tests::roost::{Roost, Setup, folder};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
-
-const OK: i32 = 0;
-const USAGE: i32 = 64;
-const DATAERR: i32 = 65;
-const NOINPUT: i32 = 66;
-const NOUSER: i32 = 67;
-const IOERR: i32 = 74;
-const NOPERM: i32 = 77;
 
 struct Site {
     dir: tempfile::TempDir,
@@ -27,13 +19,10 @@ struct Site {
 
 impl Site {
     fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        let setup = Setup {
-            users: vec!["u".into(), "v".into()],
-            ..Setup::default()
-        };
-        Self { dir, setup }
+        Self {
+            dir: folder(),
+            setup: Setup::of(&["u", "v"]),
+        }
     }
 
     fn start(&self) -> Roost {
@@ -45,31 +34,17 @@ impl Site {
     }
 
     fn ctl(&self, args: &[&str]) -> (i32, String) {
-        told(self.roostctl().args(["-u", "u"]).args(args))
+        self.roostctl().run(&[&["-u", "u"], args].concat())
     }
 
-    /// With this site's configuration, never the machine's.
-    fn roostctl(&self) -> Command {
-        let mut command = Command::new(executables().join("roostctl"));
-        command.arg("-c").arg(self.dir.path().join("roost.conf"));
-        command
-    }
-
-    /// The same for an ordinary user.
-    fn roostctl_of(&self, uid: &str) -> Command {
-        let mut command = Command::new("setpriv");
-        command
-            .args(["--reuid", uid, "--regid", uid, "--clear-groups"])
-            .arg(executables().join("roostctl"))
-            .arg("-c")
-            .arg(self.dir.path().join("roost.conf"));
-        command
+    fn roostctl(&self) -> Roostctl {
+        Roostctl::of(self.dir.path())
     }
 
     /// With five messages and a keyword, and a mailbox `Work` with one.
     fn furnish(&self) -> Vec<String> {
         let roost = self.start();
-        let mut client = login(&roost);
+        let mut client = roost.login("u");
         for n in 1..=5 {
             assert!(client.append("INBOX", "", &mail::small(n)).unwrap().ok());
         }
@@ -86,25 +61,13 @@ impl Site {
     /// What a client sees after the server was started anew.
     fn seen(&self) -> Vec<String> {
         let roost = self.start();
-        let mut client = login(&roost);
+        let mut client = roost.login("u");
         client.ok("SELECT INBOX").unwrap();
         let seen = state(&mut client);
         drop(client);
         roost.stop();
         seen
     }
-}
-
-/// Exit code and output.
-fn told(command: &mut Command) -> (i32, String) {
-    let output = command.finish().unwrap();
-    let text = [output.stdout, output.stderr].concat();
-    let text = String::from_utf8(text).unwrap();
-    (output.status.code().unwrap_or(-1), text)
-}
-
-fn login(roost: &Roost) -> Client {
-    Client::login(roost.addr(), "u", PASSWORD).unwrap()
 }
 
 /// UIDs and flags of the selected mailbox.
@@ -135,13 +98,12 @@ fn what_is_in_order_has_no_findings() {
     assert_eq!(code, NOINPUT, "{text}");
     let missing = site.dir.path().join("nowhere");
     let missing = missing.to_str().unwrap();
-    let (code, text) = told(site.roostctl().args(["check", "--maildir", missing]));
+    let (code, text) = site.roostctl().run(&["check", "--maildir", missing]);
     assert_eq!(code, NOINPUT, "{text}");
     let maildir = site.maildir();
-    let mut alone = site.roostctl();
-    alone.arg("check").arg("--maildir").arg(&maildir);
-    assert_eq!(told(&mut alone), (OK, String::new()));
-    let (code, text) = told(site.roostctl().args(["check", "-u", "no such"]));
+    let alone = ["check", "--maildir", maildir.to_str().unwrap()];
+    assert_eq!(site.roostctl().run(&alone), (OK, String::new()));
+    let (code, text) = site.roostctl().run(&["check", "-u", "no such"]);
     assert_eq!(code, NOUSER, "{text}");
     assert_eq!(site.seen(), seen);
 }
@@ -269,14 +231,7 @@ fn others_mail_is_nobodys_business() {
     for folder in ["homes", "homes/u", "homes/u/Maildir", "homes/u/Maildir/cur"] {
         open(folder, 0o755);
     }
-    let (code, text) = told(
-        Command::new("setpriv")
-            .args(["--reuid", "65534", "--regid", "65534", "--clear-groups"])
-            .arg(executables().join("roostctl"))
-            .arg("-c")
-            .arg(site.dir.path().join("roost.conf"))
-            .args(["check", "-u", "u"]),
-    );
+    let (code, text) = site.roostctl().by(65534).run(&["check", "-u", "u"]);
     assert_eq!(code, NOPERM, "{text}");
 }
 
@@ -300,7 +255,7 @@ fn a_closed_account_file_does_not_keep_from_ones_own_mail() {
     make_maildir("alice", 4001);
     let passwd = site.dir.path().join("passwd");
     fs::set_permissions(passwd, fs::Permissions::from_mode(0o600)).unwrap();
-    let as_alice = |args: &[&str]| told(site.roostctl_of("4001").args(args));
+    let as_alice = |args: &[&str]| site.roostctl().by(4001).run(args);
     let (code, text) = as_alice(&["check", "INBOX"]);
     assert!(
         text.contains("passwd is closed to you: taking your Unix"),
@@ -326,7 +281,7 @@ fn an_index_is_built_anew_beside_a_session() {
     let site = Site::new();
     let seen = site.furnish();
     let roost = site.start();
-    let mut client = login(&roost);
+    let mut client = roost.login("u");
     client.ok("SELECT INBOX").unwrap();
     client.ok("FETCH 1:* (ENVELOPE)").unwrap();
     let before = highest_modseq(&mut client);
@@ -353,7 +308,7 @@ fn an_index_is_built_anew_beside_a_session() {
     assert_eq!(site.ctl(&["reindex"]).0, OK);
     assert_eq!(site.seen(), now);
     let roost = site.start();
-    assert!(highest_modseq(&mut login(&roost)) >= highest);
+    assert!(highest_modseq(&mut roost.login("u")) >= highest);
 }
 
 #[test]
@@ -361,7 +316,7 @@ fn what_disagrees_is_found_beside_a_session() {
     let site = Site::new();
     site.furnish();
     let roost = site.start();
-    let mut client = login(&roost);
+    let mut client = roost.login("u");
     client.ok("SELECT INBOX").unwrap();
     let file = site.maildir().join("maildirsize");
     fs::write(&file, "0S\n12 1\n").unwrap();
@@ -413,7 +368,7 @@ fn an_index_is_mended_beside_a_session() {
     let site = Site::new();
     let seen = site.furnish();
     let roost = site.start();
-    let mut client = login(&roost);
+    let mut client = roost.login("u");
     client.ok("SELECT INBOX").unwrap();
     assert_eq!(site.ctl(&["check"]), (OK, String::new()));
     flip(&files(&site.maildir().join("roost-index"), ".index"));
@@ -441,7 +396,7 @@ fn aliases_classes_and_locks_are_told_and_changed() {
     // By itself, then through the server's worker.
     assert_eq!(site.ctl(&["class", "set", "Work", "IPF.Task"]).0, OK);
     let roost = site.start();
-    let mut client = login(&roost);
+    let mut client = roost.login("u");
     client.ok("SELECT Work").unwrap();
     let listed = client.ok("LIST (CLASS) \"\" Work").unwrap();
     let line = "* LIST (\\HasNoChildren CLASS(\"IPF.Task\")) \"/\" Work";
@@ -490,11 +445,11 @@ fn rights_are_told_and_changed() {
     // The server hears of what is done beside it.
     assert_eq!(site.ctl(&["acl", "delete", "Work", "v"]).0, OK);
     assert_eq!(site.ctl(&["acl", "set", "Work", "v", "lrs"]).0, OK);
-    let mut other = Client::login(roost.addr(), "v", PASSWORD).unwrap();
+    let mut other = roost.login("v");
     let listed = other.ok("LIST \"\" ~%").unwrap();
     assert!(listed.lines().any(|line| line.ends_with("\"/\" ~u")));
     drop(other);
-    let mut client = login(&roost);
+    let mut client = roost.login("u");
     client.ok("SELECT INBOX").unwrap();
     assert_eq!(site.ctl(&["acl", "set", "Work", "-v", "s"]).0, OK);
     assert_eq!(site.ctl(&["acl", "set", "Work", "#staff", "+lr"]).0, OK);
@@ -530,7 +485,7 @@ fn rights_are_told_and_changed() {
     assert_eq!(site.ctl(&["acl", "shares"]).1, "#staff\nv\n");
     // Who shares with whom, made anew.
     assert_eq!(
-        told(site.roostctl().args(["acl", "rebuild"])),
+        site.roostctl().run(&["acl", "rebuild"]),
         (OK, String::new())
     );
     drop(client);
@@ -544,22 +499,14 @@ fn what_a_user_shares_by_himself_others_find() {
         return;
     }
     let mut site = Site::new();
-    site.setup = Setup {
-        pam: true,
-        settings: vec![("server", "default_domain = example.org".into())],
-        ..Setup::default()
-    };
+    site.setup = Setup::pam().with(&[("server", "default_domain = example.org")]);
     let roost = site.start();
     // No session has carol's mail open.
     make_maildir("carol", 4003);
-    let as_carol = |args: &[&str]| told(site.roostctl_of("4003").args(args));
+    let as_carol = |args: &[&str]| site.roostctl().by(4003).run(args);
     let given = as_carol(&["acl", "set", "INBOX", "bob@Example.org", "lr"]);
     assert_eq!(given, (OK, String::new()));
-    let login = |user: &str| {
-        let password = format!("{user}-secret");
-        Client::login(roost.addr(), user, &password).unwrap()
-    };
-    let mut bob = login("bob");
+    let mut bob = roost.login("bob");
     let shares = |bob: &mut Client| {
         let listed = bob.ok("LIST \"\" ~%").unwrap();
         listed.lines().any(|line| line.ends_with("\"/\" ~carol"))
@@ -567,7 +514,7 @@ fn what_a_user_shares_by_himself_others_find() {
     assert!(shares(&mut bob));
     bob.ok("EXAMINE ~carol/INBOX").unwrap();
     // With the domain or without, it is one name.
-    let mut carol = login("carol");
+    let mut carol = roost.login("carol");
     let mut rights = || {
         let answer = carol.ok("GETACL INBOX").unwrap();
         answer.lines().collect::<String>()
@@ -582,9 +529,13 @@ fn what_a_user_shares_by_himself_others_find() {
         ("DELETEACL INBOX BOB@example.org", " bob@away.example l"),
         ("DELETEACL INBOX bob@away.example", ""),
     ] {
-        login("carol").ok(change).unwrap();
+        roost.login("carol").ok(change).unwrap();
         assert_eq!(rights(), format!("* ACL INBOX carol lrwstipekxacd{left}"));
     }
-    let refused = login("bob").command("EXAMINE ~carol/INBOX").unwrap().tagged;
+    let refused = roost
+        .login("bob")
+        .command("EXAMINE ~carol/INBOX")
+        .unwrap()
+        .tagged;
     assert!(refused.starts_with("NO [NONEXISTENT]"), "{refused}");
 }

@@ -8,35 +8,42 @@ use nix::unistd::Pid;
 use roost_tests::client::Client;
 use roost_tests::mail;
 use roost_tests::process::{eventually, in_namespace};
-use roost_tests::roost::{PASSWORD, Roost, Setup};
+use roost_tests::roost::{Roost, Setup};
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
 
-fn start(setup: &Setup) -> (tempfile::TempDir, Roost) {
-    let dir = tempfile::tempdir().unwrap();
-    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    let roost = Roost::start(dir.path(), setup).unwrap();
-    (dir, roost)
+fn with_pam() -> Roost {
+    Roost::alone(&Setup::pam())
 }
 
-fn with_pam() -> (tempfile::TempDir, Roost) {
-    start(&Setup {
-        pam: true,
-        ..Setup::default()
-    })
+const NAMES: [&str; 3] = ["alice", "bob", "carol"];
+
+/// Of one uid, with sessions of their own.
+fn virtual_users(settings: &[(&'static str, &str)]) -> (Roost, [Client; 3]) {
+    let roost = Roost::alone(&Setup::of(&NAMES).with(settings));
+    let clients = NAMES.map(|name| roost.login(name));
+    (roost, clients)
 }
 
-fn login(roost: &Roost, user: &str) -> Client {
-    Client::login(roost.addr(), user, &format!("{user}-secret")).unwrap()
+/// Begins to be told at once.
+fn idle(client: &mut Client) -> String {
+    let tag = client.send(b"IDLE").unwrap();
+    assert!(client.response().unwrap().starts_with(b"+"));
+    tag
+}
+
+fn end_idle(client: &mut Client, tag: &str) {
+    client.raw(b"DONE\r\n").unwrap();
+    assert!(client.wait(tag).unwrap().ok());
 }
 
 /// The owner, logged in, with a mailbox of `n` messages that bob may read.
 fn owner(roost: &Roost, mailbox: &str, n: u32) -> Client {
-    let mut alice = login(roost, "alice");
+    let mut alice = roost.login("alice");
     share(&mut alice, mailbox, n);
     alice
 }
@@ -98,11 +105,11 @@ fn a_mailbox_is_shared_between_users_with_closed_homes() {
     if !in_namespace("sharing between Unix accounts") {
         return;
     }
-    let (dir, roost) = with_pam();
+    let roost = with_pam();
     let mut alice = owner(&roost, "Team", 3);
     alice.ok("CREATE Private").unwrap();
-    let mut bob = login(&roost, "bob");
-    let trace = Trace::begin(worker(&roost, BOB).unwrap(), dir.path());
+    let mut bob = roost.login("bob");
+    let trace = Trace::begin(worker(&roost, BOB).unwrap(), roost.dir());
 
     bob.ok("SELECT ~alice/Team").unwrap();
     let fetched = bob.ok("FETCH 1:* BODY.PEEK[]").unwrap();
@@ -131,22 +138,20 @@ fn a_mailbox_is_shared_between_users_with_closed_homes() {
     let answers = unseen.map(|name| bob.command(&format!("SELECT {name}")).unwrap().tagged);
     assert!(answers[0].starts_with("NO [NONEXISTENT]"), "{answers:?}");
     assert!(answers.iter().all(|a| *a == answers[0]), "{answers:?}");
-    let mut carol = login(&roost, "carol");
+    let mut carol = roost.login("carol");
     assert_eq!(
         carol.command("SELECT ~alice/Team").unwrap().tagged,
         answers[0]
     );
 
     bob.ok("SELECT ~alice/Team").unwrap();
-    let idle = bob.send(b"IDLE").unwrap();
-    assert!(bob.response().unwrap().starts_with(b"+"));
+    let idling = idle(&mut bob);
     // As delivery agents do it, to the folder itself.
     let message = "/home/alice/Maildir/.Team/new/1700000000.M1P1.host";
     fs::write(message, mail::small(4)).unwrap();
     std::os::unix::fs::chown(message, Some(ALICE), Some(ALICE)).unwrap();
     while bob.response().unwrap() != b"* 4 EXISTS" {}
-    bob.raw(b"DONE\r\n").unwrap();
-    assert!(bob.wait(&idle).unwrap().ok());
+    end_idle(&mut bob, &idling);
 
     alice.ok("DELETEACL Team bob").unwrap();
     let ended = eventually(PATIENCE, || match bob.command("FETCH 1 BODY.PEEK[]") {
@@ -154,7 +159,7 @@ fn a_mailbox_is_shared_between_users_with_closed_homes() {
         refused => Some(refused),
     });
     assert!(ended.is_some(), "the right is gone and bob reads on");
-    let mut again = login(&roost, "bob");
+    let mut again = roost.login("bob");
     assert_eq!(
         again.command("SELECT ~alice/Team").unwrap().tagged,
         answers[0]
@@ -185,9 +190,9 @@ fn what_is_shared_is_found_copied_and_called_by_an_alias() {
     if !in_namespace("finding and copying what others share") {
         return;
     }
-    let (_dir, roost) = with_pam();
+    let roost = with_pam();
     let mut alice = owner(&roost, "Crew", 3);
-    let mut bob = login(&roost, "bob");
+    let mut bob = roost.login("bob");
     // The supervisor hears of it beside alice's answer.
     let listed = eventually(PATIENCE, || {
         let listed = told(&mut bob, "LIST \"\" ~%");
@@ -199,7 +204,7 @@ fn what_is_shared_is_found_copied_and_called_by_an_alias() {
     let below = told(&mut bob, "LIST \"\" ~alice/*");
     let line = "* LIST (\\HasNoChildren) \"/\" ~alice/Crew";
     assert!(below.iter().any(|l| l == line), "{below:?}");
-    assert!(told(&mut login(&roost, "carol"), "LIST \"\" ~*").is_empty());
+    assert!(told(&mut roost.login("carol"), "LIST \"\" ~*").is_empty());
     bob.ok("SUBSCRIBE ~alice/Crew").unwrap();
     let subscribed = told(&mut bob, "LSUB \"\" *").concat();
     assert!(subscribed.contains("~alice/Crew"), "{subscribed}");
@@ -246,9 +251,9 @@ fn a_worker_that_dies_costs_others_one_answer() {
     if !in_namespace("workers of other accounts that die") {
         return;
     }
-    let (_dir, roost) = with_pam();
+    let roost = with_pam();
     let _alice = owner(&roost, "Other", 2);
-    let mut bob = login(&roost, "bob");
+    let mut bob = roost.login("bob");
     bob.ok("SELECT INBOX").unwrap();
     for round in 1..=3 {
         bob.ok("STATUS ~alice/Other (MESSAGES)").unwrap();
@@ -273,13 +278,7 @@ fn a_worker_that_dies_costs_others_one_answer() {
 
 #[test]
 fn virtual_users_of_one_uid_share_as_others_do() {
-    let names = ["alice", "bob", "carol"];
-    let (_dir, roost) = start(&Setup {
-        users: names.map(str::to_owned).to_vec(),
-        ..Setup::default()
-    });
-    let login = |user: &str| Client::login(roost.addr(), user, PASSWORD).unwrap();
-    let (mut alice, mut bob, mut carol) = (login("alice"), login("bob"), login("carol"));
+    let (_roost, [mut alice, mut bob, mut carol]) = virtual_users(&[]);
     share(&mut alice, "Team", 2);
     let selected = bob.ok("SELECT ~alice/Team").unwrap();
     assert!(selected.lines().any(|line| line == "* 2 EXISTS"));
@@ -287,11 +286,8 @@ fn virtual_users_of_one_uid_share_as_others_do() {
     assert!(!bob.append("~alice/Team", "", &mail::small(9)).unwrap().ok());
     assert!(!carol.command("SELECT ~alice/Team").unwrap().ok());
     // Who has no mail gets no Maildir for being asked for it.
-    let (_none, fresh) = start(&Setup {
-        users: names.map(str::to_owned).to_vec(),
-        ..Setup::default()
-    });
-    let mut bob = Client::login(fresh.addr(), "bob", PASSWORD).unwrap();
+    let fresh = Roost::alone(&Setup::of(&NAMES));
+    let mut bob = fresh.login("bob");
     assert!(!bob.command("SELECT ~carol/Team").unwrap().ok());
     assert!(!fresh.dir().join("homes/carol/Maildir").exists());
 }
@@ -301,8 +297,8 @@ fn a_client_that_does_not_read_fills_nobodys_memory() {
     if !in_namespace("memory while a client does not read") {
         return;
     }
-    let (_dir, roost) = with_pam();
-    let mut alice = login(&roost, "alice");
+    let roost = with_pam();
+    let mut alice = roost.login("alice");
     alice.ok("CREATE Large").unwrap();
     let mut message = mail::small(1);
     message.extend(b"a line of some length, which stands there very often\r\n".repeat(80_000));
@@ -310,7 +306,7 @@ fn a_client_that_does_not_read_fills_nobodys_memory() {
         assert!(alice.append("Large", "", &message).unwrap().ok());
     }
     alice.ok("SETACL Large bob lr").unwrap();
-    let mut bob = login(&roost, "bob");
+    let mut bob = roost.login("bob");
     bob.ok("EXAMINE ~alice/Large").unwrap();
     bob.send(b"FETCH 1:* BODY.PEEK[]").unwrap();
     let both = || [ALICE, BOB].map(|uid| peak(worker(&roost, uid).unwrap()));
@@ -356,31 +352,22 @@ fn ticks(pid: Pid) -> u64 {
 
 #[test]
 fn each_reader_may_have_a_seen_of_its_own() {
-    let names = ["alice", "bob", "carol"];
-    let (_dir, roost) = start(&Setup {
-        users: names.map(str::to_owned).to_vec(),
-        settings: vec![("mail", "shared_seen = each".into())],
-        ..Setup::default()
-    });
-    let login = |user: &str| Client::login(roost.addr(), user, PASSWORD).unwrap();
-    let (mut alice, mut bob, mut carol) = (login("alice"), login("bob"), login("carol"));
+    let (roost, [mut alice, mut bob, mut carol]) = virtual_users(&[("mail", "shared_seen = each")]);
     share(&mut alice, "Team", 3);
     alice.ok("SETACL Team bob lr").unwrap();
     alice.ok("SETACL Team carol lr").unwrap();
-    let mut other = login("bob");
+    let mut other = roost.login("bob");
     for client in [&mut bob, &mut other, &mut carol] {
         client.ok("SELECT ~alice/Team").unwrap();
     }
-    let idle = other.send(b"IDLE").unwrap();
-    assert!(other.response().unwrap().starts_with(b"+"));
+    let idling = idle(&mut other);
     bob.ok("FETCH 2 BODY[]").unwrap();
     let pushed = other.response().unwrap();
     assert!(
         pushed.starts_with(b"* 2 FETCH (FLAGS (\\Seen"),
         "{pushed:?}"
     );
-    other.raw(b"DONE\r\n").unwrap();
-    assert!(other.wait(&idle).unwrap().ok());
+    end_idle(&mut other, &idling);
     assert_eq!(told(&mut bob, "SEARCH SEEN"), ["* SEARCH 2"]);
     assert_eq!(told(&mut carol, "SEARCH SEEN"), ["* SEARCH"]);
     let unseen = |client: &mut Client, name| told(client, &format!("STATUS {name} (UNSEEN)"));
@@ -391,16 +378,10 @@ fn each_reader_may_have_a_seen_of_its_own() {
 
 #[test]
 fn hidden_messages_and_marked_media() {
-    let (_dir, roost) = start(&Setup {
-        users: ["alice", "bob"].map(str::to_owned).to_vec(),
-        settings: vec![
-            ("mail", "hide_hidden_from_others = yes".into()),
-            ("mail", "mark_media = yes".into()),
-        ],
-        ..Setup::default()
-    });
-    let login = |user: &str| Client::login(roost.addr(), user, PASSWORD).unwrap();
-    let (mut alice, mut bob) = (login("alice"), login("bob"));
+    let (_roost, [mut alice, mut bob, _]) = virtual_users(&[
+        ("mail", "hide_hidden_from_others = yes"),
+        ("mail", "mark_media = yes"),
+    ]);
     share(&mut alice, "Team", 3);
     alice.ok("SETACL Team bob lrs").unwrap();
     alice.ok("SELECT Team").unwrap();
@@ -423,13 +404,7 @@ fn hidden_messages_and_marked_media() {
 /// RFC 5465, without IDLE: of two accounts, and of the selected mailbox.
 #[test]
 fn changes_in_other_accounts_are_told_at_once() {
-    let names = ["alice", "bob", "carol"];
-    let (_dir, roost) = start(&Setup {
-        users: names.map(str::to_owned).to_vec(),
-        ..Setup::default()
-    });
-    let login = |user: &str| Client::login(roost.addr(), user, PASSWORD).unwrap();
-    let (mut alice, mut bob, mut carol) = (login("alice"), login("bob"), login("carol"));
+    let (_roost, [mut alice, mut bob, mut carol]) = virtual_users(&[]);
     for mailbox in ["Team", "Other"] {
         share(&mut alice, mailbox, 1);
     }
@@ -439,24 +414,18 @@ fn changes_in_other_accounts_are_told_at_once() {
     let notify = format!("NOTIFY SET (selected {events}) (subtree ~alice {events})");
     bob.ok(&format!("{notify} (subscribed {events})")).unwrap();
     bob.ok("SELECT ~alice/Other").unwrap();
-    let mut hears = |owner: &mut Client, mailbox: &str, wanted: &str| {
+    let hears = |bob: &mut Client, owner: &mut Client, mailbox: &str, wanted: &str| {
         assert!(owner.append(mailbox, "", &mail::small(9)).unwrap().ok());
         let told = bob.response().unwrap();
         assert!(told.starts_with(wanted.as_bytes()), "{told:?}");
     };
-    hears(&mut alice, "Team", "* STATUS ~alice/Team (MESSAGES 2 ");
-    hears(&mut carol, "Team", "* STATUS ~carol/Team (MESSAGES 2 ");
-    hears(&mut alice, "Other", "* 2 EXISTS");
+    let team = |owner, messages| format!("* STATUS ~{owner}/Team (MESSAGES {messages} ");
+    hears(&mut bob, &mut alice, "Team", &team("alice", 2));
+    hears(&mut bob, &mut carol, "Team", &team("carol", 2));
+    hears(&mut bob, &mut alice, "Other", "* 2 EXISTS");
     bob.ok("NOOP").unwrap();
-    let idle = bob.send(b"IDLE").unwrap();
-    assert!(bob.response().unwrap().starts_with(b"+"));
-    let mut hears = |owner: &mut Client, mailbox: &str, wanted: &str| {
-        assert!(owner.append(mailbox, "", &mail::small(9)).unwrap().ok());
-        let told = bob.response().unwrap();
-        assert!(told.starts_with(wanted.as_bytes()), "{told:?}");
-    };
-    hears(&mut carol, "Team", "* STATUS ~carol/Team (MESSAGES 3 ");
-    hears(&mut alice, "Other", "* 3 EXISTS");
-    bob.raw(b"DONE\r\n").unwrap();
-    assert!(bob.wait(&idle).unwrap().ok());
+    let idling = idle(&mut bob);
+    hears(&mut bob, &mut carol, "Team", &team("carol", 3));
+    hears(&mut bob, &mut alice, "Other", "* 3 EXISTS");
+    end_idle(&mut bob, &idling);
 }

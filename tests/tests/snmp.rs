@@ -2,13 +2,10 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
-use roost_tests::client::Client;
 use roost_tests::process::{Finish, Group, eventually, executables};
-use roost_tests::roost::{PASSWORD, Roost, Setup};
+use roost_tests::roost::{Roost, Setup, folder};
 use std::fs;
-use std::io::Write;
 use std::net::UdpSocket;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -25,15 +22,6 @@ fn contrib(name: &str) -> PathBuf {
         .unwrap()
 }
 
-fn site(dir: &Path) -> Roost {
-    fs::set_permissions(dir, fs::Permissions::from_mode(0o755)).unwrap();
-    let setup = Setup {
-        users: vec!["u".into()],
-        ..Setup::default()
-    };
-    Roost::start(dir, &setup).unwrap()
-}
-
 /// The arguments that the script takes.
 fn roostctl(dir: &Path) -> [String; 3] {
     let program = executables().join("roostctl");
@@ -43,29 +31,18 @@ fn roostctl(dir: &Path) -> [String; 3] {
 
 /// What the script answers to what snmpd would say.
 fn asked(dir: &Path, said: &str) -> String {
-    let mut script = Command::new("python3")
-        .arg(contrib("roost-snmp"))
-        .args(roostctl(dir))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    script
-        .stdin
-        .take()
-        .unwrap()
-        .write_all(said.as_bytes())
-        .unwrap();
-    let output = script.wait_with_output().unwrap();
+    let mut script = Command::new("python3");
+    let script = script.arg(contrib("roost-snmp")).args(roostctl(dir));
+    let output = script.finish_on(said).unwrap();
     assert!(output.status.success());
     String::from_utf8(output.stdout).unwrap()
 }
 
 #[test]
 fn the_script_speaks_with_snmpd() {
-    let dir = tempfile::tempdir().unwrap();
-    let roost = site(dir.path());
-    let mut u = Client::login(roost.addr(), "u", PASSWORD).unwrap();
+    let dir = folder();
+    let roost = Roost::start(dir.path(), &Setup::of(&["u"])).unwrap();
+    let mut u = roost.login("u");
     u.ok("NOOP").unwrap();
     let active = format!("{BASE}.1.1.0\ngauge\n1\n");
     // The login may be on its way to the worker.
@@ -112,9 +89,9 @@ fn net_snmp_tells_it() {
         eprintln!("skipped: no snmpd");
         return;
     }
-    let dir = tempfile::tempdir().unwrap();
-    let roost = site(dir.path());
-    let _u = Client::login(roost.addr(), "u", PASSWORD).unwrap();
+    let dir = folder();
+    let roost = Roost::start(dir.path(), &Setup::of(&["u"])).unwrap();
+    let _u = roost.login("u");
     let free = UdpSocket::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()

@@ -3,22 +3,15 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 use roost_tests::process::{Finish, executables};
-use roost_tests::roost::{PASSWORD, Roost, Setup};
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use roost_tests::roost::{PASSWORD, Roost, Setup, folder};
 use std::path::Path;
 use std::process::Command;
 
 #[test]
 fn a_socket_that_somebody_holds_outlives_the_server() {
-    let dir = tempfile::tempdir().unwrap();
-    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    let setup = Setup {
-        users: vec!["u".into()],
-        ..Setup::default()
-    };
+    let dir = folder();
     // For its configuration and its port.
-    let roost = Roost::start(dir.path(), &setup).unwrap();
+    let roost = Roost::start(dir.path(), &Setup::of(&["u"])).unwrap();
     let port = roost.port().to_string();
     roost.stop();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients/held_socket.py");

@@ -15,7 +15,7 @@ use roost_tests::roost::{PASSWORD, Roost, Setup, mail_owner};
 use std::collections::HashMap;
 use std::fs;
 use std::net::SocketAddr;
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -308,15 +308,9 @@ fn on_disk(folder: &Path) -> usize {
 
 #[test]
 fn twenty_sessions_and_an_outside_program() {
-    let dir = tempfile::tempdir().unwrap();
-    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    let setup = Setup {
-        users: vec![USER.into()],
-        ..Setup::default()
-    };
-    let roost = Roost::start(dir.path(), &setup).unwrap();
-    let maildir: PathBuf = dir.path().join("homes").join(USER).join("Maildir");
-    let mut first = Client::login(roost.addr(), USER, PASSWORD).unwrap();
+    let roost = Roost::alone(&Setup::of(&[USER]));
+    let maildir: PathBuf = roost.dir().join("homes").join(USER).join("Maildir");
+    let mut first = roost.login(USER);
     first.ok("CREATE Other").unwrap();
     first.ok("CREATE Ship/a").unwrap();
     let ledger = Arc::new(Ledger::default());

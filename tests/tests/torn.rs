@@ -8,11 +8,11 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 use roost_tests::client::Client;
-use roost_tests::mail;
 use roost_tests::process::{Finish, eventually};
-use roost_tests::roost::{PASSWORD, Roost, Setup, mail_owner};
+use roost_tests::roost::{Roost, Setup, folder};
+use roost_tests::{mail, maildir};
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -72,13 +72,7 @@ fn base(n: u32) -> String {
 
 /// A mailbox that another program has made: distinct names for one content.
 fn fill(maildir: &Path) {
-    let (uid, gid) = mail_owner();
-    let own = |path: &Path| chown(path, Some(uid), Some(gid)).unwrap();
-    for sub in ["", "cur", "new", "tmp"] {
-        let dir = maildir.join(sub);
-        fs::create_dir_all(&dir).unwrap();
-        own(&dir);
-    }
+    maildir::make(maildir);
     for n in 0..MESSAGES {
         let path = maildir.join("cur").join(format!("{}:2,", base(n)));
         // Links to one file are limited, and some file systems are slow at it.
@@ -91,7 +85,7 @@ fn fill(maildir: &Path) {
             },
         )
         .unwrap();
-        own(&path);
+        maildir::give(&path);
     }
 }
 
@@ -156,7 +150,7 @@ fn uids(client: &mut Client) -> Vec<String> {
 }
 
 fn session(roost: &Roost, enable: &str) -> Client {
-    let mut client = Client::login(roost.addr(), "u", PASSWORD).unwrap();
+    let mut client = roost.login("u");
     client.set_patience(Duration::from_secs(60)).unwrap();
     client.ok(enable).unwrap();
     client
@@ -165,13 +159,11 @@ fn session(roost: &Roost, enable: &str) -> Client {
 fn torn(kind: &str, homes: &Path, dir: &Path) {
     let maildir = homes.join("u/Maildir");
     fs::create_dir_all(&maildir).unwrap();
-    let (uid, gid) = mail_owner();
-    chown(homes.join("u"), Some(uid), Some(gid)).unwrap();
+    maildir::give(&homes.join("u"));
     fill(&maildir);
     let setup = Setup {
-        users: vec!["u".into()],
         homes: Some(homes.to_path_buf()),
-        ..Setup::default()
+        ..Setup::of(&["u"])
     };
     let roost = Roost::start(dir, &setup).unwrap();
     let (stop, count) = (AtomicBool::new(false), AtomicU32::new(0));
@@ -234,11 +226,10 @@ fn torn(kind: &str, homes: &Path, dir: &Path) {
 
 #[test]
 fn nothing_is_announced_gone_that_exists() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = folder();
     let open = |path: &Path| {
         fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
     };
-    open(dir.path());
     for kind in ["local", "tmpfs", "xfs", "btrfs"] {
         let homes = dir.path().join(kind);
         let mounted = match kind {

@@ -4,95 +4,46 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 use roost_tests::client::Client;
+use roost_tests::ctl::{NOPERM, NOUSER, Roostctl, TEMPFAIL, UNAVAILABLE, USAGE, told};
 use roost_tests::mail;
 use roost_tests::process::{Finish, eventually, executables, in_namespace};
-use roost_tests::roost::{PASSWORD, Roost, Setup};
+use roost_tests::roost::{Roost, Setup};
 use std::fs;
-use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-const USAGE: i32 = 64;
-const NOUSER: i32 = 67;
-const UNAVAILABLE: i32 = 69;
-const TEMPFAIL: i32 = 75;
-const NOPERM: i32 = 77;
-
 const PATIENCE: Duration = Duration::from_secs(60);
 
-struct Site {
-    dir: tempfile::TempDir,
-    roost: Roost,
+fn virtual_users() -> Roost {
+    Roost::alone(&Setup::of(&["u", "v"]))
 }
 
-impl Site {
-    fn new(setup: &Setup) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        let roost = Roost::start(dir.path(), setup).unwrap();
-        let site = Self { dir, roost };
-        let who = || told(roostctl(site.dir.path(), None).arg("who"), "").0;
-        let hears = eventually(PATIENCE, || (who() == 0).then_some(()));
-        assert!(hears.is_some(), "{}", site.roost.log());
-        site
-    }
+/// With PAM's accounts, of which bob may not log in.
+fn without_bob() -> Roost {
+    Roost::alone(&Setup::pam().with(&[("auth", "deny_users = bob")]))
+}
 
-    fn virtual_users() -> Self {
-        Self::new(&Setup {
-            users: vec!["u".into(), "v".into()],
-            ..Setup::default()
-        })
-    }
-
-    fn tunnel(&self, uid: Option<u32>, args: &[&str], input: &str) -> (i32, String) {
-        let mut command = roostctl(self.dir.path(), uid);
-        told(command.arg("tunnel").args(args), input)
-    }
-
-    /// The command line, for a client's configuration.
-    fn line(&self, user: &str) -> String {
-        let program = executables().join("roostctl");
-        let config = self.dir.path().join("roost.conf");
-        format!(
-            "{} -c {} -u {user} tunnel",
-            program.display(),
-            config.display()
-        )
+fn roostctl(roost: &Roost, uid: Option<u32>) -> Roostctl {
+    match uid {
+        None => roost.roostctl(),
+        Some(uid) => roost.roostctl().by(uid),
     }
 }
 
-fn roostctl(dir: &Path, uid: Option<u32>) -> Command {
+fn tunnel(roost: &Roost, uid: Option<u32>, args: &[&str], input: &str) -> (i32, String) {
+    roostctl(roost, uid).run_on(&[&["tunnel"], args].concat(), input)
+}
+
+/// The command line, for a client's configuration.
+fn line(roost: &Roost, user: &str) -> String {
     let program = executables().join("roostctl");
-    let mut command = match uid {
-        None => Command::new(program),
-        Some(uid) => {
-            let mut command = Command::new("setpriv");
-            let uid = uid.to_string();
-            command.args(["--reuid", &uid, "--regid", &uid, "--clear-groups"]);
-            command.arg(program);
-            command
-        }
-    };
-    command.arg("-c").arg(dir.join("roost.conf"));
-    command
-}
-
-/// Exit code and output, for that input, which ends then.
-fn told(command: &mut Command, input: &str) -> (i32, String) {
-    let mut file = tempfile::NamedTempFile::new().unwrap();
-    file.write_all(input.as_bytes()).unwrap();
-    let mut shell = Command::new("sh");
-    shell
-        .args(["-c", "exec \"$@\" <\"$0\""])
-        .arg(file.path())
-        .arg(command.get_program())
-        .args(command.get_args());
-    let output = shell.finish().unwrap();
-    let text = [output.stdout, output.stderr].concat();
-    let text = String::from_utf8(text).unwrap();
-    (output.status.code().unwrap_or(-1), text)
+    let config = roost.dir().join("roost.conf");
+    format!(
+        "{} -c {} -u {user} tunnel",
+        program.display(),
+        config.display()
+    )
 }
 
 /// A tunnel that stays open.
@@ -109,11 +60,11 @@ fn open(command: &mut Command) -> (Child, Client) {
 
 #[test]
 fn a_session_begins_logged_in_and_ends_with_its_input() {
-    let site = Site::virtual_users();
-    let mut other = Client::login(site.roost.addr(), "u", PASSWORD).unwrap();
+    let roost = virtual_users();
+    let mut other = roost.login("u");
     assert!(other.append("INBOX", "", &mail::small(1)).unwrap().ok());
     // Without LOGOUT: what was asked is answered still.
-    let (code, text) = site.tunnel(None, &["-u", "u"], "a STATUS INBOX (MESSAGES)\r\n");
+    let (code, text) = tunnel(&roost, None, &["-u", "u"], "a STATUS INBOX (MESSAGES)\r\n");
     assert_eq!(code, 0, "{text}");
     let lines: Vec<&str> = text.lines().collect();
     assert!(
@@ -123,11 +74,11 @@ fn a_session_begins_logged_in_and_ends_with_its_input() {
     );
     assert_eq!(lines[1], "* STATUS INBOX (MESSAGES 1)");
     assert!(lines[2].starts_with("a OK"), "{text}");
-    assert!(site.roost.logged(
+    assert!(roost.logged(
         "imap-login: Login: user=<u>, method=PREAUTH, rip=127.0.0.1, lip=127.0.0.1, secured"
     ));
-    assert!(site.roost.logged("imap(u)<"));
-    let (code, text) = site.tunnel(None, &["-u", "u"], "a LOGIN u x\r\nb LOGOUT\r\n");
+    assert!(roost.logged("imap(u)<"));
+    let (code, text) = tunnel(&roost, None, &["-u", "u"], "a LOGIN u x\r\nb LOGOUT\r\n");
     assert_eq!(code, 0, "{text}");
     assert!(
         text.contains("\r\na BAD ") && text.contains("\r\n* BYE "),
@@ -135,19 +86,19 @@ fn a_session_begins_logged_in_and_ends_with_its_input() {
     );
 
     // It is a session like others: changes reach it, it is seen and ended.
-    let mut command = roostctl(site.dir.path(), None);
+    let mut command = roost.roostctl().command();
     let (mut child, mut client) = open(command.args(["-u", "u", "tunnel"]));
     client.ok("SELECT INBOX").unwrap();
     assert!(other.append("INBOX", "", &mail::small(2)).unwrap().ok());
     let news = client.ok("NOOP").unwrap();
     assert!(news.lines().any(|line| line == "* 2 EXISTS"), "{news:?}");
-    let (_, text) = told(roostctl(site.dir.path(), None).args(["who", "local"]), "");
+    let (_, text) = roost.ctl(&["who", "local"]);
     assert!(
         text.contains("  local    u  ") && text.contains("Selected INBOX"),
         "{text}"
     );
     let id = text.lines().nth(1).unwrap().split(' ').next().unwrap();
-    let (code, text) = told(roostctl(site.dir.path(), None).args(["kick", id]), "");
+    let (code, text) = roost.ctl(&["kick", id]);
     assert_eq!(code, 0, "{text}");
     assert!(client.response().unwrap().starts_with(b"* BYE"));
     assert!(child.wait().unwrap().success(), "its input is still open");
@@ -155,12 +106,9 @@ fn a_session_begins_logged_in_and_ends_with_its_input() {
 
 #[test]
 fn what_cannot_be_had_is_said() {
-    let site = Site::new(&Setup {
-        users: vec!["u".into()],
-        settings: vec![("limits", "max_connections_per_user = 1".into())],
-        ..Setup::default()
-    });
-    let refused = |args: &[&str]| site.tunnel(None, args, "");
+    let limit = ("limits", "max_connections_per_user = 1");
+    let roost = Roost::alone(&Setup::of(&["u"]).with(&[limit]));
+    let refused = |args: &[&str]| tunnel(&roost, None, args, "");
     let (code, text) = refused(&["-u", "nobody-here"]);
     assert_eq!(code, NOUSER, "{text}");
     assert!(
@@ -168,16 +116,16 @@ fn what_cannot_be_had_is_said() {
         "{text}"
     );
     assert_eq!(refused(&["--maildir", "/tmp"]).0, USAGE);
-    let only = Client::login(site.roost.addr(), "u", PASSWORD).unwrap();
+    let only = roost.login("u");
     let (code, text) = refused(&["-u", "u"]);
     assert_eq!(code, TEMPFAIL, "{text}");
     assert!(text.contains("too many connections of u"), "{text}");
     drop(only);
     let freed = eventually(PATIENCE, || (refused(&["-u", "u"]).0 == 0).then_some(()));
     assert!(freed.is_some(), "{:?}", refused(&["-u", "u"]));
-    let dir = site.dir;
-    site.roost.stop();
-    let (code, text) = told(roostctl(dir.path(), None).args(["-u", "u", "tunnel"]), "");
+    let roostctl = roost.roostctl();
+    let _folder = roost.stop();
+    let (code, text) = roostctl.run(&["-u", "u", "tunnel"]);
     assert_eq!(code, UNAVAILABLE, "{text}");
     assert!(text.starts_with("roostctl: no server runs"), "{text}");
 }
@@ -187,20 +135,16 @@ fn users_have_their_own_by_the_rules_of_a_login() {
     if !in_namespace("roostctl tunnel of ordinary users") {
         return;
     }
-    let site = Site::new(&Setup {
-        pam: true,
-        settings: vec![("auth", "deny_users = bob".into())],
-        ..Setup::default()
-    });
+    let roost = without_bob();
     let logout = "a GETQUOTAROOT INBOX\r\nb LOGOUT\r\n";
-    let (code, text) = site.tunnel(Some(4001), &[], logout);
+    let (code, text) = tunnel(&roost, Some(4001), &[], logout);
     assert_eq!(code, 0, "{text}");
     assert!(
         text.starts_with("* PREAUTH ") && text.contains("a OK"),
         "{text}"
     );
-    assert!(site.roost.logged("Login: user=<alice>, method=PREAUTH"));
-    assert_eq!(site.tunnel(Some(4001), &["-u", "alice"], logout).0, 0);
+    assert!(roost.logged("Login: user=<alice>, method=PREAUTH"));
+    assert_eq!(tunnel(&roost, Some(4001), &["-u", "alice"], logout).0, 0);
     for (uid, args) in [
         (Some(4001), &["-u", "bob"][..]),
         (Some(4001), &["-u", "carol"]),
@@ -208,7 +152,7 @@ fn users_have_their_own_by_the_rules_of_a_login() {
         (Some(4002), &[]),
         (None, &[]),
     ] {
-        let (code, text) = site.tunnel(uid, args, logout);
+        let (code, text) = tunnel(&roost, uid, args, logout);
         assert_eq!(code, NOPERM, "{uid:?} {args:?}: {text}");
         assert!(text.contains("the server allows no session of"), "{text}");
     }
@@ -216,18 +160,17 @@ fn users_have_their_own_by_the_rules_of_a_login() {
     let shadow = fs::read_to_string("/etc/shadow").unwrap();
     let expired = shadow.replace("19000:0:99999:7:::", "19000:0:99999:7::1:");
     fs::write("/etc/shadow", expired).unwrap();
-    let (code, text) = site.tunnel(Some(4001), &[], logout);
+    let (code, text) = tunnel(&roost, Some(4001), &[], logout);
     fs::write("/etc/shadow", shadow).unwrap();
     assert_eq!(code, NOPERM, "{text}");
     assert!(
-        site.roost
-            .logged("uid 4001 gets no session of <alice>: account denied: PAM"),
+        roost.logged("uid 4001 gets no session of <alice>: account denied: PAM"),
         "{}",
-        site.roost.log()
+        roost.log()
     );
     // Who looks after the server has everybody's, also where nobody logs in.
     for (uid, user) in [(None, "bob"), (Some(4003), "alice"), (Some(4003), "bob")] {
-        let (code, text) = site.tunnel(uid, &["-u", user], logout);
+        let (code, text) = tunnel(&roost, uid, &["-u", user], logout);
         assert_eq!(code, 0, "{uid:?} {user}: {text}");
     }
 }
@@ -237,14 +180,9 @@ fn passwords_are_tried_as_at_a_login() {
     if !in_namespace("roostctl auth test") {
         return;
     }
-    let site = Site::new(&Setup {
-        pam: true,
-        settings: vec![("auth", "deny_users = bob".into())],
-        ..Setup::default()
-    });
+    let roost = without_bob();
     let test = |uid, args: &[&str], password: &str| {
-        let mut command = roostctl(site.dir.path(), uid);
-        told(command.args(["auth", "test"]).args(args), password)
+        roostctl(&roost, uid).run_on(&[&["auth", "test"], args].concat(), password)
     };
     let success = (0, "alice: success\n".to_owned());
     assert_eq!(test(None, &["alice"], "alice-secret\nmore"), success);
@@ -268,36 +206,33 @@ fn passwords_are_tried_as_at_a_login() {
         (code, text.as_str()),
         (NOPERM, "roostctl: the server refuses it\n")
     );
+    assert!(roost.logged("LOGIN login of <alice> from 127.0.0.1 failed"));
     assert!(
-        site.roost
-            .logged("LOGIN login of <alice> from 127.0.0.1 failed")
-    );
-    assert!(
-        !site.roost.log().contains("Login: user=<alice>"),
+        !roost.log().contains("Login: user=<alice>"),
         "no session began"
     );
 }
 
 #[test]
 fn mbsync_syncs_through_a_tunnel() {
-    let site = Site::virtual_users();
-    let mut client = Client::login(site.roost.addr(), "u", PASSWORD).unwrap();
+    let roost = virtual_users();
+    let mut client = roost.login("u");
     for n in 1..=4 {
         assert!(client.append("INBOX", "", &mail::small(n)).unwrap().ok());
     }
-    let local = site.dir.path().join("local");
+    let local = roost.dir().join("local");
     fs::create_dir_all(&local).unwrap();
-    let (config, local) = (site.dir.path().join("mbsyncrc"), local.display());
+    let (config, local) = (roost.dir().join("mbsyncrc"), local.display());
     let text = format!(
         "IMAPStore far\nTunnel \"{}\"\n\nMaildirStore near\nSubFolders Verbatim\nPath {local}/\n\
          Inbox {local}/INBOX\n\nChannel all\nFar :far:\nNear :near:\nPatterns *\nCreate Both\n\
          Expunge Both\nSyncState *\n",
-        site.line("u")
+        line(&roost, "u")
     );
     fs::write(&config, text).unwrap();
     let mbsync = || {
         let mut command = Command::new("mbsync");
-        command.env("HOME", site.dir.path());
+        command.env("HOME", roost.dir());
         let output = command.args(["-V", "-a", "-c"]).arg(&config).finish();
         let output = output.unwrap();
         let text = [output.stdout, output.stderr].concat();
@@ -306,23 +241,23 @@ fn mbsync_syncs_through_a_tunnel() {
         text
     };
     mbsync();
-    let inbox = site.dir.path().join("local/INBOX");
+    let inbox = roost.dir().join("local/INBOX");
     let count = |folder: &str| fs::read_dir(inbox.join(folder)).unwrap().count();
     assert_eq!(count("cur") + count("new"), 4);
     let said = mbsync();
     assert!(!said.to_lowercase().contains("error"), "{said}");
-    assert!(site.roost.logged("user=<u>, method=PREAUTH"));
+    assert!(roost.logged("user=<u>, method=PREAUTH"));
 }
 
 #[test]
 fn python_imaplib_speaks_through_a_tunnel() {
-    let site = Site::virtual_users();
-    let mut client = Client::login(site.roost.addr(), "u", PASSWORD).unwrap();
+    let roost = virtual_users();
+    let mut client = roost.login("u");
     for n in 1..=4 {
         assert!(client.append("INBOX", "", &mail::small(n)).unwrap().ok());
     }
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients/tunnel.py");
     let mut python = Command::new("python3");
-    let (code, text) = told(python.arg(script).arg(site.line("u")), "");
+    let (code, text) = told(python.arg(script).arg(line(&roost, "u")));
     assert_eq!((code, text.as_str()), (0, "done\n"));
 }

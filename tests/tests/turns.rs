@@ -5,9 +5,10 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 use roost_tests::client::Client;
-use roost_tests::dovecot::{self, Dovecot, Site};
+use roost_tests::dovecot::{self, Dovecot};
 use roost_tests::process::in_namespace;
 use roost_tests::roost::{self, Roost, Setup};
+use roost_tests::site::Site;
 use roost_tests::state::{Account, difference};
 use roost_tests::{mail, state};
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,17 +38,13 @@ plugin {
 fn roost_of(site: &Site) -> Roost {
     let groups = USERS.map(|user| (user.to_owned(), "staff".to_owned()));
     let quota = ["storage = 1000000", "messages = 1000"].map(|line| ("quota", line));
-    let all = quota
-        .into_iter()
-        .chain([("mail", "imap_sees_non_mail = yes")]);
     let setup = Setup {
-        users: USERS.map(str::to_owned).to_vec(),
         groups: groups.into(),
-        settings: all
-            .map(|(section, line)| (section, line.to_owned()))
-            .collect(),
-        ..Setup::default()
+        ..Setup::of(&USERS)
     };
+    let setup = setup
+        .with(&quota)
+        .with(&[("mail", "imap_sees_non_mail = yes")]);
     site.roost(setup).unwrap()
 }
 

@@ -3,56 +3,36 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 use roost_tests::client::Client;
+use roost_tests::ctl::{DATAERR, NOINPUT, NOPERM, NOUSER, OK, UNAVAILABLE, USAGE};
 use roost_tests::mail;
-use roost_tests::process::{Finish, eventually, executables, in_namespace};
+use roost_tests::process::{eventually, in_namespace};
 use roost_tests::roost::{PASSWORD, Roost, Setup};
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-
-const OK: i32 = 0;
-const USAGE: i32 = 64;
-const DATAERR: i32 = 65;
-const NOINPUT: i32 = 66;
-const NOUSER: i32 = 67;
-const UNAVAILABLE: i32 = 69;
-const NOPERM: i32 = 77;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
 struct Site {
-    dir: tempfile::TempDir,
     roost: Roost,
 }
 
 impl Site {
     fn new() -> Self {
-        Self::with(&Setup {
-            users: vec!["u".into(), "v".into()],
-            ..Setup::default()
-        })
+        Self::with(&Setup::of(&["u", "v"]))
     }
 
     fn with(setup: &Setup) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        let roost = Roost::start(dir.path(), setup).unwrap();
-        let site = Self { dir, roost };
-        // Its ports are there a little before.
-        let hears = eventually(PATIENCE, || (site.ctl(&["who"]).0 == OK).then_some(()));
-        assert!(hears.is_some(), "{:?}", site.ctl(&["who"]));
-        site
+        Self {
+            roost: Roost::alone(setup),
+        }
     }
 
     fn login(&self, user: &str) -> Client {
-        Client::login(self.roost.addr(), user, PASSWORD).unwrap()
+        self.roost.login(user)
     }
 
     fn ctl(&self, args: &[&str]) -> (i32, String) {
-        told(command(self.dir.path(), None).args(args))
+        self.roost.ctl(args)
     }
 
     /// The lines of the table, without its heading.
@@ -75,30 +55,6 @@ impl Site {
         });
         seen.unwrap_or_else(|| panic!("{state}: {:?}", self.who("")))
     }
-}
-
-fn command(dir: &Path, uid: Option<u32>) -> Command {
-    let program = executables().join("roostctl");
-    let mut command = match uid {
-        None => Command::new(program),
-        Some(uid) => {
-            let mut command = Command::new("setpriv");
-            let uid = uid.to_string();
-            command.args(["--reuid", &uid, "--regid", &uid, "--clear-groups"]);
-            command.arg(program);
-            command
-        }
-    };
-    command.arg("-c").arg(dir.join("roost.conf"));
-    command
-}
-
-/// Exit code and output.
-fn told(command: &mut Command) -> (i32, String) {
-    let output = command.finish().unwrap();
-    let text = [output.stdout, output.stderr].concat();
-    let text = String::from_utf8(text).unwrap();
-    (output.status.code().unwrap_or(-1), text)
 }
 
 #[test]
@@ -226,18 +182,11 @@ fn users_see_and_end_their_own() {
     if !in_namespace("roostctl who of ordinary users") {
         return;
     }
-    let site = Site::with(&Setup {
-        pam: true,
-        ..Setup::default()
-    });
-    let login = |user: &str| {
-        let password = format!("{user}-secret");
-        Client::login(site.roost.addr(), user, &password).unwrap()
-    };
-    let (mut alice, mut bob) = (login("alice"), login("bob"));
+    let site = Site::with(&Setup::pam());
+    let (mut alice, mut bob) = (site.login("alice"), site.login("bob"));
     let _stranger = Client::connect(site.roost.addr()).unwrap();
     assert_eq!(site.who("").len(), 3);
-    let as_alice = |args: &[&str]| told(command(site.dir.path(), Some(4001)).args(args));
+    let as_alice = |args: &[&str]| site.roost.roostctl().by(4001).run(args);
     let (code, text) = as_alice(&["who"]);
     assert_eq!(code, OK, "{text}");
     assert_eq!(text.lines().count(), 2, "{text}");
@@ -261,7 +210,7 @@ fn users_see_and_end_their_own() {
     assert!(alice.response().unwrap().starts_with(b"* BYE"));
     bob.ok("NOOP").unwrap();
     // One of the group that looks after all.
-    let as_carol = |args: &[&str]| told(command(site.dir.path(), Some(4003)).args(args));
+    let as_carol = |args: &[&str]| site.roost.roostctl().by(4003).run(args);
     let (code, text) = as_carol(&["who"]);
     assert_eq!(code, OK, "{text}");
     assert!(text.contains("  bob  ") && text.contains("  -  "), "{text}");
@@ -278,15 +227,11 @@ fn number(text: &str, name: &str) -> u64 {
 
 #[test]
 fn what_was_done_is_counted() {
-    let site = Site::with(&Setup {
-        users: vec!["u".into(), "v".into()],
-        settings: vec![
-            ("limits", "worker_idle = 100ms".into()),
-            ("limits", "max_connections_per_user = 2".into()),
-            ("auth", "failure_delay = 1ms".into()),
-        ],
-        ..Setup::default()
-    });
+    let site = Site::with(&Setup::of(&["u", "v"]).with(&[
+        ("limits", "worker_idle = 100ms"),
+        ("limits", "max_connections_per_user = 2"),
+        ("auth", "failure_delay = 1ms"),
+    ]));
     let stats = || {
         let (code, text) = site.ctl(&["stats", "--json"]);
         assert_eq!(code, OK, "{text}");
@@ -376,10 +321,7 @@ fn alert_of(client: &mut Client) -> String {
 /// Alerts come at any time, and each once.
 #[test]
 fn alerts_are_shown() {
-    let mut site = Site::with(&Setup {
-        users: vec!["u".into(), "v@d.example".into()],
-        ..Setup::default()
-    });
+    let mut site = Site::with(&Setup::of(&["u", "v@d.example"]));
     assert_eq!(site.ctl(&["alert", "list", "--json"]), (OK, "[]\n".into()));
     let mut u = site.login("u");
     let mut idle = site.login("u");
@@ -427,8 +369,6 @@ fn alerts_are_shown() {
     assert_eq!(site.ctl(&counted), (OK, String::new()));
     assert!(list(&site).contains("Another for later"), "{}", list(&site));
     site.roost.crash_and_restart().unwrap();
-    let hears = eventually(PATIENCE, || (site.ctl(&["who"]).0 == OK).then_some(()));
-    assert!(hears.is_some());
     let mut v = site.login("v@d.example");
     let mut seen = [alert_of(&mut v), alert_of(&mut v), alert_of(&mut v)];
     seen.sort();
@@ -516,10 +456,10 @@ fn sessions_are_traced() {
 #[test]
 fn without_a_server_nobody_is_connected() {
     let site = Site::new();
-    site.roost.stop();
-    let dir = site.dir.path();
+    let roostctl = site.roost.roostctl();
+    let _folder = site.roost.stop();
     for args in [&["who"][..], &["kick", "u"], &["stats"]] {
-        let (code, text) = told(command(dir, None).args(args));
+        let (code, text) = roostctl.run(args);
         assert_eq!(code, UNAVAILABLE, "{text}");
         assert!(text.starts_with("roostctl: no server runs"), "{text}");
     }

@@ -20,7 +20,7 @@ fn answer(roost: &Roost, with_tls: bool, prologue: &[u8], input: &[u8]) -> Strin
 
 #[test]
 fn what_cannot_be_obeyed_is_answered_and_the_next_command_is_heard() {
-    let (_dir, roost) = start(&[]);
+    let roost = start(&[]);
     let mut watcher = login(&roost);
     watcher
         .append("INBOX", "", b"Subject: x\r\n\r\nx\r\n")
@@ -115,7 +115,7 @@ fn check(input: &[u8], got: &str, expected: &str) {
 
 #[test]
 fn more_than_can_be_read_away_ends_the_connection() {
-    let (_dir, roost) = start(&[]);
+    let roost = start(&[]);
     let pids = processes(&roost);
     let huge = [b"a ", &b"x".repeat(1 << 20)[..]].concat();
     for input in [&huge[..], b"a LOGIN {4294967296+}\r\n"] {
@@ -137,7 +137,7 @@ fn more_than_can_be_read_away_ends_the_connection() {
 
 #[test]
 fn what_is_sent_behind_a_login_is_done_in_its_order() {
-    let (_dir, roost) = start(&[]);
+    let roost = start(&[]);
     for with_tls in [false, true] {
         let mut wire = wire(&roost, with_tls);
         let all = b"a LOGIN {1+}\r\nu {10+}\r\nroost-test\r\nb SELECT INBOX\r\n\

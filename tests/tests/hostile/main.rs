@@ -12,12 +12,11 @@ mod nonsense;
 use nix::unistd::Pid;
 use roost_tests::client::Client;
 use roost_tests::process::{eventually, loopback};
-use roost_tests::roost::{PASSWORD, Roost, Setup};
+use roost_tests::roost::{Roost, Setup};
 use roost_tests::tls;
 use std::fs;
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -26,23 +25,12 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Far above what a few dozen sessions need, far below what a flaw would take.
 const MOST_MEMORY: u64 = 96 << 20;
 
-fn start(settings: &[(&'static str, &str)]) -> (tempfile::TempDir, Roost) {
-    let dir = tempfile::tempdir().unwrap();
-    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    let setup = Setup {
-        users: vec!["u".into()],
-        settings: settings
-            .iter()
-            .map(|(s, l)| (*s, (*l).to_owned()))
-            .collect(),
-        ..Setup::default()
-    };
-    let roost = Roost::start(dir.path(), &setup).unwrap();
-    (dir, roost)
+fn start(settings: &[(&'static str, &str)]) -> Roost {
+    Roost::alone(&Setup::of(&["u"]).with(settings))
 }
 
 fn login(roost: &Roost) -> Client {
-    Client::login(roost.addr(), "u", PASSWORD).unwrap()
+    roost.login("u")
 }
 
 /// A session with INBOX selected.
@@ -114,7 +102,7 @@ const SELECTED: &[u8] = b"in LOGIN u roost-test\r\nready SELECT INBOX\r\n";
 
 #[test]
 fn clients_that_read_nothing_hold_nobody_up() {
-    let (_dir, roost) = start(&[]);
+    let roost = start(&[]);
     let mut first = selected(&roost);
     let big = [
         b"Subject: big\r\n\r\n".to_vec(),
@@ -172,7 +160,7 @@ fn is_closed(stream: &mut TcpStream, limit: Duration) -> bool {
 
 #[test]
 fn silent_slow_and_endless_clients_are_sent_away_before_login() {
-    let (_dir, roost) = start(&[("limits", "login_timeout = 2s")]);
+    let roost = start(&[("limits", "login_timeout = 2s")]);
     let pids = processes(&roost);
     let connect = |port: u16| TcpStream::connect(loopback(port)).unwrap();
     let mut silent: Vec<_> = (0..300).map(|_| connect(roost.port())).collect();
@@ -219,8 +207,8 @@ fn temporary_files(home: &Path) -> Vec<std::ffi::OsString> {
 
 #[test]
 fn who_leaves_in_the_middle_leaves_nothing_behind() {
-    let (dir, roost) = start(&[]);
-    let home = dir.path().join("homes/u");
+    let roost = start(&[]);
+    let home = roost.dir().join("homes/u");
     let mut watcher = selected(&roost);
     let pids = processes(&roost);
     let message = [b"Subject: x\r\n\r\n".to_vec(), b"x".repeat(3 << 20)].concat();

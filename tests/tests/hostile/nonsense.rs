@@ -82,7 +82,7 @@ fn mutated(dice: &mut Dice) -> Vec<u8> {
 #[test]
 fn streams_of_nonsense_harm_nobody() {
     const LENGTH: Duration = Duration::from_secs(10);
-    let (_dir, roost) = start(&[]);
+    let roost = start(&[]);
     let mut watcher = selected(&roost);
     let pids = processes(&roost);
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15);

@@ -8,9 +8,9 @@ use roost_tests::client::Client;
 use roost_tests::mail;
 use roost_tests::process::eventually;
 use roost_tests::roost::{Roost, Setup, mail_owner};
+use roost_tests::site::Site;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -27,20 +27,11 @@ pub struct World {
     pub(super) away: BTreeSet<u32>,
     /// `None` only while it is being restarted.
     roost: Option<Roost>,
-    homes: PathBuf,
-    dir: tempfile::TempDir,
+    site: Site,
 }
 
 impl World {
     pub fn new(seed: u64) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        let homes = dir.path().join("homes");
-        fs::create_dir_all(homes.join(USER)).unwrap();
-        let (uid, gid) = mail_owner();
-        for path in [&homes, &homes.join(USER)] {
-            chown(path, Some(uid), Some(gid)).unwrap();
-        }
         let kinds = [Kind::Plain, Kind::CondStore, Kind::QResync, Kind::QResync];
         let mut world = Self {
             random: Random::new(seed),
@@ -48,8 +39,7 @@ impl World {
             peers: kinds.into_iter().map(Peer::new).collect(),
             away: BTreeSet::new(),
             roost: None,
-            homes,
-            dir,
+            site: Site::new(&[USER]).unwrap(),
         };
         world.start();
         world.checker().ok("CREATE Other").unwrap();
@@ -60,12 +50,7 @@ impl World {
     }
 
     fn start(&mut self) {
-        let setup = Setup {
-            users: vec![USER.into()],
-            homes: Some(self.homes.clone()),
-            ..Setup::default()
-        };
-        self.roost = Some(Roost::start(self.dir.path(), &setup).unwrap());
+        self.roost = Some(self.site.roost(Setup::of(&[USER])).unwrap());
     }
 
     pub(super) fn roost(&self) -> &Roost {
@@ -73,7 +58,7 @@ impl World {
     }
 
     pub(super) fn maildir(&self) -> PathBuf {
-        self.homes.join(USER).join("Maildir")
+        self.site.maildir(USER)
     }
 
     pub(super) fn checker(&self) -> Client {

@@ -4,6 +4,7 @@
 use super::{Place, login, read};
 use roost_tests::client::Client;
 use roost_tests::mail;
+use roost_tests::maildir;
 use roost_tests::process::is_root;
 use roost_tests::roost::Roost;
 use roost_tests::state::Mailbox;
@@ -236,10 +237,10 @@ fn a_folder_without_cur_and_one_that_is_a_link() {
     );
     client.ok("UNSELECT").unwrap();
 
-    let elsewhere = place.dir.path().join("elsewhere");
+    let elsewhere = place.site.dir.path().join("elsewhere");
     for dir in ["", "cur", "new", "tmp"] {
         fs::create_dir(elsewhere.join(dir)).unwrap();
-        place.give(&elsewhere.join(dir));
+        maildir::give(&elsewhere.join(dir));
     }
     symlink(&elsewhere, place.maildir().join(".Linked")).unwrap();
     assert!(

@@ -3,6 +3,7 @@
 use super::{Place, USER, login, read};
 use roost_tests::client::{Answer, Client};
 use roost_tests::mail;
+use roost_tests::maildir;
 use roost_tests::process::in_namespace;
 use std::fs;
 use std::io::Write;
@@ -114,8 +115,8 @@ fn a_full_disk_loses_nothing() {
         return;
     }
     let place = Place::new();
-    let mount = Mount::new(&place.homes.join(USER));
-    place.give(&place.homes.join(USER));
+    let mount = Mount::new(&place.site.homes.join(USER));
+    maildir::give(&place.site.homes.join(USER));
     let mut roost = place.roost();
     let mut client = login(&roost);
     client.ok("CREATE Other").unwrap();

@@ -15,56 +15,39 @@ mod status;
 mod together;
 
 use roost_tests::client::{Answer, Client};
-use roost_tests::mail;
-use roost_tests::roost::{PASSWORD, Roost, Setup, mail_owner};
+use roost_tests::roost::{Roost, Setup};
+use roost_tests::site::Site;
 use roost_tests::state::Mailbox;
+use roost_tests::{mail, maildir};
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
 const USER: &str = "maria";
 
-/// A folder with the home of one user.
+/// The home of one user.
 struct Place {
-    dir: tempfile::TempDir,
-    homes: PathBuf,
+    site: Site,
 }
 
 impl Place {
     fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        let homes = dir.path().join("homes");
-        fs::create_dir_all(homes.join(USER)).unwrap();
-        let place = Self { dir, homes };
-        place.give(&place.homes);
-        place.give(&place.homes.join(USER));
-        place
+        Self {
+            site: Site::new(&[USER]).unwrap(),
+        }
     }
 
     fn maildir(&self) -> PathBuf {
-        self.homes.join(USER).join("Maildir")
-    }
-
-    /// To the user.
-    fn give(&self, path: &Path) {
-        let (uid, gid) = mail_owner();
-        chown(path, Some(uid), Some(gid)).unwrap();
+        self.site.maildir(USER)
     }
 
     fn write(&self, path: &Path, bytes: &[u8]) {
         fs::write(path, bytes).unwrap();
-        self.give(path);
+        maildir::give(path);
     }
 
     fn roost(&self) -> Roost {
-        let setup = Setup {
-            users: vec![USER.into()],
-            homes: Some(self.homes.clone()),
-            ..Setup::default()
-        };
-        Roost::start(self.dir.path(), &setup).unwrap()
+        self.site.roost(Setup::of(&[USER])).unwrap()
     }
 
     /// Puts messages into `cur/`, numbered from `first`, as many programs
@@ -80,7 +63,7 @@ impl Place {
 }
 
 fn login(roost: &Roost) -> Client {
-    Client::login(roost.addr(), USER, PASSWORD).unwrap()
+    roost.login(USER)
 }
 
 fn read(client: &mut Client, mailbox: &str) -> Mailbox {

@@ -6,6 +6,7 @@ use super::full::Mount;
 use super::{Place, USER, login, read, uids_of};
 use roost_tests::client::{Answer, Client};
 use roost_tests::mail;
+use roost_tests::maildir;
 use roost_tests::process::in_namespace;
 use roost_tests::roost::{Roost, Setup};
 use std::collections::BTreeSet;
@@ -24,13 +25,9 @@ fn done(command: &mut Command) {
 
 /// A folder of an index elsewhere, and the server that uses it.
 fn with_index(place: &Place, index: &Path) -> Roost {
-    let setup = Setup {
-        users: vec![USER.into()],
-        homes: Some(place.homes.clone()),
-        settings: vec![("mail", format!("index_dir = {}", index.display()))],
-        ..Setup::default()
-    };
-    Roost::start(place.dir.path(), &setup).unwrap()
+    let setting = format!("index_dir = {}", index.display());
+    let setup = Setup::of(&[USER]).with(&[("mail", &setting)]);
+    place.site.roost(setup).unwrap()
 }
 
 /// Messages whose FETCH responses show the first keyword, by number.
@@ -63,12 +60,12 @@ fn renames_without_room_are_refused_and_the_others_told() {
         return;
     }
     let place = Place::new();
-    let home = place.homes.join(USER);
+    let home = place.site.homes.join(USER);
     let Some(mount) = Mount::ext4(&home) else {
         eprintln!("skipped: no image of ext4 can be mounted here");
         return;
     };
-    place.give(&home);
+    maildir::give(&home);
     let mut roost = place.roost();
     let mut client = login(&roost);
     client.ok("SELECT INBOX").unwrap();
@@ -149,10 +146,10 @@ fn without_room_for_the_index_everything_works() {
         return;
     }
     let place = Place::new();
-    let index = place.dir.path().join("index");
+    let index = place.site.dir.path().join("index");
     fs::create_dir(&index).unwrap();
     let mount = Mount::new(&index);
-    place.give(&index);
+    maildir::give(&index);
     let mut roost = with_index(&place, &index);
     let mut client = login(&roost);
     client.ok("CREATE Other").unwrap();
@@ -185,10 +182,10 @@ fn with_an_index_that_is_read_only_everything_works() {
         return;
     }
     let place = Place::new();
-    let index = place.dir.path().join("index");
+    let index = place.site.dir.path().join("index");
     fs::create_dir(&index).unwrap();
     let _mount = Mount::new(&index);
-    place.give(&index);
+    maildir::give(&index);
     let mut roost = with_index(&place, &index);
     let mut client = login(&roost);
     client.ok("CREATE Other").unwrap();
@@ -223,12 +220,12 @@ fn keywords_that_cannot_be_written_down_are_not_told() {
         return;
     }
     let place = Place::new();
-    let home = place.homes.join(USER);
+    let home = place.site.homes.join(USER);
     let mount = Mount::new(&home);
-    place.give(&home);
-    let index = place.dir.path().join("index");
+    maildir::give(&home);
+    let index = place.site.dir.path().join("index");
     fs::create_dir(&index).unwrap();
-    place.give(&index);
+    maildir::give(&index);
     let mut roost = with_index(&place, &index);
     let mut client = login(&roost);
     client.ok("SELECT INBOX").unwrap();

@@ -5,6 +5,7 @@ use super::full::Mount;
 use super::{Place, login};
 use roost_tests::client::Client;
 use roost_tests::mail;
+use roost_tests::maildir;
 use roost_tests::process::in_namespace;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -151,8 +152,8 @@ fn status_on_a_full_disk() {
         return;
     }
     let place = Place::new();
-    let mount = Mount::new(&place.homes.join(super::USER));
-    place.give(&place.homes.join(super::USER));
+    let mount = Mount::new(&place.site.homes.join(super::USER));
+    maildir::give(&place.site.homes.join(super::USER));
     furnish(&place);
     fs::remove_dir_all(index(&place)).unwrap();
     mount.fill();

@@ -2,10 +2,10 @@
 
 use super::{Place, USER, number_after, uid_and_number};
 use roost_tests::client::{Answer, Client};
-use roost_tests::dovecot::{self, Dovecot, Layout};
+use roost_tests::dovecot::{self, Dovecot};
 use roost_tests::mail;
 use roost_tests::process::{eventually, in_namespace};
-use roost_tests::roost::{self, MAIL_UID};
+use roost_tests::roost;
 use roost_tests::state::{Account, difference};
 use std::collections::HashMap;
 use std::fs;
@@ -160,13 +160,7 @@ fn said(client: &mut Client, command: &str) -> Answer {
 }
 
 fn start_dovecot(place: &Place) -> Dovecot {
-    let layout = Layout {
-        homes: &place.homes,
-        uid: MAIL_UID,
-        gid: MAIL_UID,
-        extra: "mail_debug = no\n",
-    };
-    Dovecot::start(place.dir.path(), &layout).unwrap()
+    place.site.dovecot("mail_debug = no\n").unwrap()
 }
 
 #[test]
@@ -220,7 +214,7 @@ fn dovecot_and_roost_at_once() {
     for name in BOXES {
         check_keywords(&mut client, name);
     }
-    let log = fs::read_to_string(place.dir.path().join("dovecot/log")).unwrap_or_default();
+    let log = fs::read_to_string(place.site.dir.path().join("dovecot/log")).unwrap_or_default();
     let complaints: Vec<_> = log
         .lines()
         .filter(|l| COMPLAINTS.iter().any(|c| l.contains(c)))

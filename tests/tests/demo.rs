@@ -6,9 +6,10 @@
 use nix::sys::signal::Signal;
 use roost_tests::client::Client;
 use roost_tests::process::{Finish, Group, eventually, executables, free_port, is_root, loopback};
+use roost_tests::roost::folder;
 use roost_tests::state::Account;
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
@@ -24,8 +25,7 @@ struct Demo {
 }
 
 fn start() -> Demo {
-    let dir = tempfile::tempdir().unwrap();
-    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let dir = folder();
     let (port, tls_port) = (free_port().unwrap(), free_port().unwrap());
     // Where the executables lie may be closed to others.
     let bin = dir.path().join("bin");
@@ -80,10 +80,10 @@ fn the_demo_serves_without_root_and_its_lines_work() {
     assert!(text.contains("Subject: "), "{curl}: {text}{output:?}");
 
     let openssl = line(&said, "openssl");
-    let script = format!(
-        "(sleep 1; echo 'a LOGIN demo demo'; sleep 1; echo 'b LOGOUT'; sleep 1) | {openssl}"
-    );
-    let output = Command::new("sh").args(["-c", &script]).finish().unwrap();
+    let output = Command::new("sh")
+        .args(["-c", &openssl])
+        .finish_on("a LOGIN demo demo\nb LOGOUT\n")
+        .unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(text.contains("a OK"), "{openssl}: {text}");
 

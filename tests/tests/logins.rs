@@ -3,8 +3,8 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 use roost_tests::client::Client;
-use roost_tests::process::{Finish, eventually};
 use roost_tests::maildir;
+use roost_tests::process::{Finish, eventually};
 use roost_tests::roost::{PASSWORD, Roost, Setup, folder, mail_owner};
 use std::fs;
 use std::os::unix::fs::MetadataExt;

@@ -503,6 +503,7 @@ fn from_courier_and_back() {
         )
         .unwrap();
     }
+    fs::copy(files.join("../pam.d/imap"), "/etc/pam.d/imap").unwrap();
     let pair = ["cert.pem", "key.pem"].map(|name| fs::read_to_string(host.at(name)).unwrap());
     fs::write("/etc/courier/imapd.pem", pair.concat()).unwrap();
     let home = home(BOB);

@@ -1,59 +1,19 @@
 //! Courier's `imapd`, `imapd-ssl` and `authdaemonrc`, which are shell scripts
 //! of assignments.
 
-use std::collections::BTreeMap;
+mod rest;
+mod shell;
+
 use std::fs;
 use std::path::Path;
 
 use roost_config::Section;
 
 use super::listen::{self, Door};
+use super::pam;
 use super::proposal::{Fate, Proposal};
 use crate::{Failure, exit};
-
-/// The last value of each variable.
-#[derive(Default, Debug)]
-struct Shell(BTreeMap<String, String>);
-
-impl Shell {
-    /// Variables in values are taken from those before.
-    fn read(&mut self, text: &str) {
-        for line in text.lines() {
-            let Some((key, value)) = line.trim().split_once('=') else {
-                continue;
-            };
-            if key.is_empty() || !key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
-                continue;
-            }
-            let value = value.trim();
-            let value = match value.chars().next() {
-                Some(quote @ ('"' | '\'')) => value
-                    .get(1..)
-                    .and_then(|v| v.split(quote).next())
-                    .unwrap_or_default(),
-                _ => value.split([' ', '\t', '#']).next().unwrap_or_default(),
-            };
-            let value = match value.strip_prefix('$') {
-                Some(name) => self.get(name).unwrap_or_default().to_owned(),
-                None => value.to_owned(),
-            };
-            self.0.insert(key.to_owned(), value);
-        }
-    }
-
-    fn get(&self, key: &str) -> Option<&str> {
-        self.0
-            .get(key)
-            .map(String::as_str)
-            .filter(|v| !v.is_empty())
-    }
-
-    fn on(&self, key: &str) -> bool {
-        self.get(key).is_some_and(|v| {
-            v.eq_ignore_ascii_case("yes") || v.parse::<u32>().is_ok_and(|n| n != 0)
-        })
-    }
-}
+use shell::Shell;
 
 /// # Errors
 /// Where the folder has no file `imapd`.
@@ -89,7 +49,11 @@ pub fn propose(folder: &Path) -> Result<Proposal, Failure> {
     mail(&mut proposal, &imapd);
     tls(&mut proposal, &ssl);
     limits(&mut proposal, &imapd);
-    accounts(&mut proposal, &auth);
+    accounts(&mut proposal, &imapd, &auth);
+    rest::access(&mut proposal, folder, &imapd, &ssl);
+    for shell in [&imapd, &ssl, &auth] {
+        rest::rest(&mut proposal, shell);
+    }
     Ok(proposal)
 }
 
@@ -100,14 +64,14 @@ fn doors(proposal: &mut Proposal, imapd: &Shell, ssl: &Shell) {
     };
     let plain = door(
         imapd.on("IMAPDSTART"),
-        imapd.get("ADDRESS"),
-        imapd.get("PORT"),
+        imapd.raw("ADDRESS"),
+        imapd.raw("PORT"),
         "143",
     );
     let safe = door(
         ssl.on("IMAPDSSLSTART"),
-        ssl.get("SSLADDRESS"),
-        ssl.get("SSLPORT"),
+        ssl.raw("SSLADDRESS"),
+        ssl.raw("SSLPORT"),
         "993",
     );
     listen::set(
@@ -139,7 +103,10 @@ fn mail(proposal: &mut Proposal, imapd: &Shell) {
         absolute if absolute.starts_with('/') => absolute.to_owned(),
         below => format!("~/{below}"),
     };
-    proposal.keep("MAILDIRPATH", Section::Mail, "maildir", path);
+    match imapd.is_resolved("MAILDIRPATH") {
+        true => proposal.keep("MAILDIRPATH", Section::Mail, "maildir", path),
+        false => proposal.note("MAILDIRPATH", Fate::Blocks, "set [mail] maildir"),
+    }
     let names = "names of mailboxes";
     proposal.keep(names, Section::Mail, "separator", ".");
     proposal.keep(names, Section::Mail, "prefix", "INBOX.");
@@ -175,6 +142,10 @@ fn mail(proposal: &mut Proposal, imapd: &Shell) {
         let text = format!("{mask}: new files have the mode of their mailbox's directory");
         proposal.note("IMAP_UMASK", Fate::Needless, &text);
     }
+    if let Some(outbox) = imapd.get("OUTBOX") {
+        let text = format!("{outbox}: mail that is put there is not sent");
+        proposal.note("OUTBOX", Fate::Missing, &text);
+    }
     if imapd.on("IMAP_PROXY") {
         let text = "connections are not handed to other hosts";
         proposal.note("IMAP_PROXY", Fate::Missing, text);
@@ -194,12 +165,12 @@ fn tls(proposal: &mut Proposal, ssl: &Shell) {
         _ => proposal.note("TLS_PROTOCOL", Fate::Kept, "TLS 1.2 and 1.3"),
     }
     // Courier takes passwords in clear unless this is set.
-    let value = if ssl.on("IMAP_TLS_REQUIRED") {
-        "tls-only"
-    } else {
-        "always"
+    const REQUIRED: &str = "IMAP_TLS_REQUIRED";
+    let value = match ssl.on(REQUIRED) || !ssl.is_resolved(REQUIRED) {
+        true => "tls-only",
+        false => "always",
     };
-    proposal.keep("IMAP_TLS_REQUIRED", Section::Auth, "cleartext", value);
+    proposal.keep(REQUIRED, Section::Auth, "cleartext", value);
     if !ssl.on("IMAPDSTARTTLS") {
         proposal.note(
             "IMAPDSTARTTLS",
@@ -207,9 +178,12 @@ fn tls(proposal: &mut Proposal, ssl: &Shell) {
             "STARTTLS is offered in any case",
         );
     }
-    if ssl.get("TLS_VERIFYPEER").is_some_and(|v| v != "NONE") {
-        let text = "clients are not asked for certificates";
-        proposal.note("TLS_VERIFYPEER", Fate::Missing, text);
+    const PEER: &str = "TLS_VERIFYPEER";
+    let text = "clients are not asked for certificates";
+    match ssl.get(PEER) {
+        None | Some("NONE") => {}
+        Some("PEER") => proposal.note(PEER, Fate::Missing, text),
+        Some(_) => proposal.note(PEER, Fate::Blocks, text),
     }
 }
 
@@ -235,12 +209,15 @@ fn limits(proposal: &mut Proposal, imapd: &Shell) {
     proposal.note("IMAP_IDLE_TIMEOUT", Fate::Needless, text);
 }
 
-fn accounts(proposal: &mut Proposal, auth: &Shell) {
-    if let Some(domain) = auth.get("DEFAULTDOMAIN") {
-        let domain = domain.trim_start_matches('@');
-        proposal.keep("DEFAULTDOMAIN", Section::Server, "default_domain", domain);
+fn accounts(proposal: &mut Proposal, imapd: &Shell, auth: &Shell) {
+    // What imapd appends comes first.
+    for (shell, key) in [(auth, "DEFAULTDOMAIN"), (imapd, "DEFDOMAIN")] {
+        if let Some(domain) = shell.get(key) {
+            let domain = domain.trim_start_matches('@');
+            proposal.keep(key, Section::Server, "default_domain", domain);
+        }
     }
-    let listed = auth.get("authmodulelist").unwrap_or("authpam");
+    let listed = auth.raw("authmodulelist").unwrap_or("authpam");
     let mut pam = false;
     for module in listed.split_whitespace() {
         match module {
@@ -257,7 +234,11 @@ fn accounts(proposal: &mut Proposal, auth: &Shell) {
         }
     }
     match pam {
-        true => proposal.keep("authmodulelist", Section::Auth, "backend", "pam"),
+        true => {
+            proposal.keep("authmodulelist", Section::Auth, "backend", "pam");
+            // Courier's name for itself.
+            pam::service(proposal, "authpam", "imap", false);
+        }
         false => proposal.undecided("authmodulelist"),
     }
     // Courier lets everybody in whom PAM does; its own files begin at 100.
@@ -367,6 +348,52 @@ mod tests {
             assert!(lines.iter().any(|l| l == "imaps ="), "{lines:#?}");
             assert_eq!(blocks, strange, "{settings}");
         }
+    }
+
+    /// Debian's IMAPACCESSFILE counts once makeimapaccess has made its index.
+    #[test]
+    fn what_nothing_has_asked_for_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let access = dir.path().join("access");
+        let imapd = format!(
+            "IMAPDSTART=YES\nADDRESS=${{LANIP}}\nIMAPACCESSFILE={}\n\
+             TCPDOPTS=\"-nodnslookup -block=zen.example.org\"\nDEFDOMAIN=@example.org\n\
+             OUTBOX=.Outbox\nNEWS=1\nIMAP_UMASK=022\nMAILDIRPATH=$(date)\n",
+            access.display()
+        );
+        fs::write(dir.path().join("imapd"), imapd).unwrap();
+        let ssl = "d=/etc/ssl\nTLS_KEYS=$d/x\nTLS_CERTFILE=${x}/imapd.pem\nTLS_DHPARAMS='$y'\n";
+        fs::write(dir.path().join("imapd-ssl"), ssl).unwrap();
+        let fates = || {
+            let proposal = propose(dir.path()).unwrap();
+            let notes = proposal.notes.iter();
+            let bad = notes.filter(|n| matches!(n.fate, Fate::Missing | Fate::Blocks));
+            let told: Vec<_> = bad.map(|n| (n.setting.clone(), n.fate)).collect();
+            (told, proposal.text().unwrap())
+        };
+        let (told, text) = fates();
+        for (setting, fate) in [
+            ("ADDRESS", Fate::Blocks),
+            ("MAILDIRPATH", Fate::Blocks),
+            ("NEWS", Fate::Missing),
+            ("OUTBOX", Fate::Missing),
+            ("TCPDOPTS", Fate::Blocks),
+            ("TLS_CERTFILE", Fate::Blocks),
+            ("TLS_KEYS", Fate::Missing),
+        ] {
+            assert!(
+                told.contains(&(setting.to_owned(), fate)),
+                "{setting}: {told:?}"
+            );
+        }
+        let is_told = |told: &[(String, Fate)], name: &str| told.iter().any(|(s, _)| s == name);
+        assert!(!is_told(&told, "IMAPACCESSFILE") && !is_told(&told, "TLS_DHPARAMS"));
+        for line in ["imap = 127.0.0.1:143", "default_domain = example.org"] {
+            assert!(text.lines().any(|l| l == line), "{line}:\n{text}");
+        }
+        assert!(!text.contains("certificate ="), "{text}");
+        fs::write(dir.path().join("access.dat"), "").unwrap();
+        assert!(is_told(&fates().0, "IMAPACCESSFILE"));
     }
 
     /// Accounts of the system are asked for only where Courier did.

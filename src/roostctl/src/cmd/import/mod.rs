@@ -7,6 +7,7 @@ mod doveconf;
 mod dovecot;
 mod keywords;
 mod listen;
+mod pam;
 mod proposal;
 
 use std::ffi::OsString;

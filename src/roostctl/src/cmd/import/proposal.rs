@@ -79,6 +79,13 @@ impl Proposal {
         self.values.push((section, name, key, value));
     }
 
+    /// What a key is set to so far.
+    pub fn value(&self, section: Section, key: &str) -> Option<&str> {
+        let mut values = self.values.iter();
+        let found = values.find(|(s, name, k, _)| *s == section && name.is_none() && *k == key);
+        found.map(|(.., value)| value.as_str())
+    }
+
     /// Sets a key and says from which setting it came.
     pub fn keep(
         &mut self,
@@ -111,7 +118,7 @@ impl Proposal {
         self.set(Section::Auth, "passwd_file", UNDECIDED);
         let text = format!(
             "none that Roost may ask as it is: roostd does not start before you have made {UNDECIDED}, \
-             or set [auth] backend"
+             or set [auth] backend and what belongs to it"
         );
         self.note(setting, Fate::Blocks, &text);
     }

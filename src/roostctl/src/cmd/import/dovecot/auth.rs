@@ -5,6 +5,7 @@ use std::path::Path;
 use roost_config::Section;
 
 use super::super::doveconf::{Block, is_yes};
+use super::super::pam::service as roost_service;
 use super::super::proposal::{Fate, Proposal};
 use super::database::Database;
 use super::{known, userdb, users};
@@ -13,53 +14,74 @@ pub fn accounts(proposal: &mut Proposal, whole: &Block) {
     let mut backends: Vec<&str> = Vec::new();
     let mut file = None;
     let mut masters = None;
+    let mut denied = Vec::new();
+    // What keeps others out and is not asked here may not leave the rest open.
+    let mut open = mechanisms(proposal, whole) && !whole.is("auth_ssl_require_client_cert");
     for db in Database::all(whole, "passdb") {
-        let setting = db.setting();
         if db.is("deny") {
-            let text = "names that are refused: write them into [auth] deny_users";
-            proposal.note(&setting, Fate::Blocks, text);
+            open &= deny(proposal, &db, &mut denied);
             continue;
         }
         if db.is("master") {
             master(proposal, whole, &db, &mut masters);
             continue;
         }
+        let setting = db.setting();
         let backend = match db.driver {
             "pam" => {
                 pam(proposal, &db);
-                "pam"
+                Some("pam")
             }
             "passwd" | "shadow" => {
                 let text = "accounts of the system are asked for through PAM";
                 proposal.note(&setting, Fate::Kept, text);
-                "pam"
+                Some("pam")
             }
-            "passwd-file" => {
-                if !passwd_file(proposal, &db, &mut file) {
-                    continue;
-                }
-                "passwd-file"
-            }
+            "passwd-file" => passwd_file(proposal, &db, &mut file).then_some("passwd-file"),
             other => {
                 let text = format!(
                     "Roost knows no {other}: PAM may reach it (pam_ldap, pam_mysql), or a \
                      passwd-file made from it"
                 );
                 proposal.note(&setting, Fate::Blocks, &text);
+                open = false;
                 continue;
             }
         };
-        if db.conditions(proposal) && !backends.contains(&backend) {
-            backends.push(backend);
-        }
+        open &= db.conditions(proposal);
+        backends.extend(backend.filter(|backend| !backends.contains(backend)));
     }
-    match backends.is_empty() {
+    match backends.is_empty() || !open {
         true => proposal.undecided("passdb"),
         false => proposal.keep("passdb", Section::Auth, "backend", backends.join(", ")),
     }
     userdb::places(proposal, whole, file.as_deref(), &backends);
     names(proposal, whole);
-    mechanisms(proposal, whole);
+    cleartext(proposal, whole);
+}
+
+/// The names of a file, which do not get in. False where they are not known.
+fn deny(proposal: &mut Proposal, db: &Database<'_>, denied: &mut Vec<String>) -> bool {
+    let setting = format!("{} deny", db.setting());
+    let as_they_are = db.name_format().is_none_or(is_whole_name);
+    let file = db.file().filter(|path| !path.contains('%'));
+    let file = file.filter(|_| db.driver == "passwd-file" && as_they_are);
+    let names = file.and_then(|path| users::names(Path::new(path)));
+    let Some(names) = names.filter(|_| db.conditions(proposal)) else {
+        let text = "names that are refused: write them into [auth] deny_users";
+        proposal.note(&setting, Fate::Blocks, text);
+        return false;
+    };
+    denied.extend(names);
+    proposal.keep(&setting, Section::Auth, "deny_users", denied.join(", "));
+    true
+}
+
+fn is_whole_name(format: &str) -> bool {
+    matches!(
+        format,
+        "%u" | "%Lu" | "%{user}" | "%{user|lower}" | "%{user | lower}"
+    )
 }
 
 /// Who logs in as others. That these have to be known is so in any case.
@@ -67,7 +89,7 @@ fn master(proposal: &mut Proposal, whole: &Block, db: &Database<'_>, known: &mut
     let setting = format!("{} master", db.setting());
     // The account itself is looked for in any case.
     let _ = (db.get("pass"), db.get("result_success"));
-    let path = db.get("passwd_file_path").or(db.last());
+    let path = db.file();
     let file = path.filter(|path| db.driver == "passwd-file" && !path.contains('%'));
     scheme(proposal, db);
     match (file, &known) {
@@ -87,6 +109,11 @@ fn master(proposal: &mut Proposal, whole: &Block, db: &Database<'_>, known: &mut
             return proposal.note(&setting, Fate::Missing, text);
         }
     }
+    if known::loaded(whole).iter().any(|name| name == "acl") && !is_owner_to_acl(whole) {
+        let text = "masters had the rights that mailboxes give to them; here they have all that \
+                    the account has";
+        proposal.note(&setting, Fate::Blocks, text);
+    }
     const SEPARATOR: &str = "auth_master_user_separator";
     match whole.get(SEPARATOR) {
         Some("*") => proposal.note(SEPARATOR, Fate::Kept, "account*master"),
@@ -98,15 +125,29 @@ fn master(proposal: &mut Proposal, whole: &Block, db: &Database<'_>, known: &mut
     }
 }
 
+/// Whether rights were looked up for the account and not for its master.
+fn is_owner_to_acl(whole: &Block) -> bool {
+    const NAMES: [&str; 2] = ["acl_user", "master_user"];
+    let plugin = whole.blocks("plugin").any(|b| b.get("acl_user").is_some());
+    let fields = Database::all(whole, "userdb").into_iter().any(|db| {
+        let said = db.block.settings().any(|(_, value)| {
+            let named = |name: &str| value.contains(&format!("{name}="));
+            NAMES.iter().any(|name| named(name))
+        });
+        let mut inner = db.block.all_blocks();
+        said || inner.any(|b| NAMES.iter().any(|name| b.get(name).is_some()))
+    });
+    plugin || fields || whole.get("acl_user").is_some()
+}
+
 fn pam(proposal: &mut Proposal, db: &Database<'_>) {
     let newer = db.get("pam_service_name").or(db.get("service_name"));
     let service = newer.or(db.last());
+    let session = db.get("pam_session").or(db.get("session"));
+    let word = |w: &&str| matches!(*w, "session" | "session=yes");
+    let session = session.is_some_and(is_yes) || db.words.iter().any(word);
     match service.unwrap_or("dovecot") {
-        "dovecot" => {
-            let text = "[auth] pam_service = roost, the file of Roost's package; copy what you \
-                        have changed in /etc/pam.d/dovecot, which goes with Dovecot";
-            proposal.note("passdb pam", Fate::Kept, text);
-        }
+        "dovecot" => roost_service(proposal, "passdb pam", "dovecot", session),
         "*" | "%s" | "%Ls" | "imap" | "%{protocol}" => {
             proposal.keep("passdb pam", Section::Auth, "pam_service", "imap");
         }
@@ -123,9 +164,7 @@ fn pam(proposal: &mut Proposal, db: &Database<'_>) {
         }
     }
     let _ = (db.get("pam_setcred"), db.get("setcred"));
-    let session = db.get("pam_session").or(db.get("session"));
-    let word = |w: &&str| matches!(*w, "session" | "session=yes");
-    if session.is_some_and(is_yes) || db.words.iter().any(word) {
+    if session {
         proposal.keep("passdb pam session", Section::Auth, "pam_session", "yes");
     }
 }
@@ -133,7 +172,7 @@ fn pam(proposal: &mut Proposal, db: &Database<'_>) {
 /// False where the file cannot be read by Roost.
 fn passwd_file(proposal: &mut Proposal, db: &Database<'_>, file: &mut Option<String>) -> bool {
     let setting = "passdb passwd-file";
-    let Some(path) = db.block.get("passwd_file_path").or(db.last()) else {
+    let Some(path) = db.file() else {
         proposal.note(setting, Fate::Blocks, "its file is not named");
         return false;
     };
@@ -154,10 +193,7 @@ fn passwd_file(proposal: &mut Proposal, db: &Database<'_>, file: &mut Option<Str
     proposal.keep(setting, Section::Auth, "passwd_file", path);
     users::look(proposal, Path::new(path));
     scheme(proposal, db);
-    let format = db
-        .word("username_format")
-        .or(db.block.get("auth_username_format"));
-    if let Some(format) = format.filter(|f| !matches!(*f, "%u" | "%Lu" | "%{user}")) {
+    if let Some(format) = db.name_format().filter(|f| !is_whole_name(f)) {
         let text = format!("{format}: names are looked for with their domain, then without");
         proposal.note("passdb passwd-file username_format", Fate::Missing, &text);
     }
@@ -214,17 +250,39 @@ fn names(proposal: &mut Proposal, whole: &Block) {
     }
 }
 
-fn mechanisms(proposal: &mut Proposal, whole: &Block) {
-    let listed = whole.get("auth_mechanisms").unwrap_or("plain");
-    for mechanism in listed.split_whitespace() {
-        match mechanism.to_ascii_lowercase().as_str() {
+/// False where nobody's password let him in.
+fn mechanisms(proposal: &mut Proposal, whole: &Block) -> bool {
+    /// Those without a password.
+    const OTHERS: [&str; 8] = [
+        "anonymous",
+        "external",
+        "gss-spnego",
+        "gssapi",
+        "oauthbearer",
+        "otp",
+        "skey",
+        "xoauth2",
+    ];
+    const SETTING: &str = "auth_mechanisms";
+    let listed = whole.get(SETTING).unwrap_or("plain").to_ascii_lowercase();
+    for mechanism in known::words(&listed) {
+        match mechanism {
             "plain" | "login" | "scram-sha-256" | "scram-sha-256-plus" => {}
             other => {
                 let text = format!("{other}: clients take PLAIN under TLS, or SCRAM-SHA-256");
-                proposal.note("auth_mechanisms", Fate::Missing, &text);
+                proposal.note(SETTING, Fate::Missing, &text);
             }
         }
     }
+    let passwords = !known::words(&listed).all(|mechanism| OTHERS.contains(&mechanism));
+    if !passwords {
+        let text = "no password got anybody in; here it does";
+        proposal.note(SETTING, Fate::Blocks, text);
+    }
+    passwords
+}
+
+fn cleartext(proposal: &mut Proposal, whole: &Block) {
     let open = match whole.get("auth_allow_cleartext") {
         Some(_) => whole.is("auth_allow_cleartext"),
         None => whole.get("disable_plaintext_auth") == Some("no"),

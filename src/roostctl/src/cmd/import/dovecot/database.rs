@@ -62,16 +62,14 @@ impl<'a> Database<'a> {
             }
             free = false;
             let text = match self.block.kind.as_str() {
-                "passdb" => format!(
-                    "{value}: Roost would let in whom this keeps out, and does not ask here: \
-                     fields belong into the lines of the passwd-file, and [auth] backend is \
-                     yours to set"
-                ),
-                _ => format!(
-                    "{value}: not looked at here: fields belong into the lines of the passwd-file"
-                ),
+                // No values, which may be passwords.
+                "passdb" => {
+                    "Roost would let in whom this keeps out, and does not ask here: fields belong \
+                     into the lines of the passwd-file, and [auth] backend is yours to set"
+                }
+                _ => "not looked at here: fields belong into the lines of the passwd-file",
             };
-            proposal.note(&format!("{} {short}", self.setting()), Fate::Blocks, &text);
+            proposal.note(&format!("{} {short}", self.setting()), Fate::Blocks, text);
         }
         free
     }
@@ -81,6 +79,17 @@ impl<'a> Database<'a> {
         let is_fields = |b: &&Block| matches!(b.kind.as_str(), "fields" | "userdb_fields");
         let mut blocks = self.block.all_blocks().filter(is_fields);
         blocks.find_map(|block| block.get(key))
+    }
+
+    /// The passwd-file that it names.
+    pub fn file(&self) -> Option<&'a str> {
+        self.get("passwd_file_path").or(self.last())
+    }
+
+    /// The form of the names in it.
+    pub fn name_format(&self) -> Option<&'a str> {
+        let newer = self.block.get("auth_username_format");
+        self.word("username_format").or(newer)
     }
 
     /// `key=value` among the words.

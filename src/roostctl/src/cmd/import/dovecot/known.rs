@@ -96,8 +96,37 @@ fn stays(proposal: &mut Proposal, protocol: &str) {
 fn service(proposal: &mut Proposal, block: &Block) {
     let script = block.get("executable").is_some_and(|e| e.contains(' '));
     if block.name == "imap" && script {
-        let text = "no script is run after logins";
-        proposal.note("service imap executable", Fate::Missing, text);
+        let text = "no script is run after logins: what it keeps out gets in, what it sets up \
+                    is not there";
+        proposal.note("service imap executable", Fate::Blocks, text);
+    }
+    if block.name != "auth" {
+        return;
+    }
+    for door in block.all_blocks().filter(|door| asked_by_others(door)) {
+        let text = "who asks there (Postfix and Exim for SMTP AUTH) needs Dovecot: do not stop it, \
+                    but take imap out of its protocols";
+        let setting = format!("service auth {} {}", door.kind, door.name);
+        proposal.note(&setting, Fate::Missing, text);
+    }
+}
+
+/// Whether programs that are not Dovecot's connect there.
+fn asked_by_others(door: &Block) -> bool {
+    let path = door.get("path").unwrap_or(&door.name);
+    match door.kind.as_str() {
+        "inet_listener" => door.get("port") != Some("0"),
+        "unix_listener" => {
+            let own = [
+                "login/",
+                "token-login/",
+                "auth-",
+                "/run/dovecot/",
+                "/var/run/dovecot/",
+            ];
+            path.contains('/') && !own.iter().any(|beginning| path.starts_with(beginning))
+        }
+        _ => false,
     }
 }
 

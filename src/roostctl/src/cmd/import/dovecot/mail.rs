@@ -4,7 +4,6 @@ use roost_config::{PathTemplate, Section};
 
 use super::super::doveconf::{Block, is_yes};
 use super::super::proposal::{Fate, Proposal};
-use super::of_imap;
 
 /// Where mail is, from either version's settings.
 #[derive(Default)]
@@ -51,7 +50,7 @@ impl<'a> Location<'a> {
     /// of the whole.
     fn of_settings(whole: &'a Block, inbox: Option<&'a Block>) -> Option<Self> {
         let get = |key: &str| {
-            let general = of_imap(whole, key);
+            let general = whole.get(key);
             inbox.and_then(|b| b.get(key)).or(general)
         };
         let location = Self {
@@ -88,7 +87,7 @@ fn found(whole: &Block) -> Option<Location<'_>> {
     let mut own = whole.blocks("namespace").filter(|b| !b.is("disabled"));
     let inbox = own.find(|b| b.is("inbox"));
     let text = inbox.and_then(|b| b.get("location"));
-    let text = text.or(of_imap(whole, "mail_location"));
+    let text = text.or(whole.get("mail_location"));
     let newer = Location::of_settings(whole, inbox);
     text.map(Location::of_text).or(newer)
 }
@@ -97,8 +96,9 @@ pub fn location(proposal: &mut Proposal, whole: &Block) {
     match found(whole) {
         Some(location) => take(proposal, &location),
         None => {
-            let text = "not set: Dovecot looks for itself; ~/Maildir is taken";
-            proposal.note("mail_location", Fate::Kept, text);
+            let text = "not set: Dovecot looks for itself, in ~/mail and /var/mail too; ~/Maildir \
+                        is taken: set [mail] maildir to what it has found";
+            proposal.note("mail_location", Fate::Blocks, text);
         }
     }
     for key in [
@@ -107,7 +107,7 @@ pub fn location(proposal: &mut Proposal, whole: &Block) {
         "mail_nfs_storage",
         "mail_nfs_index",
     ] {
-        let value = of_imap(whole, key);
+        let value = whole.get(key);
         match (key, value) {
             (_, None) => {}
             ("mail_fsync", Some(value @ ("always" | "optimized" | "never"))) => {

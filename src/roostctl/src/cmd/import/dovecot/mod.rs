@@ -5,6 +5,7 @@
 //! understood; none is passed over.
 
 mod auth;
+mod bare;
 mod database;
 mod known;
 mod mail;
@@ -32,6 +33,7 @@ pub fn propose(text: &str, source: &str) -> Result<Proposal, Failure> {
     site::tls(&mut proposal, &whole);
     auth::accounts(&mut proposal, &whole);
     mail::location(&mut proposal, &whole);
+    bare::look(&mut proposal, &whole);
     names::namespaces(&mut proposal, &whole);
     site::limits(&mut proposal, &whole);
     site::quota(&mut proposal, &whole);
@@ -39,11 +41,6 @@ pub fn propose(text: &str, source: &str) -> Result<Proposal, Failure> {
     known::plugins(&mut proposal, &whole);
     known::rest(&mut proposal, &whole);
     Ok(proposal)
-}
-
-/// A setting of the whole, or of IMAP alone, which stands in the whole by now.
-fn of_imap<'a>(whole: &'a Block, key: &str) -> Option<&'a str> {
-    whole.get(key)
 }
 
 #[cfg(test)]

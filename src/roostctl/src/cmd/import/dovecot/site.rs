@@ -12,24 +12,31 @@ pub fn doors(proposal: &mut Proposal, whole: &Block) {
     let login = whole
         .blocks("service")
         .find(|block| block.name == "imap-login");
-    let door = |name: &str, usual: u16, on: bool| {
+    let served = match whole.get("protocols") {
+        None => true,
+        Some(list) => known::words(list).any(|word| word == "imap" || word.starts_with('$')),
+    };
+    if !served {
+        let text = "imap is not among them: Dovecot served none";
+        proposal.note("protocols", Fate::Blocks, text);
+    }
+    let (mut plain, mut safe) = (Door::default(), Door::default());
+    for (name, usual, is_safe) in [("imap", 143, false), ("imaps", 993, true)] {
         let own = login
             .iter()
             .flat_map(|block| block.blocks("inet_listener"))
             .find(|block| block.name == name);
         let port = own.and_then(|b| b.get("port"));
         let own_address = own.and_then(|b| b.either("address", "listen"));
-        let mut door = Door::default();
+        let is_safe = own.and_then(|b| b.get("ssl")).map_or(is_safe, is_yes);
+        let door = if is_safe { &mut safe } else { &mut plain };
         match port.map_or(Ok(usual), str::parse) {
-            _ if !on => {}
+            _ if !served || is_safe && whole.get("ssl") == Some("no") => {}
             Ok(0) => {}
             Ok(port) => door.add(own_address.unwrap_or(listen), port),
             Err(_) => door.strange.extend(port.map(str::to_owned)),
         }
-        door
-    };
-    let plain = door("imap", 143, true);
-    let safe = door("imaps", 993, whole.get("ssl") != Some("no"));
+    }
     listen::set(
         proposal,
         ("listen, inet_listener imap", &plain),
@@ -123,7 +130,9 @@ pub fn tls(proposal: &mut Proposal, whole: &Block) {
     }
     match whole.get("ssl_min_protocol") {
         None | Some("TLSv1.2") => {}
-        Some("TLSv1.3") => proposal.keep("ssl_min_protocol", Section::Tls, "min_version", "1.3"),
+        Some("TLSv1.3" | "LATEST") => {
+            proposal.keep("ssl_min_protocol", Section::Tls, "min_version", "1.3")
+        }
         Some(other) => {
             let text = format!("{other}: clients that cannot speak TLS 1.2 stay outside");
             proposal.note("ssl_min_protocol", Fate::Missing, &text);
@@ -133,12 +142,16 @@ pub fn tls(proposal: &mut Proposal, whole: &Block) {
         "ssl_verify_client_cert",
         "ssl_request_client_cert",
         "ssl_server_request_client_cert",
-        "auth_ssl_require_client_cert",
     ] {
         if whole.is(key) {
             let text = "clients are not asked for certificates";
             proposal.note(key, Fate::Missing, text);
         }
+    }
+    const NEEDED: &str = "auth_ssl_require_client_cert";
+    if whole.is(NEEDED) {
+        let text = "clients are not asked for certificates: a password alone would be enough";
+        proposal.note(NEEDED, Fate::Blocks, text);
     }
     if whole.get("ssl") == Some("no") {
         let text =
@@ -180,6 +193,30 @@ pub fn limits(proposal: &mut Proposal, whole: &Block) {
     }
 }
 
+/// Settings of the plugin that limit nothing.
+const SHOWN: &[&str] = &[
+    "quota_vsizes",
+    "quota_exceeded_message",
+    "quota_status",
+    "quota_over_",
+];
+const UNKNOWN_LIMIT: &str =
+    "not known here: an account has one limit of octets and one of messages";
+
+/// Of one message.
+fn message_size(proposal: &mut Proposal, setting: &str, value: &str) {
+    const KEY: &str = "max_message_size";
+    match roost_accounts::quota_limits(&format!("*:bytes={value}")) {
+        Ok(Some(limits)) if (1024..=u64::from(u32::MAX)).contains(&limits.storage) => {
+            proposal.keep(setting, Section::Limits, KEY, known::size(limits.storage));
+        }
+        _ => {
+            let text = format!("{value}: see [limits] {KEY}");
+            proposal.note(setting, Fate::Missing, &text);
+        }
+    }
+}
+
 pub fn quota(proposal: &mut Proposal, whole: &Block) {
     let loaded = known::loaded(whole).iter().any(|name| name == "quota");
     let plugin = whole.blocks("plugin").next();
@@ -192,6 +229,7 @@ pub fn quota(proposal: &mut Proposal, whole: &Block) {
             "quota" => driver(proposal, key, value),
             _ if key.starts_with("quota_rule") && unenforced => advisory(proposal, key),
             _ if key.starts_with("quota_rule") => rule(proposal, key, value),
+            "quota_max_mail_size" => message_size(proposal, key, value),
             _ if key.starts_with("quota_warning") => {
                 let text = "clients are told from [quota] alert_percent on; no program is run";
                 proposal.note(key, Fate::Missing, text);
@@ -199,8 +237,14 @@ pub fn quota(proposal: &mut Proposal, whole: &Block) {
             "quota_grace" => {
                 proposal.note(key, Fate::Missing, "a message that does not fit is refused");
             }
-            _ => proposal.note(key, Fate::Needless, "of Dovecot's own working"),
+            _ if SHOWN.iter().any(|beginning| key.starts_with(beginning)) => {
+                proposal.note(key, Fate::Needless, "of Dovecot's own working");
+            }
+            _ => proposal.note(key, Fate::Missing, UNKNOWN_LIMIT),
         }
+    }
+    if let Some(value) = whole.get("quota_mail_size").filter(|_| loaded) {
+        message_size(proposal, "quota_mail_size", value);
     }
     newer_quota(proposal, whole, loaded);
 }
@@ -216,27 +260,32 @@ fn newer_quota(proposal: &mut Proposal, whole: &Block, loaded: bool) {
             idle(proposal, &setting);
             continue;
         }
-        if block
-            .get("quota_enforce")
-            .is_some_and(|value| !is_yes(value))
-        {
+        // Names have the block's kind before them, or not.
+        let get = |key: &str| {
+            let whole = block.get(&format!("quota_{key}"));
+            block.get(key).or(whole)
+        };
+        if get("enforce").is_some_and(|value| !is_yes(value)) {
             advisory(proposal, &setting);
             continue;
         }
         limited = true;
         for (key, name) in [
-            ("storage", "quota_storage_size"),
-            ("bytes", "quota_storage_size_bytes"),
+            ("storage", "storage_size"),
+            ("bytes", "storage_size_bytes"),
+            ("messages", "message_count"),
         ] {
-            if let Some(value) = block.get(name) {
+            if let Some(value) = get(name) {
                 rule(proposal, &setting, &format!("*:{key}={value}"));
             }
         }
-        if let Some(value) = block.get("quota_message_count") {
-            rule(proposal, &setting, &format!("*:messages={value}"));
-        }
-        if let Some(value) = block.get("quota_driver") {
+        if let Some(value) = get("driver") {
             driver(proposal, &setting, value);
+        }
+        let rest = block.rest().into_iter().map(|(key, _)| key);
+        for key in rest.chain(block.all_blocks().map(|inner| inner.kind.as_str())) {
+            let setting = format!("{setting} {key}");
+            proposal.note(&setting, Fate::Missing, UNKNOWN_LIMIT);
         }
     }
     match general {

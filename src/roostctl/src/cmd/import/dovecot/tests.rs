@@ -1,5 +1,6 @@
 mod accounts;
 mod alone;
+mod shut;
 
 use super::super::proposal::{Fate, Proposal};
 use super::propose;

@@ -12,7 +12,7 @@ use roost_config::Section;
 use super::super::doveconf::Block;
 use super::super::proposal::{Fate, Proposal};
 use super::database::Database;
-use super::{mail, of_imap, users};
+use super::{mail, users};
 
 /// What is said for all accounts, each with the setting that says it.
 #[derive(Default)]
@@ -42,7 +42,7 @@ pub fn places(proposal: &mut Proposal, whole: &Block, file: Option<&str>, backen
     let mut told = Told::default();
     for (field, said) in told.each() {
         let setting = format!("mail_{field}");
-        match of_imap(whole, &setting) {
+        match whole.get(&setting) {
             Some(_) if system => {
                 let text = "accounts of the system have their own";
                 proposal.note(&setting, Fate::Needless, text);
@@ -135,7 +135,7 @@ fn fields<'a>(proposal: &mut Proposal, setting: &str, words: &'a str, told: &mut
             }
             None if key == "allow_all_users" => {}
             None => {
-                let text = format!("{word}: write it into the lines of the passwd-file");
+                let text = format!("{key}: write it into the lines of the passwd-file");
                 proposal.note(setting, Fate::Blocks, &text);
             }
         }

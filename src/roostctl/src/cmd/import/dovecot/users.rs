@@ -68,6 +68,27 @@ fn other_places(path: &Path, defaults: &Defaults) -> io::Result<Vec<usize>> {
     Ok(others)
 }
 
+/// The names that stand in a file, if `deny_users` can have them all.
+pub fn names(path: &Path) -> Option<Vec<String>> {
+    /// As many as a list in `roost.conf` bears well.
+    const MAX_NAMES: usize = 256;
+    let mut lines = Lines::new(BufReader::new(File::open(path).ok()?));
+    let mut names = Vec::new();
+    while let Some((_, line)) = lines.next().ok()? {
+        let line = std::str::from_utf8(line?).ok()?.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let name = line.split(':').next().unwrap_or_default();
+        let good = |c: char| c.is_alphanumeric() || "._-+@".contains(c);
+        if name.is_empty() || !name.chars().all(good) || names.len() >= MAX_NAMES {
+            return None;
+        }
+        names.push(name.to_owned());
+    }
+    Some(names)
+}
+
 fn refused(path: &Path) -> io::Result<Vec<(usize, LineError)>> {
     let mut lines = Lines::new(BufReader::new(File::open(path)?));
     let mut refused = Vec::new();

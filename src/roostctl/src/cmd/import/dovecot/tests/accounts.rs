@@ -4,7 +4,8 @@ use super::super::super::proposal::Fate;
 use super::super::propose;
 use super::{fate, lines, text_of};
 
-const PAM: &str = "passdb {\n driver = pam\n}\nuserdb {\n driver = passwd\n}\n";
+const PAM: &str = "passdb {\n driver = pam\n}\nuserdb {\n driver = passwd\n}\n\
+                   mail_location = maildir:~/Maildir\n";
 
 /// Two checks that must both pass do not become one of them.
 #[test]

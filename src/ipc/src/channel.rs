@@ -82,6 +82,22 @@ pub(crate) fn single_packet<T: Message>(message: &T) -> Result<Zeroizing<Vec<u8>
     }
 }
 
+/// Receives a message of one packet, without descriptors, from somebody who may
+/// be anyone ([`fdpass::recv_plain`]); `None` when the peer has closed.
+pub fn recv_single<T: Message>(socket: impl AsFd) -> Result<Option<T>, Error> {
+    let mut packet = Zeroizing::new(vec![0; PACKET]);
+    let len = match fdpass::recv_plain(socket, &mut packet) {
+        Ok(0) => return Ok(None),
+        Ok(len) => len,
+        Err(e) if e.kind() == io::ErrorKind::ConnectionReset => return Ok(None),
+        Err(e) => return Err(e.into()),
+    };
+    match packet.get(..len).and_then(<[u8]>::split_first) {
+        Some((&LAST, message)) => Ok(Some(T::decode(message)?)),
+        _ => Err(DecodeError::TooLong.into()),
+    }
+}
+
 /// Puts packets together; keeps its state between calls, so that waiting for
 /// the next packet can be given up at any time.
 struct Incoming<T> {
@@ -213,6 +229,12 @@ impl<Tx: Message, Rx: Message> BlockingChannel<Tx, Rx> {
             fdpass::send(&self.socket, &packet, first_only(i, fds))?;
         }
         Ok(())
+    }
+
+    /// The same, to who reads with [`recv_single`].
+    pub fn send_single(&mut self, message: &Tx) -> Result<(), Error> {
+        let packet = single_packet(message)?;
+        Ok(fdpass::send(&self.socket, &packet, &[])?)
     }
 
     /// The next message; `None` when the peer has closed.

@@ -15,7 +15,7 @@ pub mod message;
 pub mod secret;
 mod wire;
 
-pub use channel::{BlockingChannel, Channel, Error, Receiver, Sender};
+pub use channel::{BlockingChannel, Channel, Error, Receiver, Sender, recv_single};
 pub use codec::{DecodeError, EncodeError, Message};
 pub use message::*;
 pub use roost_types::{DirectoryEncoding, Fsync, LogLevel, LogStyle};

@@ -65,6 +65,26 @@ pub fn set_nonblocking(fd: impl AsFd, on: bool) -> io::Result<()> {
     Ok(())
 }
 
+/// `SO_PASSRIGHTS`, on all but PA-RISC and SPARC.
+const PASS_RIGHTS: libc::c_int = 83;
+
+/// Has the kernel refuse to send descriptors to this socket, or to those
+/// accepted from it; false before Linux 6.16, which cannot.
+pub fn refuse_descriptors(socket: impl AsFd) -> bool {
+    let no: libc::c_int = 0;
+    // SAFETY: reads the one number, which outlives the call.
+    let done = unsafe {
+        libc::setsockopt(
+            socket.as_fd().as_raw_fd(),
+            libc::SOL_SOCKET,
+            PASS_RIGHTS,
+            (&raw const no).cast(),
+            size_of::<libc::c_int>() as libc::socklen_t,
+        )
+    };
+    done == 0
+}
+
 /// Sends one packet. `data` must not be empty, for an empty packet reads like
 /// the end of the connection. No `SIGPIPE` is raised.
 pub fn send(socket: impl AsFd, data: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
@@ -141,34 +161,11 @@ fn put_descriptors(
 /// closed.
 pub fn recv(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<Received> {
     let mut control = ControlBuffer([0; CONTROL_LEN]);
-    let mut iov = libc::iovec {
-        iov_base: buffer.as_mut_ptr().cast(),
-        iov_len: buffer.len(),
-    };
     // SAFETY: all-zero is a valid msghdr (null pointers with length 0).
     let mut message: libc::msghdr = unsafe { zeroed() };
-    message.msg_iov = &raw mut iov;
-    message.msg_iovlen = 1;
     message.msg_control = control.0.as_mut_ptr().cast();
     message.msg_controllen = CONTROL_LEN as _;
-    let len = loop {
-        // SAFETY: `message` points to `iov` (the caller's buffer) and to
-        // `control`, both writable for the lengths given.
-        let n = unsafe {
-            libc::recvmsg(
-                socket.as_fd().as_raw_fd(),
-                &raw mut message,
-                libc::MSG_CMSG_CLOEXEC,
-            )
-        };
-        match usize::try_from(n) {
-            Ok(n) => break n,
-            Err(_) => match io::Error::last_os_error() {
-                e if e.kind() == io::ErrorKind::Interrupted => {}
-                e => return Err(e),
-            },
-        }
-    };
+    let len = recv_into(socket, buffer, &mut message, libc::MSG_CMSG_CLOEXEC)?;
     let descriptors = take_descriptors(&message);
     if message.msg_flags & (libc::MSG_TRUNC | libc::MSG_CTRUNC) != 0 {
         return Err(io::Error::new(
@@ -177,6 +174,76 @@ pub fn recv(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<Received> {
         ));
     }
     Ok(Received { len, descriptors })
+}
+
+/// Receives one packet that carries nothing. One with descriptors is
+/// `InvalidData` and stays where it is: the kernel would close them within this
+/// call, which may take as long as whoever sent them wants
+/// ([`crate::parting`]). `socket` must have no other reader.
+pub fn recv_plain(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<usize> {
+    let refused = |why| Err(io::Error::new(io::ErrorKind::InvalidData, why));
+    if peek(&socket)? == Next::Loaded {
+        return refused("descriptors where there may be none");
+    }
+    // SAFETY: all-zero is a valid msghdr (null pointers with length 0).
+    let mut message: libc::msghdr = unsafe { zeroed() };
+    let len = recv_into(&socket, buffer, &mut message, 0)?;
+    if message.msg_flags & libc::MSG_TRUNC != 0 {
+        return refused("packet too long");
+    }
+    Ok(len)
+}
+
+/// The kind of what would be received next.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Next {
+    /// A packet, or the end of the connection.
+    Plain,
+    /// A packet with descriptors.
+    Loaded,
+}
+
+/// Tells what is next, and leaves it where it is.
+pub fn peek(socket: impl AsFd) -> io::Result<Next> {
+    // SAFETY: all-zero is a valid msghdr (null pointers with length 0).
+    let mut message: libc::msghdr = unsafe { zeroed() };
+    recv_into(socket, &mut [0], &mut message, libc::MSG_PEEK)?;
+    // There was no room for any.
+    Ok(match message.msg_flags & libc::MSG_CTRUNC {
+        0 => Next::Plain,
+        _ => Next::Loaded,
+    })
+}
+
+/// `message` may have room for control data, which must stay valid.
+fn recv_into(
+    socket: impl AsFd,
+    buffer: &mut [u8],
+    message: &mut libc::msghdr,
+    how: libc::c_int,
+) -> io::Result<usize> {
+    let mut iov = libc::iovec {
+        iov_base: buffer.as_mut_ptr().cast(),
+        iov_len: buffer.len(),
+    };
+    message.msg_iov = &raw mut iov;
+    message.msg_iovlen = 1;
+    let received = loop {
+        // SAFETY: `message` points to `iov` (the caller's buffer) and to
+        // the control data that the caller keeps, both writable for the
+        // lengths given.
+        let n = unsafe { libc::recvmsg(socket.as_fd().as_raw_fd(), &raw mut *message, how) };
+        match usize::try_from(n) {
+            Ok(n) => break Ok(n),
+            Err(_) => match io::Error::last_os_error() {
+                e if e.kind() == io::ErrorKind::Interrupted => {}
+                e => break Err(e),
+            },
+        }
+    };
+    message.msg_iov = std::ptr::null_mut();
+    message.msg_iovlen = 0;
+    received
 }
 
 fn take_descriptors(message: &libc::msghdr) -> Vec<OwnedFd> {
@@ -262,6 +329,39 @@ mod tests {
         assert_eq!(error.kind(), io::ErrorKind::InvalidData);
         // The descriptor that came along is closed: its peer reads the end.
         assert_eq!(File::from(d).read(&mut [0; 1]).unwrap(), 0);
+    }
+
+    #[test]
+    fn who_wants_no_descriptors_gets_none_where_the_kernel_can() {
+        let (a, b) = seqpacket_pair().unwrap();
+        let refuses = refuse_descriptors(&b);
+        assert_eq!(send(&a, b"x", &[a.as_fd()]).is_err(), refuses);
+        send(&a, b"x", &[]).unwrap();
+        send(&b, b"x", &[a.as_fd()]).unwrap();
+    }
+
+    #[test]
+    fn a_packet_that_may_carry_nothing_stays_if_it_does() {
+        let (a, b) = seqpacket_pair().unwrap();
+        let (c, d) = stream_pair().unwrap();
+        let mut buffer = [0; 4];
+        send(&a, b"one", &[]).unwrap();
+        send(&a, b"long!", &[]).unwrap();
+        send(&a, b"x", &[c.as_fd()]).unwrap();
+        drop(c);
+        assert_eq!(recv_plain(&b, &mut buffer).unwrap(), 3);
+        assert_eq!(&buffer[..3], b"one");
+        for _ in 0..3 {
+            let error = recv_plain(&b, &mut buffer).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+        }
+        // It was not closed on the way.
+        set_nonblocking(&d, true).unwrap();
+        let error = File::from(d).read(&mut buffer).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+        assert_eq!(recv(&b, &mut buffer).unwrap().descriptors.len(), 1);
+        drop(a);
+        assert_eq!(recv_plain(&b, &mut buffer).unwrap(), 0);
     }
 
     #[test]

@@ -15,6 +15,7 @@ pub mod limits;
 pub mod local;
 pub mod memory;
 pub mod net;
+pub mod parting;
 pub mod spawn;
 
 pub use identity::{GroupId, UserId};

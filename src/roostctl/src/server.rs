@@ -37,7 +37,7 @@ pub struct Line(BlockingChannel<ControlRequest, ControlReply>);
 
 impl Line {
     pub fn ask(mut self, request: &ControlRequest) -> Result<Asked, Failure> {
-        self.0.send(request, &[]).map_err(lost)?;
+        self.0.send_single(request).map_err(lost)?;
         Ok(Asked(self.0))
     }
 }

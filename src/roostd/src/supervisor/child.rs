@@ -66,6 +66,10 @@ impl<Tx: Message + Send + Sync + 'static> Running<Tx> {
     {
         let (control, control_end) = fdpass::seqpacket_pair()?;
         let (records, records_end) = fdpass::seqpacket_pair()?;
+        fdpass::refuse_descriptors(&records);
+        if plan.role == Role::Worker {
+            fdpass::refuse_descriptors(&control);
+        }
         let link = Link::open(control, move |inbound| {
             let events = events.clone();
             let event = event(inbound);

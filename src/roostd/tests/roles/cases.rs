@@ -10,10 +10,11 @@ use roost_ipc::{
 use roost_os::UserId;
 
 use crate::host::{Client, Host, connect, free_address, until};
+use crate::linger::Lingering;
 
 type Case = (&'static str, fn(&mut Host));
 
-const CASES: [Case; 21] = [
+const CASES: [Case; 22] = [
     ("a login reaches its worker and is logged", login),
     (
         "a handover without a grant is refused",
@@ -30,6 +31,7 @@ const CASES: [Case; 21] = [
     ("systemd is told how far it is", systemd),
     ("an idle worker ends and loses no login", idle_worker),
     ("local programs are heard for their own mail", control),
+    ("a login waits for nothing that local users send", lingering),
     ("sessions are shown by what their own workers say", who),
     ("a login that waits for a worker is ended", kick_waiting),
     ("local programs get sessions of their own", local),
@@ -97,6 +99,36 @@ fn control(host: &mut Host) {
     let mut buffer = [0; 8];
     assert_eq!(roost_os::fdpass::recv(&socket, &mut buffer).unwrap().len, 0);
     assert_eq!(ask(host, own), Some(ControlReply::Done));
+}
+
+/// Newer kernels can forbid it: then these are only packets.
+fn lingering(host: &mut Host) {
+    let mut lingering = Lingering::new();
+    let mut sockets = Vec::new();
+    // The beginning of a request, and a whole one with something behind it.
+    for packets in [&[[1, 4]][..], &[[0, 2], [1, 4]]] {
+        let socket = roost_os::local::connect(&host.control()).unwrap();
+        for (at, packet) in packets.iter().enumerate() {
+            let copies = [lingering.fd()];
+            let copies = if at + 1 == packets.len() {
+                &copies[..]
+            } else {
+                &[]
+            };
+            let sent = roost_os::fdpass::send(&socket, packet, copies);
+            sent.or_else(|_| roost_os::fdpass::send(&socket, packet, &[]))
+                .unwrap();
+        }
+        sockets.push(socket);
+    }
+    lingering.leave();
+    drop(sockets);
+    assert!(host.login("alice").is_alive());
+    let socket = roost_os::local::connect(&host.control()).unwrap();
+    let mut channel = BlockingChannel::<ControlRequest, ControlReply>::new(socket).unwrap();
+    channel.send(&ControlRequest::Who, &[]).unwrap();
+    assert!(channel.recv().unwrap().is_some());
+    assert!(lingering.was_unread(), "somebody has waited");
 }
 
 /// What a worker says of sessions of others is not heard, and one that does

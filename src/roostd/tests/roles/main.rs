@@ -8,6 +8,7 @@
 mod cases;
 mod fake;
 mod host;
+mod linger;
 
 use std::path::Path;
 

@@ -317,7 +317,7 @@ pub const KEYS: &[Key] = &[
     key(Mail, "hide_hidden_from_others", Kind::Bool, "no",
         "Whether messages with $Hidden are shown only to those who have the right a to their mailbox."),
     key(Mail, "mark_media", Kind::Bool, "no",
-        "Whether new messages with sound or video get $Media. Each is read for that, and moved to cur."),
+        "Whether new messages with sound or video get $Media. Each is read for that (4M at most), and moved to cur."),
     key(Mail, "inotify", Kind::Bool, "yes",
         "Changes by other programs are told by the kernel. no: where it cannot, as on NFS."),
     key(Mail, "poll_interval", duration(1, 3600), "2s",

@@ -179,7 +179,7 @@ impl Mailbox {
     /// has changed. `Error::NoSuchMailbox` once it has been deleted.
     pub fn refresh(&self) -> Result<Arc<Snapshot>, Error> {
         let looked = self.refresh_heard()?;
-        if !self.has_unread() {
+        if self.unread_in() != Some(Duration::ZERO) {
             return Ok(looked);
         }
         match self.mark_some() {

@@ -470,12 +470,17 @@ impl Shared {
         if let Err(e) = looked {
             log::warn!("{}: {e}", mailbox.name());
         }
-        if mailbox.has_unread() {
+        let unread = mailbox.unread_in();
+        if unread == Some(Duration::ZERO) {
             mailbox.mark_aside(&self.upkeep);
         }
         mailbox.settle(drained);
         mailbox.maintain();
         let interval = self.interval(mailbox);
+        let retry = retry
+            .into_iter()
+            .chain(unread.filter(|wait| !wait.is_zero()))
+            .min();
         Some(retry.map_or(interval, |retry| retry.min(interval)))
     }
 

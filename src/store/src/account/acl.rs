@@ -9,7 +9,7 @@ use crate::format::{Dir, FormatError};
 use crate::index::next_modseq_of_reader;
 use crate::mailbox::lock;
 use crate::options::Options;
-use crate::seen::file::{self as seen, SeenFile};
+use crate::seen::file::{self as seen, Held, SeenFile};
 use roost_os::dir::DirStamp;
 use roost_types::{MailboxName, Rights};
 use std::collections::{BTreeSet, HashMap};
@@ -259,9 +259,15 @@ impl Account {
             drop(opened);
             return mailbox.retain_readers(keep);
         }
+        let Options {
+            fsync,
+            lock_timeout,
+            ..
+        } = *self.store.options();
+        let mut held = Held::acquire(dir, fsync, lock_timeout)?;
         let mut file = SeenFile::load(dir, None)?;
         let modseq = next_modseq_of_reader(file.highest());
-        file.retain(keep, modseq, self.store.options().fsync)?;
+        file.forget(&file.strangers(keep), modseq, &mut held)?;
         Ok(())
     }
 

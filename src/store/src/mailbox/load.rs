@@ -173,6 +173,7 @@ impl Mailbox {
             pieces: OnceLock::new(),
             saving: Mutex::new(()),
             readers: Mutex::default(),
+            noting: Mutex::default(),
             details: Mutex::new(told.and_then(|told| {
                 Some(Found {
                     of: snapshot.generation(),

@@ -8,7 +8,8 @@
 //! Lock order: `assign`, then the lock file of `dovecot-uidlist`, then `core`.
 //! Whoever holds `core` may try for the first two, never wait for them. MOVE
 //! alone holds locks of two mailboxes: it waits for the destination's and only
-//! tries for the `core` of the source.
+//! tries for the `core` of the source. What readers have seen ([`seen`]) has locks
+//! of its own: `noting`, the lock file of `roost-seen`, then `readers`, then `core`.
 
 mod adopt;
 pub mod append;
@@ -109,6 +110,8 @@ pub struct Mailbox {
     /// Of the picture of that generation.
     pub(crate) details: Mutex<Option<Found>>,
     readers: Mutex<seen::Readers>,
+    /// One thread at a time goes for the lock of what readers have seen.
+    noting: Mutex<()>,
     /// What of the newest picture is shown to whom.
     sights: Mutex<Sights>,
     unread: Mutex<media::Unread>,

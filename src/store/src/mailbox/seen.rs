@@ -2,11 +2,12 @@
 
 use super::{Mailbox, lock};
 use crate::error::Error;
+use crate::format::FormatError;
 use crate::index::{next_modseq_of_reader, note_modseq_of_reader};
 use crate::seen::Reader;
-use crate::seen::file::{Entry, SeenFile};
+use crate::seen::file::{Entry, Held, SeenFile};
 use roost_types::UidSet;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, MutexGuard, Weak};
 
 /// More ranges than this are looked at again when they have doubled.
 const FEW_RANGES: usize = 64;
@@ -48,47 +49,88 @@ impl Mailbox {
     }
 
     /// The same for the messages that `choose` finds, while nobody else marks
-    /// any in this mailbox; what else it has found.
+    /// any for this reader; what else it has found.
     pub fn mark_those_seen<T, E: From<Error>>(
         &self,
         reader: &Reader,
         seen: bool,
         choose: impl FnOnce() -> Result<(UidSet, T), E>,
     ) -> Result<T, E> {
-        let mut readers = lock(&self.readers);
-        self.read_readers(&mut readers)?;
+        let _alone = reader.alone();
+        self.read_readers(&mut lock(&self.readers))?;
         let (uids, found) = choose()?;
-        let uids = reader.those(&uids, !seen);
-        if uids.is_empty() {
-            return Ok(found);
+        if !reader.those(&uids, !seen).is_empty() {
+            self.note_seen(reader, (&uids, seen))?;
+            self.wake();
         }
-        self.note_seen(&mut readers, reader, (&uids, seen))?;
-        drop(readers);
-        self.wake();
         Ok(found)
     }
 
-    /// Writes a change down before anybody sees it. No other change may be seen
-    /// before it that has a higher number: then it gets another one and is
-    /// written down again, for nobody waits for the disk meanwhile.
-    fn note_seen(
-        &self,
-        readers: &mut Readers,
-        reader: &Reader,
-        (uids, seen): (&UidSet, bool),
-    ) -> Result<(), Error> {
-        let Readers { file, simple, .. } = readers;
-        let Some(file) = file else {
+    fn note_seen(&self, reader: &Reader, (uids, seen): (&UidSet, bool)) -> Result<(), Error> {
+        let (_turn, mut held) = self.hold_seen()?;
+        let mut readers = lock(&self.readers);
+        self.read_readers(&mut readers)?;
+        let uids = reader.those(uids, !seen);
+        let Readers { file, simple, .. } = &mut *readers;
+        let Some(file) = file.as_mut().filter(|_| !uids.is_empty()) else {
             return Ok(());
         };
         if reader.ranges() > FEW_RANGES.max(*simple * 2) {
             file.restate(&reader.name, reader.restate(&self.snapshot()));
             *simple = reader.ranges();
         }
+        self.in_order(
+            reader.highest(),
+            |modseq| file.mark(&reader.name, (&uids, seen, modseq), &mut held),
+            |modseq| reader.change(&uids, seen, modseq),
+        )
+    }
+
+    /// Forgets what those have seen who are not to be kept.
+    pub(crate) fn retain_readers(&self, keep: impl Fn(&str) -> bool) -> Result<(), Error> {
+        let (_turn, mut held) = self.hold_seen()?;
+        let mut readers = lock(&self.readers);
+        self.read_readers(&mut readers)?;
+        let Readers { file, live, .. } = &mut *readers;
+        let Some(file) = file else {
+            return Ok(());
+        };
+        let live = live.iter().filter_map(Weak::upgrade);
+        let gone: Vec<_> = live.filter(|reader| !keep(&reader.name)).collect();
+        let known = gone.iter().map(|reader| reader.highest());
+        let known = known.fold(file.highest(), u64::max);
+        let strangers = file.strangers(keep);
+        self.in_order(
+            known,
+            |modseq| file.forget(&strangers, modseq, &mut held),
+            |modseq| {
+                for reader in &gone {
+                    reader.reset(&Entry::default(), modseq);
+                }
+            },
+        )
+    }
+
+    /// Waits for the file's lock. Who only reads does not wait for that.
+    fn hold_seen(&self) -> Result<(MutexGuard<'_, ()>, Held), Error> {
+        let turn = lock(&self.noting);
+        let held = Held::acquire(&self.dir, self.options.fsync, self.options.lock_timeout)?;
+        Ok((turn, held))
+    }
+
+    /// Writes a change down before it is shown, with a number above `known`. No
+    /// other change may be seen before it that has a higher one: then it gets
+    /// another one and is written down again, for nobody waits for the disk
+    /// meanwhile.
+    fn in_order(
+        &self,
+        known: u64,
+        mut write: impl FnMut(u64) -> Result<(), FormatError>,
+        show: impl FnOnce(u64),
+    ) -> Result<(), Error> {
         let mut core = self.core();
         for tries in 1..=TRIES {
-            let before = core.snapshot.highest_modseq().0.max(reader.highest());
-            let modseq = next_modseq_of_reader(before);
+            let modseq = next_modseq_of_reader(core.snapshot.highest_modseq().0.max(known));
             let held = match tries == TRIES {
                 true => Some(core),
                 false => {
@@ -96,33 +138,12 @@ impl Mailbox {
                     None
                 }
             };
-            file.mark(&reader.name, (uids, seen, modseq), self.options.fsync)?;
+            write(modseq)?;
             core = held.unwrap_or_else(|| self.core());
             if core.snapshot.highest_modseq().0 < modseq {
-                reader.change(uids, seen, modseq);
+                show(modseq);
                 break;
             }
-        }
-        Ok(())
-    }
-
-    /// Forgets what those have seen who are not to be kept.
-    pub(crate) fn retain_readers(&self, keep: impl Fn(&str) -> bool) -> Result<(), Error> {
-        let mut readers = lock(&self.readers);
-        self.read_readers(&mut readers)?;
-        let core = self.core();
-        let Readers { file, live, .. } = &mut *readers;
-        let Some(file) = file else {
-            return Ok(());
-        };
-        let gone = live.iter().filter_map(Weak::upgrade);
-        let gone: Vec<_> = gone.filter(|reader| !keep(&reader.name)).collect();
-        let known = gone.iter().map(|reader| reader.highest());
-        let before = known.fold(core.snapshot.highest_modseq().0, u64::max);
-        let modseq = next_modseq_of_reader(before.max(file.highest()));
-        file.retain(&keep, modseq, self.options.fsync)?;
-        for reader in gone {
-            reader.reset(&Entry::default(), modseq);
         }
         Ok(())
     }

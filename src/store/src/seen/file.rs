@@ -13,10 +13,12 @@
 //!
 //! What must stay true: a torn last line is not taken for a whole one; a file
 //! of another UIDVALIDITY or a damaged one is set aside, never lost; it never
-//! outgrows what is read.
+//! outgrows what is read; who changes it holds its lock ([`Held`]), for another
+//! process may have the mailbox open as well, and has read it since.
 
 mod text;
 
+use crate::format::dotlock::DotLock;
 use crate::format::own_file::Kind;
 use crate::format::ranges::RANGES_A_LINE;
 use crate::format::{Dir, FormatError, sync_control};
@@ -25,6 +27,7 @@ use roost_os::file;
 use roost_types::{UidSet, UidValidity};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
+use std::time::Duration;
 use text::{Reading, is_name};
 
 pub(crate) const FILE: &str = "roost-seen";
@@ -71,6 +74,20 @@ struct Said {
     readers: BTreeMap<String, Entry>,
     /// The number with which others begin.
     floor: u64,
+}
+
+/// The file's lock.
+pub(crate) struct Held {
+    lock: DotLock,
+    fsync: Fsync,
+}
+
+impl Held {
+    /// Waits for it up to `timeout`.
+    pub fn acquire(dir: &Dir, fsync: Fsync, timeout: Duration) -> Result<Self, FormatError> {
+        let lock = DotLock::acquire(dir, FILE, timeout)?;
+        Ok(Self { lock, fsync })
+    }
 }
 
 /// The file of one mailbox.
@@ -161,7 +178,7 @@ impl SeenFile {
         &mut self,
         reader: &str,
         (uids, seen, modseq): (&UidSet, bool, u64),
-        fsync: Fsync,
+        held: &mut Held,
     ) -> Result<(), FormatError> {
         let before = self.said.readers.get(reader).cloned();
         if before.is_none() && (self.said.readers.len() >= MAX_READERS || !is_name(reader)) {
@@ -177,7 +194,7 @@ impl SeenFile {
             false => {
                 let mut lines = Vec::new();
                 text::write_marks(&mut lines, reader, (uids, seen, modseq));
-                self.write(&lines, fsync)
+                self.write(&lines, held)
             }
         };
         if written.is_err() {
@@ -196,31 +213,34 @@ impl SeenFile {
         }
     }
 
-    /// Forgets the readers that are not to be kept, by a change of that number.
-    /// True if there were any.
-    pub fn retain(
-        &mut self,
-        keep: impl Fn(&str) -> bool,
-        modseq: u64,
-        fsync: Fsync,
-    ) -> Result<bool, FormatError> {
+    /// The readers that are not to be kept.
+    pub fn strangers(&self, keep: impl Fn(&str) -> bool) -> Vec<String> {
         let names = self.said.readers.keys();
-        let gone: Vec<String> = names.filter(|r| !keep(r)).cloned().collect();
+        names.filter(|reader| !keep(reader)).cloned().collect()
+    }
+
+    /// Forgets these readers, by a change of that number.
+    pub fn forget(
+        &mut self,
+        gone: &[String],
+        modseq: u64,
+        held: &mut Held,
+    ) -> Result<(), FormatError> {
         if gone.is_empty() {
-            return Ok(false);
+            return Ok(());
         }
         let before = self.said.clone();
         let mut lines = Vec::new();
-        for reader in &gone {
+        for reader in gone {
             self.said.readers.remove(reader);
             text::write_forgotten(&mut lines, modseq, Some(reader));
         }
         self.said.floor = self.said.floor.max(modseq);
-        let written = self.write(&lines, fsync);
+        let written = self.write(&lines, held);
         if written.is_err() {
             self.said = before;
         }
-        written.map(|()| true)
+        written
     }
 
     /// The highest number of any change.
@@ -237,14 +257,15 @@ impl SeenFile {
     }
 
     /// Adds these lines, or writes everything where that is due.
-    fn write(&mut self, lines: &[u8], fsync: Fsync) -> Result<(), FormatError> {
+    fn write(&mut self, lines: &[u8], held: &mut Held) -> Result<(), FormatError> {
         match self.flaw.is_some() || self.wants_compaction() {
-            true => self.write_whole(fsync),
-            false => self.append(lines, fsync),
+            true => self.write_whole(held),
+            false => self.append(lines, held),
         }
     }
 
-    fn append(&mut self, lines: &[u8], fsync: Fsync) -> Result<(), FormatError> {
+    fn append(&mut self, lines: &[u8], held: &mut Held) -> Result<(), FormatError> {
+        held.lock.keep_alive()?;
         let fail = |e| self.dir.error(FILE, e);
         let mut out = file::open_append(&self.dir, FILE.as_bytes(), 0o600).map_err(fail)?;
         let stat = file::stat(&out).map_err(fail)?;
@@ -252,7 +273,7 @@ impl SeenFile {
             let path = self.dir.entry(FILE.as_bytes());
             return Err(FormatError::LockLost { path });
         }
-        let written = out.write_all(lines).and_then(|()| match fsync {
+        let written = out.write_all(lines).and_then(|()| match held.fsync {
             // As renames for flags.
             Fsync::Always => out.sync_data(),
             Fsync::Optimized | Fsync::Never => Ok(()),
@@ -273,7 +294,7 @@ impl SeenFile {
         grown || self.size > MAX_FILE / 2
     }
 
-    fn write_whole(&mut self, fsync: Fsync) -> Result<(), FormatError> {
+    fn write_whole(&mut self, held: &mut Held) -> Result<(), FormatError> {
         match self.flaw {
             Some(Flaw::Stale) => drop(self.dir.set_aside(FILE, "stale")?),
             Some(Flaw::Damaged) => drop(self.dir.set_aside(FILE, "damaged")?),
@@ -282,12 +303,12 @@ impl SeenFile {
         let validity = self.uid_validity.unwrap_or(UidValidity::MIN);
         let file = self.dir.replace_with(
             (FILE, TEMPORARY),
-            sync_control(fsync),
+            sync_control(held.fsync),
             |out| {
                 KIND.write_header(out, validity)?;
                 self.said.write_to(out)
             },
-            |_| Ok(()),
+            |_| held.lock.keep_alive(),
         )?;
         let stat = file::stat(&file).map_err(|e| self.dir.error(FILE, e))?;
         self.identity = (stat.dev, stat.ino);

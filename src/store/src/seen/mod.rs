@@ -19,7 +19,7 @@ use crate::snapshot::sight::{Sight, Sights};
 use file::Entry;
 use roost_types::{UidSet, UidValidity};
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 /// Changes that are known one by one.
 const MAX_CHANGES: usize = 64;
@@ -27,6 +27,8 @@ const MAX_CHANGES: usize = 64;
 /// Somebody who reads a mailbox of another account.
 pub struct Reader {
     pub(crate) name: String,
+    /// One of its sessions at a time marks messages.
+    marking: Mutex<()>,
     state: Mutex<State>,
     /// What of its newest picture is shown.
     sights: Mutex<Sights>,
@@ -56,6 +58,7 @@ impl Reader {
     pub(crate) fn new(name: &str, entry: &Entry, uid_validity: UidValidity) -> Self {
         Self {
             name: name.to_owned(),
+            marking: Mutex::new(()),
             state: Mutex::new(State {
                 uid_validity,
                 seen: entry.seen.clone(),
@@ -81,6 +84,11 @@ impl Reader {
             Sight::ALL => Arc::clone(picture),
             less => lock(&self.sights).shown(picture, less),
         }
+    }
+
+    /// Until it is dropped, nobody else marks messages for it.
+    pub(crate) fn alone(&self) -> MutexGuard<'_, ()> {
+        lock(&self.marking)
     }
 
     /// Those of `uids` that it has seen, or has not.

@@ -84,8 +84,12 @@ struct Made {
 #[derive(Debug, Default)]
 pub(crate) struct Sights {
     made: [Option<Made>; 3],
-    lacking: Option<Lacking>,
+    /// Of few: who has passed the same UIDs lacks the same.
+    lacking: Vec<Lacking>,
 }
+
+/// Kinds of sessions whose pictures without messages are remembered.
+const MOST_LACKING: usize = 8;
 
 /// A picture without messages that have come back to those who see more of
 /// them; kept by those alone who look at it.
@@ -186,19 +190,22 @@ impl Sights {
         if uids.is_empty() {
             return Arc::clone(shown);
         }
-        if let Some(last) = &self.lacking
-            && std::ptr::eq(last.of.as_ptr(), Arc::as_ptr(shown))
-            && last.uids == *uids
-            && let Some(rest) = last.rest.upgrade()
-        {
+        let same = |last: &&Lacking| {
+            std::ptr::eq(last.of.as_ptr(), Arc::as_ptr(shown)) && last.uids == *uids
+        };
+        let last = self.lacking.iter().find(same);
+        if let Some(rest) = last.and_then(|last| last.rest.upgrade()) {
             return rest;
         }
         let rest = shown.without(uids);
-        self.lacking = Some(Lacking {
+        self.lacking.retain(|last| last.rest.strong_count() > 0);
+        self.lacking.truncate(MOST_LACKING - 1);
+        let lacking = Lacking {
             of: Arc::downgrade(shown),
             uids: uids.clone(),
             rest: Arc::downgrade(&rest),
-        });
+        };
+        self.lacking.insert(0, lacking);
         rest
     }
 }

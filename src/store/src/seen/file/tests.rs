@@ -16,13 +16,23 @@ fn open(dir: &tempfile::TempDir, of: u32) -> SeenFile {
     SeenFile::load(&Dir::open(dir.path()).unwrap(), validity(of)).unwrap()
 }
 
+fn held(dir: &tempfile::TempDir) -> Held {
+    let dir = Dir::open(dir.path()).unwrap();
+    Held::acquire(&dir, Fsync::Never, Duration::ZERO).unwrap()
+}
+
+fn forget(file: &mut SeenFile, keep: &str, modseq: u64, mut held: Held) -> Result<(), FormatError> {
+    let gone = file.strangers(|who| who == keep);
+    file.forget(&gone, modseq, &mut held)
+}
+
 #[test]
 fn marks_come_back_and_are_forgotten() {
     let dir = tempfile::tempdir().unwrap();
     let mut file = open(&dir, 7);
     let mark = |file: &mut SeenFile, who: &str, set: &[u32], seen, modseq| {
         let change = (&uids(set), seen, modseq);
-        file.mark(who, change, Fsync::Optimized).unwrap();
+        file.mark(who, change, &mut held(&dir)).unwrap();
     };
     mark(&mut file, "bob", &[1, 2, 3, 9], true, 100);
     mark(&mut file, "carol ann", &[4], true, 101);
@@ -36,16 +46,13 @@ fn marks_come_back_and_are_forgotten() {
     assert_eq!(again.said.readers, file.said.readers);
     assert_eq!(again.said.readers["bob"].seen, uids(&[1, 3, 9]));
     assert_eq!(again.highest(), 102);
-    assert!(
-        file.retain(|who| who == "bob", 103, Fsync::Optimized)
-            .unwrap(),
-        "carol"
-    );
+    forget(&mut file, "bob", 103, held(&dir)).unwrap();
     assert_eq!(open(&dir, 7).said.readers.len(), 1);
-    assert!(!file.retain(|_| true, 104, Fsync::Optimized).unwrap());
+    forget(&mut file, "bob", 104, held(&dir)).unwrap();
+    assert_eq!(open(&dir, 7).highest(), 103, "nobody is forgotten twice");
     for bad in ["", "a\nb"] {
         assert!(
-            file.mark(bad, (&uids(&[1]), true, 1), Fsync::Never)
+            file.mark(bad, (&uids(&[1]), true, 1), &mut held(&dir))
                 .is_err()
         );
     }
@@ -59,14 +66,14 @@ fn a_torn_line_counts_for_nothing_and_a_strange_file_is_set_aside() {
     let mut file = open(&dir, 7);
     assert_eq!(file.said.readers.len(), 1);
     assert_eq!(file.said.readers["bob"].seen, uids(&[1, 2, 3]));
-    file.mark("bob", (&uids(&[9]), true, 8), Fsync::Optimized)
+    file.mark("bob", (&uids(&[9]), true, 8), &mut held(&dir))
         .unwrap();
     let text = fs::read_to_string(&path).unwrap();
     assert_eq!(text, "roost-seen 1 7\n+ 8 1:3,9 bob\n");
     // Of other messages.
     let mut file = open(&dir, 8);
     assert!(file.said.readers.is_empty());
-    file.mark("bob", (&uids(&[1]), true, 9), Fsync::Optimized)
+    file.mark("bob", (&uids(&[1]), true, 9), &mut held(&dir))
         .unwrap();
     assert_eq!(open(&dir, 8).said.readers["bob"].seen, uids(&[1]));
     let aside = fs::read_dir(dir.path()).unwrap();
@@ -92,18 +99,19 @@ fn a_file_does_not_grow_for_ever() {
     let mut file = open(&dir, 7);
     for n in 0..3000u64 {
         let change = (&uids(&[5]), n % 2 == 0, n);
-        file.mark("bob", change, Fsync::Never).unwrap();
+        file.mark("bob", change, &mut held(&dir)).unwrap();
     }
     assert!(fs::metadata(dir.path().join(FILE)).unwrap().len() <= SMALL + 100);
     let again = open(&dir, 7);
     assert!(again.said.readers["bob"].seen.is_empty());
     assert_eq!(again.highest(), 2999);
     let odd: UidSet = (0..20_001).map(|n| Uid::new(2 * n + 1).unwrap()).collect();
-    let refused = file.mark("bob", (&odd, true, 4000), Fsync::Never);
+    let refused = file.mark("bob", (&odd, true, 4000), &mut held(&dir));
     assert!(matches!(refused, Err(FormatError::Full { .. })));
     assert_eq!(file.said.readers["bob"].modseq, 2999);
     let most: UidSet = (0..20_000).map(|n| Uid::new(2 * n + 1).unwrap()).collect();
-    file.mark("bob", (&most, true, 4000), Fsync::Never).unwrap();
+    file.mark("bob", (&most, true, 4000), &mut held(&dir))
+        .unwrap();
     assert_eq!(open(&dir, 7).said.readers["bob"].seen, most);
 }
 
@@ -112,10 +120,10 @@ fn who_comes_back_begins_above_all_that_he_knew() {
     let dir = tempfile::tempdir().unwrap();
     let mut file = open(&dir, 7);
     for (who, modseq) in [("bob", 100), ("carol ann", 101)] {
-        file.mark(who, (&uids(&[1, 2]), true, modseq), Fsync::Never)
+        file.mark(who, (&uids(&[1, 2]), true, modseq), &mut held(&dir))
             .unwrap();
     }
-    file.retain(|who| who == "bob", 102, Fsync::Never).unwrap();
+    forget(&mut file, "bob", 102, held(&dir)).unwrap();
     let text = fs::read_to_string(dir.path().join(FILE)).unwrap();
     assert!(text.ends_with("\nx 102 carol ann\n"), "{text}");
     let nothing = Entry {
@@ -125,7 +133,7 @@ fn who_comes_back_begins_above_all_that_he_knew() {
     let mut again = open(&dir, 7);
     assert_eq!(again.entry("carol ann"), nothing);
     assert_eq!((again.entry("bob").modseq, again.highest()), (100, 102));
-    again.write_whole(Fsync::Never).unwrap();
+    again.write_whole(&mut held(&dir)).unwrap();
     let text = fs::read_to_string(dir.path().join(FILE)).unwrap();
     assert_eq!(text, "roost-seen 1 7\nx 102\n+ 100 1:2 bob\n");
     assert_eq!(open(&dir, 7).entry("carol ann"), nothing);
@@ -135,12 +143,12 @@ fn who_comes_back_begins_above_all_that_he_knew() {
 fn what_cannot_be_written_down_is_not_forgotten() {
     let dir = tempfile::tempdir().unwrap();
     let mut file = open(&dir, 7);
-    file.mark("bob", (&uids(&[1]), true, 100), Fsync::Never)
+    file.mark("bob", (&uids(&[1]), true, 100), &mut held(&dir))
         .unwrap();
     // Somebody else has been there.
     let path = dir.path().join(FILE);
     fs::write(&path, "roost-seen 1 7\n+ 100 1 bob\n+ 101 2 bob\n").unwrap();
-    file.retain(|_| false, 102, Fsync::Never).unwrap_err();
+    forget(&mut file, "nobody", 102, held(&dir)).unwrap_err();
     assert_eq!(file.entry("bob").seen, uids(&[1]));
     assert!(file.refresh().unwrap());
     assert_eq!(file.entry("bob").seen, uids(&[1, 2]));
@@ -166,7 +174,7 @@ fn a_file_that_could_not_be_read_is_read_the_next_time() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join(FILE);
     let mut file = open(&dir, 7);
-    file.mark("bob", (&uids(&[1]), true, 100), Fsync::Never)
+    file.mark("bob", (&uids(&[1]), true, 100), &mut held(&dir))
         .unwrap();
     // A directory can be opened and not be read.
     fs::remove_file(&path).unwrap();
@@ -184,14 +192,14 @@ fn what_all_have_seen_never_outgrows_what_is_read() {
     let odd = |n: u32| Uid::new(4_000_000_000 + 2 * n).unwrap();
     let most: UidSet = (0..20_000).map(odd).collect();
     let refused = (0..400).find_map(|n| {
-        let marked = file.mark(&format!("r{n}"), (&most, true, n + 1), Fsync::Never);
+        let marked = file.mark(&format!("r{n}"), (&most, true, n + 1), &mut held(&dir));
         marked.err()
     });
     assert!(matches!(refused, Some(FormatError::Full { .. })));
     // What is too much may become less, and who has little is not in the way.
     for n in 0..120 {
         let change = (&most, n % 2 == 1, 1000 + n);
-        file.mark("r0", change, Fsync::Never).unwrap();
+        file.mark("r0", change, &mut held(&dir)).unwrap();
     }
     assert!(fs::metadata(dir.path().join(FILE)).unwrap().len() < MAX_FILE);
     assert_eq!(open(&dir, 7).said, file.said);

@@ -2,13 +2,15 @@
 //! what REPLACE has in common with them.
 //!
 //! Messages go from the connection to their files in the pieces in which they
-//! come; nothing is visible before the last of them is complete.
+//! come; nothing is visible before the last of them is complete ([`adding`]).
+
+mod adding;
 
 use super::encrypted;
 use super::encrypted::append::Sealing;
 use super::replace;
 use crate::error::Error;
-use crate::job::Reply;
+use crate::job::{Job, Reply};
 use crate::rights;
 use crate::session::{Named, Progress, Session, Silence};
 use roost_imap::command::AppendMessage;
@@ -16,8 +18,15 @@ use roost_imap::frame::AppendStart;
 use roost_imap::write;
 use roost_imap::{CommandKind, ResponseCode, Tag};
 use roost_store::{Append, Mailbox, Within};
-use roost_types::{Keyword, Rights, SystemFlags, Uid, UidSet};
+use roost_types::{Keyword, Rights, SystemFlags, Uid};
 use std::sync::Arc;
+
+/// What follows when the client has sent all.
+pub(crate) enum Ended {
+    Done(Reply),
+    /// There are many messages.
+    Job(Box<dyn Job>),
+}
 
 /// An APPEND under way.
 pub(crate) struct Appending {
@@ -191,12 +200,12 @@ impl Appending {
         Progress::RefuseAppend
     }
 
-    /// The end of the command.
+    /// The end of the command, or of what the client sends for it.
     pub fn end(
         self,
         session: &mut Session,
         out: &mut Vec<u8>,
-    ) -> (Tag, CommandKind, Result<Reply, Error>) {
+    ) -> (Tag, CommandKind, Result<Ended, Error>) {
         let result = match self.state {
             State::Failed(error) => Err(error),
             State::Open(open) => commit(session, self.kind, *open, out),
@@ -218,35 +227,18 @@ fn commit(
     kind: CommandKind,
     mut open: Open,
     out: &mut Vec<u8>,
-) -> Result<Reply, Error> {
+) -> Result<Ended, Error> {
     let name = &open.named.given.name;
     session.permit_here(kind)?;
     session
         .permit(name, Rights::INSERT)
         .map_err(rights::destination)?;
     open.finish_message()?;
-    let append = open.append;
     if let Some(old) = open.old {
-        return replace::commit(session, append, old, &open.named, out);
+        let replaced = replace::commit(session, open.append, old, &open.named, out);
+        return replaced.map(Ended::Done);
     }
-    let mailbox = Arc::clone(append.mailbox());
-    let before = session.before_adding(&mailbox);
-    let outcome = append.commit().map_err(Error::Destination)?;
-    session.after_adding(&mailbox, &before, &outcome.uids);
-    let mut seen = UidSet::new();
-    for &at in &open.seen {
-        seen.extend_set(&outcome.uids.at_places(at..at + 1));
-    }
-    session.seen_in(&mailbox, &seen);
-    session.counters.appended += outcome.uids.len();
-    session.tell_normalized(&open.named, false, out);
-    Ok(Reply::ok_code(
-        ResponseCode::AppendUid {
-            validity: outcome.uid_validity,
-            uids: outcome.uids,
-        },
-        "Append completed",
-    ))
+    adding::start(session, open, out)
 }
 
 /// What can be said before the message comes.

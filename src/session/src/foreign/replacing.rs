@@ -6,7 +6,7 @@
 use super::append::Append;
 use super::fetching::{Removed, Removing};
 use super::{ClientFrame, Event, Next, Task, Turn, lost};
-use crate::cmd::append::{self as here, Appending};
+use crate::cmd::append::{self as here, Appending, Ended};
 use crate::error::Error;
 use crate::job::Reply;
 use crate::session::Progress;
@@ -104,7 +104,11 @@ impl Replacing {
             ClientFrame::End => {
                 let old = std::mem::take(old);
                 let (_, _, result) = appending.end(turn.session, turn.out);
-                return self.added(turn, result?.code.as_ref(), &old);
+                // It is one message.
+                let Ended::Done(reply) = result? else {
+                    return Err(lost());
+                };
+                return self.added(turn, reply.code.as_ref(), &old);
             }
             ClientFrame::Done => return Err(lost()),
         };

@@ -4,6 +4,7 @@ use super::notify::Telling;
 use super::silence::Silence;
 use super::{Phase, Progress, Session, State};
 use crate::changes::Changes;
+use crate::cmd::append::Ended;
 use crate::cmd::{self, Started};
 use crate::error::{Answer, Error, Fatal, answer};
 use crate::foreign::{ClientFrame, Place};
@@ -448,7 +449,16 @@ impl Session {
                     Err(_) if put_out && kind != CommandKind::Append => {
                         self.failed(tag, kind, &rights::put_out(), out)
                     }
-                    Ok(reply) => self.finish(tag, kind, reply, out),
+                    Ok(Ended::Done(reply)) => self.finish(tag, kind, reply, out),
+                    Ok(Ended::Job(job)) => {
+                        self.phase = Phase::Running {
+                            tag,
+                            kind,
+                            job,
+                            silence: Silence::begins(self.settings.running_interval),
+                        };
+                        Progress::More
+                    }
                     Err(error) => self.failed(tag, kind, &error, out),
                 }
             }

@@ -1,7 +1,7 @@
 //! APPEND and MULTIAPPEND.
 
 use super::Site;
-use crate::Settings;
+use crate::{Progress, Settings};
 
 #[test]
 fn a_message_goes_into_the_selected_mailbox() {
@@ -96,4 +96,40 @@ fn binary_literals_keep_their_octets_or_are_refused() {
         &["a OK [APPENDUID ..."],
     );
     client.expect("a APPEND INBOX ~{3+}\r\na\nb", &["a NO [UNKNOWN-CTE] ..."]);
+}
+
+#[test]
+fn many_messages_that_come_in_steps_are_all_there_or_none() {
+    let site = Site::new();
+    for goes in [false, true] {
+        let mut client = site.client();
+        let five = "{6+}\r\na: b\r\n ".repeat(5);
+        let append = format!("a APPEND INBOX {}\r\n", five.trim_end_matches(' '));
+        client.framer.push(append.as_bytes());
+        let mut out = Vec::new();
+        while let Some(frame) = client.framer.next_frame() {
+            client.progress = client.session.take(frame, &mut out);
+            if client.progress == Progress::AcceptAppend {
+                client.framer.accept_append();
+            }
+        }
+        client.progress = client.session.step(&mut out);
+        assert_eq!(client.progress, Progress::More);
+        let count = |wanted: &str| {
+            let status = site.client().say("s STATUS INBOX (MESSAGES)");
+            assert!(status.contains(&format!("(MESSAGES {wanted})")), "{status}");
+        };
+        count("2");
+        if goes {
+            drop(client);
+        } else {
+            let temporary = site.dir.path().join("Maildir/tmp");
+            for file in std::fs::read_dir(temporary).unwrap() {
+                std::fs::remove_file(file.unwrap().path()).unwrap();
+            }
+            let answer = client.send(b"");
+            assert!(answer.starts_with("a NO "), "{answer}");
+        }
+        count("0");
+    }
 }

@@ -74,3 +74,16 @@ fn a_message_that_comes_slowly() {
     assert_eq!(signs(&answer), ["6 NIL)"], "{answer}");
     assert!(answer.contains("a OK [APPENDUID "), "{answer}");
 }
+
+#[test]
+fn many_messages_of_one_append() {
+    let site = Site::with(impatient());
+    let mut client = site.client();
+    let five = "{6+}\r\na: b\r\n ".repeat(5);
+    let answer = client.say(&format!("a APPEND INBOX {}", five.trim_end_matches(' ')));
+    let signs = signs(&answer);
+    // Two while the second and the fourth become visible.
+    let behind = signs.iter().filter(|sign| **sign == "NIL NIL)");
+    assert_eq!(behind.count(), 2, "{answer}");
+    assert!(answer.contains(" 1:5] Append completed"), "{answer}");
+}

@@ -197,10 +197,37 @@ impl Append {
     }
 
     fn commit_with(mut self, freed: Sum) -> Result<AppendOutcome, Error> {
+        self.close(freed)?;
+        let finished = std::mem::take(&mut self.finished);
+        self.show(finished)
+    }
+
+    /// How many messages are finished and not visible yet.
+    pub fn waiting(&self) -> usize {
+        self.finished.len()
+    }
+
+    /// Before [`commit_some`](Self::commit_some): all are on disk, and there is
+    /// room for them. `Error::OverQuota` where there is none.
+    pub fn prepare(&mut self) -> Result<(), Error> {
+        self.close(Sum::ZERO)
+    }
+
+    /// Makes up to `most` more of them visible, or none; who wants all or none
+    /// removes what came before an error.
+    pub fn commit_some(&mut self, most: usize) -> Result<AppendOutcome, Error> {
+        let most = most.min(self.finished.len());
+        let some = self.finished.drain(..most).collect();
+        self.show(some)
+    }
+
+    fn close(&mut self, freed: Sum) -> Result<(), Error> {
         self.current = None;
         self.mailbox.check_room(&self.finished, freed)?;
-        self.sync()?;
-        let finished = std::mem::take(&mut self.finished);
+        self.sync()
+    }
+
+    fn show(&self, finished: Vec<Incoming>) -> Result<AppendOutcome, Error> {
         let (uid_validity, uids) = self.mailbox.commit(finished)?;
         // Others' messages may have been met beside it.
         self.mailbox.mark_some();

@@ -98,9 +98,14 @@ pub struct Server {
     pub comment: String,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum LogTarget {
     Syslog,
+    File {
+        path: PathBuf,
+        /// Where the configuration says so.
+        line: usize,
+    },
     Stderr,
 }
 

@@ -6,6 +6,7 @@
 //! callers see the kernel's own code. Every descriptor made here has
 //! close-on-exec set; what a child is to inherit is named to [`spawn`].
 
+pub mod clock;
 pub mod dir;
 pub mod fdpass;
 pub mod file;

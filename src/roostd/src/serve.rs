@@ -40,6 +40,10 @@ pub fn run(service: Service) -> u8 {
             return exit::OSERR;
         }
     };
+    if let Some(fault) = settings::log_fault(&service.path, &service.config) {
+        eprintln!("roostd: {fault}");
+        return exit::CONFIG;
+    }
     let target = settings::log_target(&service.config);
     let level = settings::log_level(&service.config);
     let (log, writer) = match logger::start(&target, level) {

@@ -29,10 +29,7 @@ impl Values {
             control_socket: self.read(s, "control_socket", value::optional_path),
             log_level: LogLevel::by_name(level).unwrap_or(LogLevel::Problems),
             log_style: LogStyle::by_name(style).unwrap_or(LogStyle::Roost),
-            log_target: match self.read(s, "log_target", value::choice) {
-                "stderr" => LogTarget::Stderr,
-                _ => LogTarget::Syslog,
-            },
+            log_target: self.log_target(),
             syslog_facility: Facility(value::facility(facility)),
             syslog_ident: self.read(s, "syslog_ident", value::optional_word),
             default_domain: self.read(s, "default_domain", value::domain),
@@ -40,6 +37,22 @@ impl Values {
             greeting_host: self.read(s, "greeting_host", value::boolean),
             admin: self.read(s, "admin", value::uri),
             comment: self.read(s, "comment", value::text),
+        }
+    }
+
+    fn log_target(&mut self) -> LogTarget {
+        let s = Section::Server;
+        let path = self.read(s, "log_path", value::path);
+        match self.read(s, "log_target", value::choice) {
+            "stderr" => LogTarget::Stderr,
+            "file" => {
+                let line = match self.line(s, "log_path") {
+                    0 => self.line(s, "log_target"),
+                    line => line,
+                };
+                LogTarget::File { path, line }
+            }
+            _ => LogTarget::Syslog,
         }
     }
 

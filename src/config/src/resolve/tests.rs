@@ -129,6 +129,7 @@ fn setting(key: &Key, value: &str) -> (String, usize) {
         section => format!("[{}]", section.word()),
     };
     let beside = match (key.section, key.name) {
+        (Section::Server, "log_path") => "log_target = file\n",
         (Section::Tls | Section::TlsName, "certificate") => "key = /k\n",
         (Section::Tls | Section::TlsName, "key") => "certificate = /c\n",
         (Section::Auth, "backend") => "passwd_file = /p\n",

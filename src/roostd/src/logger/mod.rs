@@ -1,11 +1,12 @@
 //! One log for all roles. Children send records over their log sockets, the
 //! supervisor adds its own; each becomes one line, which the writer thread
-//! takes to syslog or standard error.
+//! takes to syslog, a file or standard error.
 //!
 //! Every line carries `IMAP-nnnnn` when it belongs to a session and `IMAP`
 //! when not, so that one session's story can be picked out of the log. Those
 //! about logins have the form that the site's log filters know.
 
+pub mod file;
 mod sink;
 mod writer;
 

@@ -1,5 +1,5 @@
-//! Where log lines go: the local syslog socket or standard error. Only the
-//! writer thread calls these, so they may wait; nothing else does.
+//! Where log lines go: the local syslog socket, a file or standard error. Only
+//! the writer thread calls these, so they may wait; nothing else does.
 
 use std::io::{self, BufWriter, Write};
 use std::os::unix::net::{UnixDatagram, UnixStream};
@@ -9,6 +9,8 @@ use std::time::Duration;
 use roost_types::time::MONTHS;
 use roost_types::{LogLevel, UnixTime};
 use syslog::{Facility, Formatter3164, LogFormat, LoggerBackend, Severity};
+
+use super::file::LogFile;
 
 /// syslogd's usual socket.
 pub const DEV_LOG: &str = "/dev/log";
@@ -31,6 +33,10 @@ pub enum Target {
     Stderr {
         ident: String,
     },
+    File {
+        ident: String,
+        path: PathBuf,
+    },
     Syslog {
         ident: String,
         /// Its number (RFC 5424 §6.2.1).
@@ -41,7 +47,14 @@ pub enum Target {
 
 /// An open target.
 pub enum Sink {
-    Stderr { ident: String },
+    Stderr {
+        ident: String,
+    },
+    File {
+        /// This host's name and the program's.
+        ident: String,
+        file: LogFile,
+    },
     Syslog(Box<Syslog>),
 }
 
@@ -50,6 +63,10 @@ impl Sink {
         match target {
             Target::Stderr { ident } => Self::Stderr {
                 ident: ident.clone(),
+            },
+            Target::File { ident, path } => Self::File {
+                ident: format!("{} {ident}", host()),
+                file: LogFile::new(path.clone()),
             },
             Target::Syslog {
                 ident,
@@ -66,16 +83,33 @@ impl Sink {
     pub fn write(&mut self, line: &Line) -> io::Result<()> {
         match self {
             Self::Stderr { ident } => {
-                let text = stderr_line(ident, line, UnixTime::now());
+                let text = dated(ident, line, UnixTime::now());
                 io::stderr().lock().write_all(text.as_bytes())
+            }
+            Self::File { ident, file } => {
+                let UnixTime(now) = UnixTime::now();
+                let here = UnixTime(now.saturating_add(roost_os::clock::ahead_of_utc(now)));
+                file.write(dated(ident, line, here).as_bytes())
             }
             Self::Syslog(syslog) => syslog.write(line),
         }
     }
 }
 
-/// `Nov 22 05:24:17 roost[4711]: text`, in UTC.
-fn stderr_line(ident: &str, line: &Line, now: UnixTime) -> String {
+/// As syslogd writes it into its files, without a domain.
+fn host() -> String {
+    let name = roost_os::identity::hostname().unwrap_or_default();
+    let short = name.split('.').next().unwrap_or_default();
+    let of_name = |c: &char| c.is_ascii_alphanumeric() || *c == '-';
+    match short.chars().filter(of_name).collect::<String>() {
+        empty if empty.is_empty() => "localhost".to_owned(),
+        short => short,
+    }
+}
+
+/// `Nov 22 05:24:17 roost[4711]: text`, with the time as it is given: UTC on
+/// standard error, whose readers add their own, local in files.
+fn dated(ident: &str, line: &Line, now: UnixTime) -> String {
     let t = now.civil();
     let month = MONTHS
         .get((t.month as usize).saturating_sub(1))
@@ -206,7 +240,7 @@ mod tests {
 
     #[test]
     fn stderr_has_syslogs_form() {
-        let text = stderr_line("roost", &line("hello"), UnixTime(1_762_320_257));
+        let text = dated("roost", &line("hello"), UnixTime(1_762_320_257));
         assert_eq!(text, "Nov  5 05:24:17 roost[42]: hello\n");
     }
 

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 
 use roost_accounts::{Defaults, Id};
 use roost_config::{
-    Backend, CertificatePair, Cleartext, Config, LogTarget, Route, TemplateError, TlsVersion,
+    Backend, CertificatePair, Cleartext, Config, ConfigError, LogTarget, Route, TemplateError,
+    TlsVersion,
 };
 use roost_ipc as ipc;
 use roost_types::{LogLevel, UnixTime};
@@ -18,7 +19,7 @@ use roost_types::{LogLevel, UnixTime};
 pub use privilege::Privilege;
 
 use crate::certs::{self, Files};
-use crate::logger::{DEV_LOG, Target};
+use crate::logger::{self, DEV_LOG, Target};
 
 /// Names the syslog socket for tests and unusual systems.
 pub const LOG_SOCKET_VARIABLE: &str = "ROOST_LOG_SOCKET";
@@ -113,8 +114,12 @@ pub fn log_target(config: &Config) -> Target {
     let server = &config.server;
     let of_style = || server.log_style.ident().to_owned();
     let ident = server.syslog_ident.clone().unwrap_or_else(of_style);
-    match config.server.log_target {
+    match &config.server.log_target {
         LogTarget::Stderr => Target::Stderr { ident },
+        LogTarget::File { path, .. } => Target::File {
+            ident,
+            path: path.clone(),
+        },
         LogTarget::Syslog => Target::Syslog {
             ident,
             facility: config.server.syslog_facility.0,
@@ -128,14 +133,29 @@ pub fn log_level(config: &Config) -> LogLevel {
     config.server.log_level
 }
 
-/// Finds what is wrong beyond the file's own text, and makes nothing; one line
-/// for each fault.
-pub fn check(config: &Config) -> Vec<String> {
+/// Why the log file of the configuration at `path` cannot be one.
+pub fn log_fault(path: &Path, config: &Config) -> Option<String> {
+    let LogTarget::File { path: log, line } = &config.server.log_target else {
+        return None;
+    };
+    let error = logger::file::check(log).err()?;
+    let fault = ConfigError {
+        file: path.to_owned(),
+        line: Some(*line),
+        message: format!("log_path: {}: {error}", log.display()),
+    };
+    Some(fault.to_string())
+}
+
+/// Finds what is wrong beyond the text of the file `path`, and makes nothing;
+/// one line for each fault.
+pub fn check(path: &Path, config: &Config) -> Vec<String> {
     let certificates = pairs(config)
         .filter_map(|(_, files)| certs::load(&files).err())
         .map(|error| error.to_string());
     let user = Privilege::of_process(&config.server.user, &config.server.chroot_dir).err();
-    certificates
+    (log_fault(path, config).into_iter())
+        .chain(certificates)
         .chain(user.map(|error| error.to_string()))
         .collect()
 }

@@ -32,6 +32,9 @@ impl Supervisor {
 
     fn load(&self) -> Result<(Settings, Listeners), Vec<String>> {
         let config = Config::load(&self.source.config).map_err(|errors| as_lines(&errors))?;
+        if let Some(fault) = settings::log_fault(&self.source.config, &config) {
+            return Err(vec![fault]);
+        }
         let settings = Settings::new(config, &self.source.privilege)?;
         let listeners = self
             .listeners

@@ -373,6 +373,10 @@ pub fn log(proposal: &mut Proposal, whole: &Block) {
     match whole.get("log_path") {
         None | Some("syslog") => {}
         Some("/dev/stderr") => proposal.keep("log_path", Section::Server, "log_target", "stderr"),
+        Some(path) if path.starts_with('/') => {
+            proposal.keep("log_path", Section::Server, "log_target", "file");
+            proposal.keep("log_path", Section::Server, "log_path", path);
+        }
         Some(path) => {
             let text = format!("{path} is not written: the log goes to syslog");
             proposal.note("log_path", Fate::Missing, &text);

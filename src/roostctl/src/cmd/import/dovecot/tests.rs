@@ -79,6 +79,7 @@ local_name imap.example.org {
   ssl_key = </etc/ssl/private/i.key
 }
 syslog_facility = local3
+log_path = /var/log/dovecot.log
 userdb {
   args = username_format=%n /etc/dovecot/users
   driver = passwd-file
@@ -110,6 +111,8 @@ fn a_site_of_2_3_as_roost_conf() {
             "default_domain = example.org",
             "log_style = dovecot",
             "syslog_facility = local3",
+            "log_target = file",
+            "log_path = /var/log/dovecot.log",
             "[listen]",
             "imap =",
             "imaps = 192.0.2.1:1993, [::]:1993",

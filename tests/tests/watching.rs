@@ -417,15 +417,28 @@ fn sessions_are_traced() {
     assert_eq!(trace(&["--json"]), (OK, json.into()));
     logs(&mut u, "NOOP");
     v.ok("CREATE untraced-2").unwrap();
-    u.append("INBOX", "(\\Seen)", b"Subject: x\r\n\r\nembodied\r\n")
-        .unwrap();
-    u.command("LOGIN u open-sesame").unwrap();
-    u.ok("SELECT INBOX").unwrap();
-    u.ok("FETCH 1 BODY.PEEK[]").unwrap();
     let mut later = site.login("u");
-    later.raw(b"t3 CREATE later\r\nt4 NONSENSE\r\n").unwrap();
-    later.wait("t4").unwrap();
-    assert!(site.roost.logged(": S: t4 BAD"), "{}", site.roost.log());
+    later
+        .append("INBOX", "(\\Seen)", b"Subject: x\r\n\r\nembodied\r\n")
+        .unwrap();
+    later.command("LOGIN u open-sesame").unwrap();
+    later.ok("SELECT INBOX").unwrap();
+    later.ok("FETCH 1 BODY.PEEK[]").unwrap();
+    later.raw(b"y3 CREATE later\r\ny4 NONSENSE\r\n").unwrap();
+    later.wait("y4").unwrap();
+    assert!(site.roost.logged(": S: ... BAD"), "{}", site.roost.log());
+    // Behind an AUTHENTICATE that is refused comes what it would have asked for.
+    let credentials = "AHUAb3Blbi1zZXNhbWU=";
+    let pipelined = format!("y5 AUTHENTICATE PLAIN\r\n{credentials}\r\ny6 NOOP\r\n");
+    later.raw(pipelined.as_bytes()).unwrap();
+    later.wait("y6").unwrap();
+    // More than the log is for, and that is told at the end.
+    let mut fast = site.login("u");
+    fast.raw("x NOOP\r\n".repeat(1000).as_bytes()).unwrap();
+    fast.ok("LOGOUT").unwrap();
+    assert!(site.roost.logged(" lines left out"), "{}", site.roost.log());
+    let noops = site.roost.log().matches(": C: x NOOP").count();
+    assert!(noops < 1000, "{noops}");
     assert_eq!(trace(&["u", "off"]), (OK, String::new()));
     let (code, text) = trace(&["u", "off"]);
     assert_eq!(code, NOINPUT, "{text}");
@@ -440,11 +453,13 @@ fn sessions_are_traced() {
         let tagged = |line: &str| line.contains("IMAP-") && line.contains(text);
         assert!(log.lines().any(tagged), "{text}: {log}");
     };
-    has(": C: t3 CREATE later");
-    has(": S: t3 OK");
-    has(": C: LOGIN ...");
+    has(": C: y3 CREATE later");
+    has(": S: y3 OK");
+    has(" LOGIN ...");
+    has(" APPEND INBOX {");
+    has(": C: y5 AUTHENTICATE ...");
     has(" FETCH 1 BODY.PEEK[]");
-    for other in ["untraced-", "embodied", "open-sesame"] {
+    for other in ["untraced-", "embodied", "open-sesame", credentials] {
         assert!(!log.contains(other), "{other}: {log}");
     }
     let (code, text) = trace(&["a b", "on"]);

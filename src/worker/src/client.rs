@@ -69,6 +69,8 @@ pub struct Client {
     running: Option<Instant>,
     /// A LOGOUT has come that is not to wait for the command that runs.
     leaving: bool,
+    /// Where its protocol is logged.
+    trace: Option<Box<Trace>>,
 }
 
 /// What a session waits for.
@@ -147,6 +149,7 @@ impl Client {
             half_closed: None,
             running: None,
             leaving: false,
+            trace: None,
         }
     }
 
@@ -366,14 +369,15 @@ impl Client {
         between && !self.link && self.can_say_bye()
     }
 
-    fn trace(&self) -> Option<Trace> {
-        Trace::of(self.id, self.ending.is_traced())
+    fn trace(&mut self) -> Option<&mut Trace> {
+        Trace::of(&mut self.trace, self.id, self.ending.is_traced())
     }
 
     /// A command is over, or waits for the client; what it said last begins in
     /// `out` behind `said`.
-    fn trace_answer(&self, said: usize) {
-        if let (Some(trace), Some(out)) = (self.trace(), self.out.get(said..)) {
+    fn trace_answer(&mut self, said: usize) {
+        let trace = Trace::of(&mut self.trace, self.id, self.ending.is_traced());
+        if let (Some(trace), Some(out)) = (trace, self.out.get(said..)) {
             trace.answer(out);
         }
     }

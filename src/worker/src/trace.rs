@@ -2,44 +2,106 @@
 //! line of each answer.
 //!
 //! Nothing of a message's text and nothing of an attempt to log in gets there.
+//! What is no command may be one: a password behind an AUTHENTICATE that was
+//! refused, or the rest of one with a line end in it. So nothing is shown of
+//! what does not parse but the name of a command, and the tag before such a name.
 
-use roost_imap::Frame;
+mod pace;
+
+use pace::{Pace, Said};
+use roost_imap::command::CommandKind;
+use roost_imap::{Frame, parse};
 use roost_ipc::log::{escape, traced_record};
 use roost_ipc::{LogLevel, slog};
 use roost_types::SessionId;
 use std::fmt;
+use std::time::Instant;
 
+/// Of one session, as long as it is traced.
 pub struct Trace {
     session: SessionId,
     /// An administrator wants it, whatever the level.
     always: bool,
+    /// What came last may have been anything, what looked like its tag too.
+    hidden: bool,
+    pace: Pace,
 }
 
 impl Trace {
-    /// None: it is not logged.
-    pub fn of(session: SessionId, always: bool) -> Option<Self> {
-        let wanted = always || log::max_level() >= log::LevelFilter::Trace;
-        wanted.then_some(Self { session, always })
+    /// Keeps `known` as long as it is logged, begins it where need be.
+    pub fn of(
+        known: &mut Option<Box<Self>>,
+        session: SessionId,
+        always: bool,
+    ) -> Option<&mut Self> {
+        if !always && log::max_level() < log::LevelFilter::Trace {
+            *known = None;
+            return None;
+        }
+        let trace = known.get_or_insert_with(|| {
+            Box::new(Self {
+                session,
+                always,
+                hidden: true,
+                pace: Pace::default(),
+            })
+        });
+        trace.always = always;
+        Some(trace)
     }
 
-    pub fn frame(&self, frame: &Frame) {
-        match frame {
-            Frame::Command(bytes) => match shown(bytes) {
-                Shown::Line(line) => self.put(format_args!("C: {}", escape(line))),
-                Shown::Word(word) => self.put(format_args!("C: {} ...", escape(word))),
-            },
-            other => self.put(format_args!("C: {other:?}")),
-        }
+    pub fn frame(&mut self, frame: &Frame) {
+        let shown = match frame {
+            Frame::Command(bytes) => command(bytes),
+            // Many for one command, or of no interest.
+            Frame::AppendData(_) | Frame::AppendEnd | Frame::NeedContinuation => return,
+            Frame::AppendStart(start) => {
+                let name = match &start.replaced {
+                    Some(replaced) if replaced.uid => "UID REPLACE",
+                    Some(_) => "REPLACE",
+                    None => "APPEND",
+                };
+                let (tag, mailbox) = (&start.tag, escape(&start.mailbox));
+                Shown::Whole(format!("{tag} {name} {mailbox} {{{}}}", start.message.size))
+            }
+            Frame::AppendNext(message) => Shown::Whole(format!("... {{{}}}", message.size)),
+            Frame::Done => Shown::Whole("DONE".to_owned()),
+            Frame::Fatal { reason } | Frame::Bad { reason, .. } => {
+                Shown::Untagged(format!("... ({reason})"))
+            }
+            Frame::TooLong { .. } => Shown::Untagged("... (too long)".to_owned()),
+            Frame::Line(_) | Frame::Cancel => Shown::Untagged("...".to_owned()),
+        };
+        let (Shown::Whole(text) | Shown::Untagged(text)) = &shown;
+        self.hidden = matches!(shown, Shown::Untagged(_));
+        self.put(format_args!("C: {text}"));
     }
 
     /// What came of a command that is over.
-    pub fn answer(&self, out: &[u8]) {
-        if let Some(line) = last_line(out) {
-            self.put(format_args!("S: {}", escape(line)));
+    pub fn answer(&mut self, out: &[u8]) {
+        let Some(line) = last_line(out) else {
+            return;
+        };
+        match untagged(line) {
+            Some(rest) if self.hidden => self.put(format_args!("S: ... {}", escape(rest))),
+            _ => self.put(format_args!("S: {}", escape(line))),
         }
     }
 
-    fn put(&self, text: fmt::Arguments<'_>) {
+    fn put(&mut self, text: fmt::Arguments<'_>) {
+        match self.pace.say(Instant::now()) {
+            Said::Nothing => return,
+            Said::Line { missed: 0 } => {}
+            Said::Line { missed } => self.left_out(missed),
+        }
+        self.log(text);
+    }
+
+    fn left_out(&self, lines: u64) {
+        self.log(format_args!("{lines} lines left out"));
+    }
+
+    fn log(&self, text: fmt::Arguments<'_>) {
         match self.always {
             true => traced_record(self.session, text),
             false => slog!(self.session, LogLevel::AllInfo, "{text}"),
@@ -47,25 +109,51 @@ impl Trace {
     }
 }
 
-/// What may be seen of a command.
-#[derive(Debug, PartialEq)]
-enum Shown<'a> {
-    Line(&'a [u8]),
-    Word(&'a [u8]),
+impl Drop for Trace {
+    fn drop(&mut self) {
+        let missed = self.pace.missed();
+        if missed > 0 {
+            self.left_out(missed);
+        }
+    }
 }
 
-/// A password may be in it also where it is no valid command.
-fn shown(command: &[u8]) -> Shown<'_> {
-    let line = command.split(|&b| b == b'\r').next().unwrap_or_default();
-    let words = line.split(|&b| b == b' ' || b == b'\t');
-    let mut first = words.filter(|word| !word.is_empty()).take(2);
-    let secret = first.find(|word| {
-        word.eq_ignore_ascii_case(b"LOGIN") || word.eq_ignore_ascii_case(b"AUTHENTICATE")
-    });
-    match secret {
-        Some(word) => Shown::Word(word),
-        None => Shown::Line(line),
+/// What may be seen of a command.
+#[derive(Debug, PartialEq)]
+enum Shown {
+    Whole(String),
+    /// Nor may its tag in the answer.
+    Untagged(String),
+}
+
+/// Its first line; of what is no command its name, if it has one.
+fn command(bytes: &[u8]) -> Shown {
+    let (tag, kind) = match parse::parse(bytes) {
+        Ok(request) => {
+            let kind = request.command.kind();
+            if !is_secret(kind) {
+                let mut lines = bytes.split(|&b| b == b'\r' || b == b'\n');
+                let first = lines.next().unwrap_or_default();
+                return Shown::Whole(escape(first).to_string());
+            }
+            (Some(request.tag), Some(kind))
+        }
+        Err(error) => (error.tag, error.kind),
+    };
+    match (tag, kind) {
+        (Some(tag), Some(kind)) if is_secret(kind) => {
+            Shown::Whole(format!("{tag} {} ...", kind.name()))
+        }
+        (Some(tag), Some(kind)) => {
+            let (name, length) = (kind.name(), bytes.len());
+            Shown::Whole(format!("{tag} {name} ... ({length} octets)"))
+        }
+        _ => Shown::Untagged("...".to_owned()),
     }
+}
+
+fn is_secret(kind: CommandKind) -> bool {
+    matches!(kind, CommandKind::Login | CommandKind::Authenticate)
 }
 
 /// The one that tells how the command went, or asks for more of it.
@@ -75,35 +163,14 @@ fn last_line(out: &[u8]) -> Option<&[u8]> {
     (!line.starts_with(b"*")).then_some(line)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn passwords_and_literals_are_left_out() {
-        let line = |text: &'static str| shown(text.as_bytes());
-        assert_eq!(line("1 NOOP\r\n"), Shown::Line(b"1 NOOP"));
-        let search = "1 SEARCH BODY {3}\r\nfoo BCC x\r\n";
-        assert_eq!(line(search), Shown::Line(b"1 SEARCH BODY {3}"));
-        for secret in [
-            "1 login u p\r\n",
-            "1  login u p",
-            " 1\tlogin\tu p",
-            "login u p",
-        ] {
-            assert_eq!(line(secret), Shown::Word(b"login"), "{secret}");
-        }
-        let plain = "a AUTHENTICATE PLAIN AGEAYg==\r\n";
-        assert_eq!(line(plain), Shown::Word(b"AUTHENTICATE"));
+/// A tagged line without its tag.
+fn untagged(line: &[u8]) -> Option<&[u8]> {
+    if line.starts_with(b"+") {
+        return None;
     }
-
-    #[test]
-    fn only_the_last_line_of_an_answer_is_shown() {
-        let fetched = b"* 1 FETCH (BODY[] {6}\r\nbody\r\n)\r\n1 OK done\r\n";
-        assert_eq!(last_line(fetched), Some(&b"1 OK done"[..]));
-        assert_eq!(last_line(b"+ go on\r\n"), Some(&b"+ go on"[..]));
-        assert_eq!(last_line(b"* 1 EXISTS\r\n"), None);
-        assert_eq!(last_line(b""), None);
-        assert_eq!(last_line(b"in the middle"), None);
-    }
+    let blank = line.iter().position(|&b| b == b' ')?;
+    line.get(blank + 1..)
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,8 @@
 //! limit together; one that is over the limit only because of them waits for
 //! their outcome, so that many clients of one user can log in at once.
 //! Strangers choose the keys: the tables are bounded, and the entries not
-//! touched for longest go first.
+//! touched for longest go first. Clients whose proxy does not say their address
+//! have none in common: only their accounts count.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
@@ -149,7 +150,8 @@ impl Penalties {
         now: Instant,
     ) -> Result<Ticket, Denied> {
         let account = self.hasher.hash_one(account);
-        let address = self.hasher.hash_one(network_of(address));
+        let known = !address.to_canonical().is_unspecified();
+        let address = known.then(|| self.hasher.hash_one(network_of(address)));
         let allowed = allowed(limit);
         let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
         let id = tables.next_ticket;
@@ -160,9 +162,9 @@ impl Penalties {
             ..
         } = &mut *tables;
         let by_account = record(accounts, account, now);
-        let by_address = record(addresses, address, now);
+        let by_address = address.map(|address| record(addresses, address, now));
         if limit > 0 {
-            for record in [&*by_account, &*by_address] {
+            for record in std::iter::once(&*by_account).chain(by_address.as_deref()) {
                 if record.attempts.len() >= allowed {
                     return Err(match record.failed() >= allowed {
                         true => Denied::LimitReached,
@@ -170,7 +172,7 @@ impl Penalties {
                     });
                 }
             }
-            for record in [by_account, by_address] {
+            for record in std::iter::once(by_account).chain(by_address) {
                 record.attempts.push_back(Tried {
                     at: now,
                     id,
@@ -232,13 +234,13 @@ fn make_room(table: &mut Table, now: Instant) {
 pub struct Ticket {
     penalties: Arc<Penalties>,
     account: u64,
-    address: u64,
+    /// `None` for who has none.
+    address: Option<u64>,
     id: u64,
 }
 
 impl Ticket {
-    /// The attempt succeeded: it counts no more, and the run of failures from
-    /// its address is over.
+    /// The attempt succeeded: it counts no more, and the run of failures is over.
     pub fn success(self) {
         self.take_back(true);
     }
@@ -262,9 +264,9 @@ impl Ticket {
         let penalties = Arc::clone(&self.penalties);
         let (id, address) = (penalties.hasher.hash_one(account), self.address);
         self.release();
-        if limit == 0 {
+        let Some(address) = address.filter(|_| limit > 0) else {
             return Ok(());
-        }
+        };
         let mut tables = penalties
             .tables
             .lock()
@@ -306,14 +308,15 @@ impl Ticket {
         base.saturating_mul(quarters) / 4
     }
 
-    /// Both records; the address's is last.
+    /// Both records; the address's is last, if it has one.
     fn with(&self, mut change: impl FnMut(&mut Record, u64)) {
         let lock = self.penalties.tables.lock();
         let mut tables = lock.unwrap_or_else(PoisonError::into_inner);
         if let Some(record) = tables.accounts.get_mut(&self.account) {
             change(record, self.id);
         }
-        if let Some(record) = tables.addresses.get_mut(&self.address) {
+        let address = self.address.as_ref();
+        if let Some(record) = address.and_then(|address| tables.addresses.get_mut(address)) {
             change(record, self.id);
         }
     }
@@ -440,6 +443,30 @@ mod tests {
         let p = Arc::new(Penalties::default());
         let _open = p.try_begin("a", address(1), 1, Instant::now()).unwrap();
         assert_eq!(p.begin("a", address(1), 1).await.err(), Some(LimitReached));
+    }
+
+    #[test]
+    fn who_has_no_address_answers_for_nobody_else() {
+        let p = Arc::new(Penalties::default());
+        let now = Instant::now();
+        for nowhere in ["0.0.0.0", "::", "::ffff:0.0.0.0"] {
+            let nowhere: IpAddr = nowhere.parse().unwrap();
+            let begin = |account: &str| p.try_begin(account, nowhere, 2, now);
+            for n in 0..20 {
+                let delay = begin(&format!("{n}{nowhere}")).unwrap().failure(BASE);
+                assert_eq!(delay, BASE);
+            }
+            let mut delays = (0..2).map(|_| begin(&nowhere.to_string()).unwrap().failure(BASE));
+            assert_eq!(delays.next(), Some(BASE));
+            assert_eq!(delays.next(), Some(BASE * 2));
+            assert!(begin(&nowhere.to_string()).is_err());
+        }
+        let here: IpAddr = "::1".parse().unwrap();
+        for n in 0..2 {
+            let ticket = p.try_begin(&n.to_string(), here, 2, now);
+            let _ = ticket.unwrap().failure(BASE);
+        }
+        assert!(p.try_begin("c", here, 2, now).is_err());
     }
 
     #[test]

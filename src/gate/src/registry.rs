@@ -112,7 +112,9 @@ impl Registry {
         if now >= limits.max_connections {
             return Err(TooMany::All);
         }
-        if per_ip > 0 && from_address >= per_ip {
+        // Who has no address (see `proxy::nobody`) has none in common.
+        let known = !address.to_canonical().is_unspecified();
+        if per_ip > 0 && from_address >= per_ip && known {
             return Err(TooMany::FromAddress);
         }
         let id = inner.next_number().ok_or(TooMany::NoNumber)?;
@@ -361,6 +363,24 @@ mod tests {
         drop(a);
         assert!(r.admit(address(1), &limits(3, 2)).is_ok());
         assert_eq!(r.admit(address(9), &limits(0, 0)).err(), Some(TooMany::All));
+    }
+
+    #[test]
+    fn clients_without_an_address_do_not_share_one() {
+        let r = registry(100);
+        for nobody in ["0.0.0.0", "::"] {
+            let admit = || r.admit(nobody.parse().unwrap(), &limits(9, 1));
+            let first = admit().unwrap();
+            assert!(admit().is_ok(), "{nobody}");
+            drop(first);
+        }
+        let here = || r.admit("::1".parse().unwrap(), &limits(9, 1));
+        let _first = here().unwrap();
+        assert_eq!(here().err(), Some(TooMany::FromAddress));
+        let all: Vec<_> = (0..10)
+            .map(|_| r.admit("::".parse().unwrap(), &limits(9, 1)))
+            .collect();
+        assert_eq!(all[8].as_ref().err(), Some(&TooMany::All));
     }
 
     #[test]

@@ -21,7 +21,8 @@ fn virtual_users() -> Roost {
 
 /// With PAM's accounts, of which bob may not log in.
 fn without_bob() -> Roost {
-    Roost::alone(&Setup::pam().with(&[("auth", "deny_users = bob")]))
+    let moved = ("router", "moved.name = new.name@other.example");
+    Roost::alone(&Setup::pam().with(&[("auth", "deny_users = bob"), moved]))
 }
 
 fn roostctl(roost: &Roost, uid: Option<u32>) -> Roostctl {
@@ -195,6 +196,8 @@ fn passwords_are_tried_as_at_a_login() {
         let (code, text) = test(None, &[user], password);
         assert_eq!((code, text), (NOPERM, format!("{user}: {said}\n")));
     }
+    let moved = "moved.name: the account has been moved to new.name at other.example\n";
+    assert_eq!(test(None, &["moved.name"], "x"), (NOUSER, moved.to_owned()));
     let (code, text) = test(None, &["--json", "alice"], "wrong");
     assert_eq!(code, NOPERM, "{text}");
     assert!(

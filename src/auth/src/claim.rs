@@ -3,6 +3,8 @@
 //! looks after the server, that of any account whose mail is served. Of a
 //! Unix account PAM is asked whether it may be used now.
 
+mod turns;
+
 use std::fmt::Display;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
@@ -19,6 +21,8 @@ use crate::lookup::{Door, known};
 use crate::pam::Pam;
 use crate::settings::Settings;
 use crate::verify::{admits, usable};
+
+pub use turns::Turns;
 
 /// Where the program connects to, for its domain.
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -45,7 +49,7 @@ pub async fn answer(settings: Arc<Settings>, claim: Claim) -> Claimed {
     let result = match decided {
         Decided::Refused(reason) => ClaimResult::Refused { reason },
         Decided::Granted(grant) => ClaimResult::Granted { grant },
-        Decided::Asking(grant, pam) => match admits(&pam, &grant.account, HERE).await {
+        Decided::Asking(grant, pam) => match admits(&pam.apart(), &grant.account, HERE).await {
             Ok(()) => ClaimResult::Granted { grant },
             Err(refusal) => {
                 tell(uid, &grant.account, &refusal.reason);
@@ -78,7 +82,9 @@ fn decide(settings: &Settings, claim: &Claim) -> io::Result<Decided> {
         None => directory::user_by_id(claim.uid)?,
     };
     let raw = claim.name.clone().or(own.map(|user| user.name));
-    let name = raw.and_then(|raw| settings.login_name(&raw, HERE).ok());
+    let name = raw
+        .as_deref()
+        .and_then(|raw| settings.login_name(raw, HERE).ok());
     let found = match &name {
         Some(name) => known(settings, name)?,
         None => None,
@@ -111,6 +117,15 @@ fn decide(settings: &Settings, claim: &Claim) -> io::Result<Decided> {
         Ok(()) => {}
         Err(AccountError::NameService(error)) => return Err(error),
         Err(why) => return denied(&why),
+    }
+    // What is left here of it is not what its user means.
+    let moved = raw.as_deref().and_then(|raw| settings.elsewhere(raw, HERE));
+    if let Some((_, host)) = moved
+        && !claim.any
+    {
+        let why = format!("it is at {}", escape(host));
+        tell(claim.uid, &name.full(), &why);
+        return Ok(Decided::Refused(NoSession::Elsewhere));
     }
     let grant = Grant {
         reader: reader(claim, account.credentials.uid),

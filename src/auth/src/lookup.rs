@@ -5,6 +5,7 @@
 //! the owner's worker says what the asker may see. Everything here blocks on
 //! the name service.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::io;
 use std::net::IpAddr;
@@ -68,16 +69,18 @@ fn owner(
     let domain = asker
         .and_then(|asker| asker.rsplit_once('@'))
         .map(|(_, d)| d);
-    let name = match domain {
+    let raw = match domain {
         // A neighbour, wherever the client has connected to.
-        Some(domain) if !raw.contains(['@', '%']) => {
-            settings.login_name(&format!("{raw}@{domain}"), local)
-        }
-        _ => settings.login_name(raw, local),
+        Some(domain) if !raw.contains(['@', '%']) => Cow::Owned(format!("{raw}@{domain}")),
+        _ => Cow::Borrowed(raw),
     };
-    let Ok(name) = name else {
+    let Ok(name) = settings.login_name(&raw, local) else {
         return Ok(None);
     };
+    // What is left here of one that has moved is nobody's to read.
+    if settings.elsewhere(&raw, local).is_some() {
+        return Ok(None);
+    }
     let Some(found) = known(settings, &name)? else {
         return Ok(None);
     };

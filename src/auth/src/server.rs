@@ -21,7 +21,7 @@ use tokio::task::JoinHandle;
 
 use crate::Error;
 use crate::attempt::{Attempt, Out, Shared};
-use crate::claim;
+use crate::claim::{self, Turns};
 use crate::lookup;
 use crate::settings::Settings;
 
@@ -29,9 +29,6 @@ use crate::settings::Settings;
 const MAX_ATTEMPTS: usize = 65_536;
 /// Accounts looked up at once, so that logins have threads left.
 const LOOKUPS: usize = 16;
-/// And those that local programs have claimed, which PAM may have to be asked
-/// about; more than one user may have under way.
-const CLAIMS: usize = 16;
 /// Messages that may wait for a writer.
 const QUEUE: usize = 256;
 
@@ -61,7 +58,7 @@ pub struct Server {
     /// session.
     trials: HashSet<SessionId>,
     lookups: Arc<Semaphore>,
-    claims: Arc<Semaphore>,
+    claims: Turns,
     /// From attempts, for bookkeeping before it goes to the writer.
     out: mpsc::Sender<Out>,
     writer: mpsc::Sender<Write>,
@@ -86,7 +83,7 @@ impl Server {
             attempts: HashMap::new(),
             trials: HashSet::new(),
             lookups: Arc::new(Semaphore::new(LOOKUPS)),
-            claims: Arc::new(Semaphore::new(CLAIMS)),
+            claims: Turns::default(),
             out,
             writer,
         };
@@ -165,11 +162,11 @@ impl Server {
     }
 
     /// The same holds, and for each user.
-    fn on_claim(&self, claim: Claim) {
+    fn on_claim(&mut self, claim: Claim) {
         let (settings, writer) = (Arc::clone(&self.settings), self.writer.clone());
-        let claims = Arc::clone(&self.claims);
+        let turn = self.claims.turn(claim.uid);
         tokio::spawn(async move {
-            let _turn = claims.acquire_owned().await;
+            let _turn = turn.await;
             let claimed = claim::answer(settings, claim).await;
             let _ = writer
                 .send(Write::Supervisor(AuthToSupervisor::Claimed(claimed)))
@@ -180,9 +177,9 @@ impl Server {
     /// An attempt as any other, with its delays and limits.
     fn on_trial(&mut self, trial: Trial) {
         let here = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        self.trials.insert(trial.session);
-        self.start(AuthStart {
-            session: trial.session,
+        let session = trial.session;
+        let begun = self.start(AuthStart {
+            session,
             method: AuthMethod::Login {
                 user: trial.user,
                 password: trial.password,
@@ -194,6 +191,12 @@ impl Server {
             tls: None,
             plus_offered: false,
         });
+        if begun {
+            self.trials.insert(session);
+        } else {
+            let reason = AuthFailure::Unavailable;
+            self.say(tried(session, TrialResult::Failed { reason }));
+        }
     }
 
     async fn new_gate(&mut self, fd: OwnedFd) -> Result<Receiver<GateToAuth>, Error> {
@@ -221,31 +224,51 @@ impl Server {
 
     fn gate_says(&mut self, message: GateToAuth) {
         match message {
-            GateToAuth::Start(start) => self.start(start),
+            GateToAuth::Start(start) => {
+                let session = start.session;
+                if !self.start(start) {
+                    let refused = Out::Failed(session, AuthFailure::Unavailable);
+                    self.say(Write::Attempt(refused));
+                }
+            }
             GateToAuth::Response(response) => {
-                if let Some(running) = self.attempts.get(&response.session) {
+                if let Some(running) = self.of_gate(response.session) {
                     // A response nobody asked for finds no room and is lost.
                     let _ = running.responses.try_send(response.data);
                 }
             }
             GateToAuth::Cancel(session) => {
-                if let Some(running) = self.attempts.remove(&session) {
+                if self.of_gate(session).is_some()
+                    && let Some(running) = self.attempts.remove(&session)
+                {
                     running.task.abort();
                 }
             }
         }
     }
 
-    fn start(&mut self, start: AuthStart) {
+    /// An attempt that is the gate's to go on with, or to end.
+    fn of_gate(&self, session: SessionId) -> Option<&Running> {
+        let trial = self.trials.contains(&session);
+        self.attempts.get(&session).filter(|_| !trial)
+    }
+
+    /// What comes of no attempt, and says nothing about any.
+    fn say(&self, message: Write) {
+        let writer = self.writer.clone();
+        tokio::spawn(async move {
+            // Gone only together with the supervisor.
+            let _ = writer.send(message).await;
+        });
+    }
+
+    /// False: it is not begun, and whoever wants it is to hear so. One under
+    /// way with the same number is left as it is.
+    fn start(&mut self, start: AuthStart) -> bool {
         let session = start.session;
         if self.attempts.contains_key(&session) || self.attempts.len() >= MAX_ATTEMPTS {
-            log::error!("gate: attempt refused, too many or a second one for {session}");
-            let out = self.out.clone();
-            tokio::spawn(async move {
-                let refused = Out::Failed(session, AuthFailure::Unavailable);
-                let _ = out.send(refused).await;
-            });
-            return;
+            log::error!("attempt refused, too many or a second one for {session}");
+            return false;
         }
         let (responses, receiver) = mpsc::channel(1);
         let attempt = Attempt {
@@ -258,6 +281,7 @@ impl Server {
         };
         let task = tokio::spawn(attempt.run());
         self.attempts.insert(session, Running { responses, task });
+        true
     }
 
     /// What was cancelled meanwhile says nothing any more.
@@ -275,6 +299,9 @@ impl Server {
         let message = match message {
             Out::Failed(session, reason) if self.trials.remove(&session) => {
                 tried(session, TrialResult::Failed { reason })
+            }
+            Out::Elsewhere(session, user, host) if self.trials.remove(&session) => {
+                tried(session, TrialResult::Elsewhere { user, host })
             }
             Out::Granted(grant) if self.trials.remove(&grant.session) => {
                 let account = grant.account;

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use roost_ipc::log::LogRecord;
 use roost_ipc::{
-    AccountDefaults, AuthBackend, AuthFailure, AuthMethod, AuthOutcome, AuthResult, AuthSetup,
-    AuthStart, AuthToGate, AuthToSupervisor, Channel, Endpoints, GateToAuth, LogLevel, Receiver,
-    Secret, SupervisorToAuth,
+    AccountDefaults, AuthBackend, AuthFailure, AuthMethod, AuthOutcome, AuthResponse, AuthResult,
+    AuthSetup, AuthStart, AuthToGate, AuthToSupervisor, Channel, Endpoints, GateToAuth, LogLevel,
+    Mechanism, Receiver, Route, Secret, SupervisorToAuth, Trial, TrialResult, Tried,
 };
 use roost_os::spawn::{Child, Spawn};
 use roost_os::{fdpass, identity};
@@ -86,19 +86,7 @@ impl Role {
     }
 
     async fn login(&mut self, session: u64, user: &str, password: &str) {
-        let start = GateToAuth::Start(AuthStart {
-            session: SessionId(session),
-            method: AuthMethod::Login {
-                user: Secret::from(user.as_bytes()),
-                password: Secret::from(password.as_bytes()),
-            },
-            endpoints: Endpoints {
-                remote: "192.0.2.7:4711".parse().unwrap(),
-                local: "192.0.2.1:143".parse().unwrap(),
-            },
-            tls: None,
-            plus_offered: false,
-        });
+        let start = GateToAuth::Start(start(session, user, password));
         self.gate.send(&start, &[]).await.unwrap();
     }
 
@@ -107,6 +95,22 @@ impl Role {
             AuthToGate::Outcome(outcome) => outcome,
             other @ AuthToGate::Continue(_) => panic!("{other:?}"),
         }
+    }
+}
+
+fn start(session: u64, user: &str, password: &str) -> AuthStart {
+    AuthStart {
+        session: SessionId(session),
+        method: AuthMethod::Login {
+            user: Secret::from(user.as_bytes()),
+            password: Secret::from(password.as_bytes()),
+        },
+        endpoints: Endpoints {
+            remote: "192.0.2.7:4711".parse().unwrap(),
+            local: "192.0.2.1:143".parse().unwrap(),
+        },
+        tls: None,
+        plus_offered: false,
     }
 }
 
@@ -211,6 +215,92 @@ async fn reloads_take_effect_or_leave_all_as_it_was() {
     ));
     role.login(2, "alice", "secret").await;
     assert_eq!(role.outcome().await.result, refused);
+}
+
+#[tokio::test]
+async fn a_second_attempt_of_a_session_is_refused_and_the_first_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut role = Role::start(setup(&users(dir.path()))).await;
+    assert_eq!(role.says().await, AuthToSupervisor::Ready);
+    let mut start = start(7, "", "");
+    start.method = AuthMethod::Sasl {
+        mechanism: Mechanism::Plain,
+        initial: None,
+    };
+    role.gate
+        .send(&GateToAuth::Start(start), &[])
+        .await
+        .unwrap();
+    let challenge = role.gate.recv().await.unwrap().unwrap().0;
+    assert!(matches!(challenge, AuthToGate::Continue(_)));
+    role.login(7, "alice", "secret").await;
+    let refused = AuthResult::Failed {
+        reason: AuthFailure::Unavailable,
+    };
+    assert_eq!(role.outcome().await.result, refused);
+    let response = GateToAuth::Response(AuthResponse {
+        session: SessionId(7),
+        data: Secret::from(&b"\0alice\0secret"[..]),
+    });
+    role.gate.send(&response, &[]).await.unwrap();
+    assert!(matches!(role.says().await, AuthToSupervisor::Grant(_)));
+    assert_eq!(role.outcome().await.result, AuthResult::Granted {});
+}
+
+#[tokio::test]
+async fn each_password_that_is_tried_has_its_result() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut setup = setup(&users(dir.path()));
+    let moved = Route::Elsewhere {
+        user: "new".into(),
+        host: "other.example".into(),
+    };
+    setup.router = vec![("moved".into(), moved)];
+    let mut role = Role::start(setup).await;
+    assert_eq!(role.says().await, AuthToSupervisor::Ready);
+    for (session, user, password, result) in [
+        (
+            1,
+            "moved",
+            "x",
+            TrialResult::Elsewhere {
+                user: "new".into(),
+                host: "other.example".into(),
+            },
+        ),
+        (
+            2,
+            "alice",
+            "wrong",
+            TrialResult::Failed {
+                reason: AuthFailure::Credentials,
+            },
+        ),
+        (
+            3,
+            "alice",
+            "secret",
+            TrialResult::Proved {
+                account: "alice".into(),
+            },
+        ),
+    ] {
+        let session = SessionId(session);
+        let trial = SupervisorToAuth::Try(Trial {
+            session,
+            user: Secret::from(user.as_bytes()),
+            password: Secret::from(password.as_bytes()),
+        });
+        role.supervisor.send(&trial, &[]).await.unwrap();
+        let tried = AuthToSupervisor::Tried(Tried { session, result });
+        assert_eq!(role.says().await, tried);
+    }
+    // The next word to the gate is about its own attempt, also of such a number.
+    role.login(1, "alice", "secret").await;
+    assert!(matches!(role.says().await, AuthToSupervisor::Grant(_)));
+    let outcome = role.outcome().await;
+    assert_eq!(outcome.session, SessionId(1));
+    assert_eq!(outcome.result, AuthResult::Granted {});
 }
 
 #[tokio::test]

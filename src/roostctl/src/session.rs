@@ -57,6 +57,10 @@ fn refused(reason: NoSession, user: Option<&str>) -> Failure {
             let text = format!("the server allows no session of {whose}{hint}");
             Failure::new(exit::NOPERM, text)
         }
+        NoSession::Elsewhere => {
+            let text = format!("the account of {whose} is on another host now{hint}");
+            Failure::new(exit::NOUSER, text)
+        }
         NoSession::TooMany => {
             let text = format!("there are too many connections of {whose}");
             Failure::new(exit::TEMPFAIL, text)

@@ -1,6 +1,6 @@
 use super::*;
 use crate::settings::tests::setup;
-use roost_ipc::{AuthBackend, AuthSetup};
+use roost_ipc::{AuthBackend, AuthSetup, Route};
 use roost_os::identity::{current_user, is_root};
 use roost_types::SessionId;
 use std::path::Path;
@@ -90,6 +90,30 @@ fn who_looks_after_the_server_gets_any_that_is_served() {
     }
     assert_eq!(any("low"), Err(NoSession::NotAllowed));
     assert_eq!(any("nobody-here"), Err(NoSession::NoSuchAccount));
+}
+
+/// What is left of them here would be a mailbox that nothing is delivered to.
+#[test]
+fn accounts_that_have_moved_are_for_administrators_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut settings = settings(dir.path());
+    let moved = |name: &str| Route::Elsewhere {
+        user: name.to_owned(),
+        host: "other.example".to_owned(),
+    };
+    let router = &mut Arc::get_mut(&mut settings).unwrap().router;
+    router.insert("ann".into(), moved("ann"));
+    router.insert("nobody-here".into(), moved("nobody"));
+    let own = |name| ask(&settings, served(), Some(name), false);
+    assert_eq!(own("Ann"), Err(NoSession::Elsewhere));
+    assert_eq!(own("near"), Ok("near".into()));
+    // Which names have moved is not everybody's business either.
+    assert_eq!(own("nobody-here"), Err(NoSession::NotAllowed));
+    let stranger = UserId(served().0 + 1);
+    let others = ask(&settings, stranger, Some("ann"), false);
+    assert_eq!(others, Err(NoSession::NotAllowed));
+    let any = ask(&settings, UserId(0), Some("ann"), true);
+    assert_eq!(any, Ok("ann".into()));
 }
 
 /// Also with `minimum_uid = 0`, where root may.

@@ -1,6 +1,6 @@
 use super::*;
 use crate::settings::tests::setup;
-use roost_ipc::AuthBackend;
+use roost_ipc::{AuthBackend, Route};
 use roost_os::identity::{current_user, is_root, user_by_id};
 use std::path::Path;
 
@@ -79,6 +79,25 @@ fn accounts_whose_mail_is_not_served_are_not_there() {
     assert!(name_of(&ask(&s, Some("public"), "bob")).is_some());
     s.minimum_uid = u32::MAX;
     assert_eq!(name_of(&ask(&s, Some("public"), "bob")), None);
+}
+
+#[test]
+fn accounts_that_have_moved_are_not_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut s = settings(dir.path(), FILE);
+    let moved = Route::Elsewhere {
+        user: "ann".into(),
+        host: "other.example".into(),
+    };
+    s.router.insert("ann@two.example".into(), moved);
+    for (raw, asker) in [
+        ("ann", "bob@two.example"),
+        ("Ann@two.example", "bob"),
+        ("ann%two.example", "bob@one.example"),
+    ] {
+        assert_eq!(name_of(&ask(&s, Some(raw), asker)), None, "{raw}");
+    }
+    assert!(name_of(&ask(&s, Some("ann"), "bob")).is_some());
 }
 
 #[test]

@@ -257,6 +257,7 @@ any_enum! {
     TrialResult {
         String::any().prop_map(|account| Self::Proved { account }),
         AuthFailure::any().prop_map(|reason| Self::Failed { reason }),
+        any_of().prop_map(|(user, host)| Self::Elsewhere { user, host }),
     }
     ClaimResult {
         Grant::any().prop_map(|grant| Self::Granted { grant }),

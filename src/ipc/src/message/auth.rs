@@ -303,6 +303,8 @@ wire_choice! {
         TooMany = 3,
         /// Something does not answer; it may later.
         Unavailable = 4,
+        /// The program's own account is on another host now.
+        Elsewhere = 5,
     }
 }
 
@@ -343,6 +345,8 @@ wire_enum! {
         /// By its canonical name.
         Proved = 1 { account: String },
         Failed = 2 { reason: AuthFailure },
+        /// Nothing: the account is this user's on this other host.
+        Elsewhere = 3 { user: String, host: String },
     }
 }
 

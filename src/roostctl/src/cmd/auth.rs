@@ -45,13 +45,21 @@ pub fn run(common: &Common, command: &Auth) -> Result<u8, Failure> {
         ControlReply::Tested(result) => result,
         other => return Err(server::unexpected(&other)),
     };
-    let (account, (code, word, text)) = match result {
-        TrialResult::Proved { account } => (account, (exit::OK, "success", "success")),
-        TrialResult::Failed { reason } => (user.clone(), told(reason)),
+    let (account, code, word, text) = match result {
+        TrialResult::Proved { account } => (account, exit::OK, "success", "success".to_owned()),
+        TrialResult::Failed { reason } => {
+            let (code, word, text) = told(reason);
+            (user.clone(), code, word, text.to_owned())
+        }
+        TrialResult::Elsewhere { user: there, host } => {
+            let text = format!("the account has been moved to {there} at {host}");
+            (user.clone(), exit::NOUSER, "elsewhere", text)
+        }
     };
     let mut table = Table::new(common.json, COLUMNS);
-    let cells = [account.clone(), word.to_owned(), text.to_owned()].map(Cell::Text);
-    table.row(&format!("{account}: {text}"), &cells);
+    let line = format!("{account}: {text}");
+    let cells = [account, word.to_owned(), text].map(Cell::Text);
+    table.row(&line, &cells);
     table.end();
     Ok(code)
 }

@@ -15,6 +15,8 @@ use roost_tests::roost::{Roost, Setup, folder};
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 const MESSAGES: usize = 30_000;
@@ -323,6 +325,34 @@ fn searches(s: &mut Session<'_>, mail: Mail) {
     assert_eq!(saved, wanted.len());
 }
 
+/// An administrator sees a search that is under way, and for how long it has been.
+fn is_seen(s: &mut Session<'_>) {
+    let roost = s.roost;
+    let who = || {
+        let (_, text) = roost.ctl(&["who", "searching"]);
+        text.lines().nth(1).map(str::to_owned)
+    };
+    let done = AtomicBool::new(false);
+    let line = thread::scope(|scope| {
+        let watcher = scope.spawn(|| {
+            let line = eventually(PATIENCE, who);
+            done.store(true, Ordering::Relaxed);
+            line
+        });
+        while !done.load(Ordering::Relaxed) {
+            s.run("SEARCH RETURN (COUNT) BODY wheat", |_| {});
+        }
+        watcher.join().unwrap()
+    });
+    let line = line.expect("no search was seen");
+    println!("{line}");
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let [_, "127.0.0.1", "u", _, running, "searching", "messages"] = words[..] else {
+        panic!("{line}");
+    };
+    assert!(running.ends_with('s') && running.starts_with(|c: char| c.is_ascii_digit()));
+}
+
 fn orders(s: &mut Session<'_>, mail: Mail) {
     let sort =
         |s: &mut Session<'_>, key: &str| s.numbers(&format!("SORT ({key}) UTF-8 ALL"), "* SORT ");
@@ -468,6 +498,7 @@ fn a_huge_mailbox_works_and_its_worker_stays_small() {
     assert_eq!(told, wanted);
     fetches(&mut s, mail);
     searches(&mut s, mail);
+    is_seen(&mut s);
     orders(&mut s, mail);
     let mut other = Session::new(&roost, mail);
     other.select("");

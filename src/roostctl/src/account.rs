@@ -61,7 +61,7 @@ pub fn named(common: &Common, config: &Config) -> Result<Account, Failure> {
         }
         (Some(maildir), None) => of_maildir(maildir, config)?,
         (None, Some(user)) => placed(find::by_name(user, config)?, config)?,
-        (None, None) => placed(find::by_name(&own_name()?, config)?, config)?,
+        (None, None) => placed(own(config)?, config)?,
     })
 }
 
@@ -69,6 +69,13 @@ pub fn named(common: &Common, config: &Config) -> Result<Account, Failure> {
 pub fn has_mail(name: &str, config: &Config) -> bool {
     let account = find::by_name(name, config).and_then(|found| placed(found, config));
     account.is_ok_and(|account| account.has_mail())
+}
+
+fn own(config: &Config) -> Result<Found, Failure> {
+    find::by_name(&own_name()?, config).map_err(|failure| match failure.code {
+        exit::NOUSER => Failure::new(failure.code, format!("{} (-u names one)", failure.text)),
+        _ => failure,
+    })
 }
 
 fn own_name() -> Result<String, Failure> {

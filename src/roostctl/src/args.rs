@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser};
 
 use crate::cmd::Command;
+use crate::{Failure, exit};
 
 /// Where the configuration is read from unless `-c` names another file.
 pub const DEFAULT_CONFIG: &str = "/etc/roost/roost.conf";
@@ -39,6 +40,20 @@ pub struct Common {
     /// Print JSON
     #[arg(long, global = true)]
     pub json: bool,
+}
+
+impl Common {
+    /// Of a command that prints something else than a table: nobody takes it for
+    /// JSON.
+    pub fn no_table(&self) -> Result<(), Failure> {
+        match self.json {
+            true => {
+                let text = "this prints no table: leave out --json";
+                Err(Failure::new(exit::USAGE, text))
+            }
+            false => Ok(()),
+        }
+    }
 }
 
 #[cfg(test)]

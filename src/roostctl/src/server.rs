@@ -2,7 +2,9 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::time::Duration;
 
 use roost_ipc::{BlockingChannel, ControlReply, ControlRequest};
 
@@ -10,6 +12,12 @@ use roost_config::Config;
 
 use crate::args::Common;
 use crate::{Failure, account, exit};
+
+/// For an answer that needs nobody but the server, which waits for its other
+/// processes no longer than 2 s.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// For one that PAM has a part in; `pam_timeout` is shorter.
+const LONG: Duration = Duration::from_secs(300);
 
 /// A request on its way.
 pub struct Asked(BlockingChannel<ControlRequest, ControlReply>);
@@ -25,7 +33,7 @@ pub fn config(common: &Common) -> Result<Config, Failure> {
 
 /// Asks the server; `None` if none runs.
 pub fn ask(socket: Option<&Path>, request: &ControlRequest) -> Result<Option<Asked>, Failure> {
-    match connect(socket)? {
+    match connect(socket, patience(request))? {
         Some(line) => line.ask(request).map(Some),
         None => Ok(None),
     }
@@ -42,8 +50,18 @@ impl Line {
     }
 }
 
-/// `None` if no server runs.
-pub fn connect(socket: Option<&Path>) -> Result<Option<Line>, Failure> {
+/// What is done to mail may take as long as it takes.
+fn patience(request: &ControlRequest) -> Option<Duration> {
+    match request {
+        ControlRequest::Maintain(_) => None,
+        ControlRequest::Open(_) | ControlRequest::Test(_) => Some(LONG),
+        _ => Some(PATIENCE),
+    }
+}
+
+/// `None` if no server runs. Whoever waits for an answer gives up after
+/// `patience`.
+pub fn connect(socket: Option<&Path>, patience: Option<Duration>) -> Result<Option<Line>, Failure> {
     let Some(path) = socket else {
         return Ok(None);
     };
@@ -55,8 +73,18 @@ pub fn connect(socket: Option<&Path>) -> Result<Option<Line>, Failure> {
             return Err(Failure::new(exit::UNAVAILABLE, text));
         }
     };
-    let channel = BlockingChannel::new(connection).map_err(|e| Failure::new(exit::OSERR, e))?;
+    let os = |e| Failure::new(exit::OSERR, e);
+    let connection = UnixStream::from(connection);
+    connection.set_read_timeout(patience).map_err(os)?;
+    connection.set_write_timeout(patience).map_err(os)?;
+    let channel = BlockingChannel::new(connection.into()).map_err(os)?;
     Ok(Some(Line(channel)))
+}
+
+/// Somebody listens at its socket.
+pub fn runs(config: &Config) -> Result<bool, Failure> {
+    let socket = config.server.control_socket.as_deref();
+    Ok(connect(socket, None)?.is_some())
 }
 
 /// The same, where there is nothing to be done without a server.
@@ -75,10 +103,18 @@ fn no_server(socket: Option<&Path>) -> String {
 /// A reply that is no answer to what was asked.
 pub fn unexpected(reply: &ControlReply) -> Failure {
     match reply {
-        ControlReply::Refused => Failure::new(exit::NOPERM, "the server refuses it"),
+        ControlReply::Refused => {
+            let text = "the server allows this to root and members of the group roostadm only";
+            Failure::new(exit::NOPERM, text)
+        }
         ControlReply::Busy => Failure::new(exit::TEMPFAIL, "the server is busy: try again"),
         other => lost(format!("{other:?}")),
     }
+}
+
+/// The time for an answer is over.
+fn is_silence(error: &roost_ipc::Error) -> bool {
+    matches!(error, roost_ipc::Error::Io(e) if e.kind() == io::ErrorKind::WouldBlock)
 }
 
 /// Nobody listens, or the folder of the socket is not there.
@@ -100,9 +136,36 @@ impl Asked {
 
     /// And what comes with it.
     pub fn reply_with(&mut self) -> Result<(ControlReply, Vec<OwnedFd>), Failure> {
-        match self.0.recv().map_err(lost)? {
-            Some(received) => Ok(received),
-            None => Err(lost("it closed the connection")),
+        match self.0.recv() {
+            Ok(Some(received)) => Ok(received),
+            Ok(None) => Err(lost("it closed the connection")),
+            Err(error) if is_silence(&error) => {
+                let text = "the server does not answer; is it stopped, or very busy?";
+                Err(Failure::new(exit::TEMPFAIL, text))
+            }
+            Err(error) => Err(lost(error)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_says_nothing_is_not_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("control");
+        let _silent = roost_os::local::listen(&path, 0o600).unwrap();
+        let line = connect(Some(&path), Some(Duration::from_millis(1)));
+        let failure = line.unwrap().unwrap().ask(&ControlRequest::Who);
+        let failure = failure.unwrap().reply().unwrap_err();
+        assert_eq!(failure.code, exit::TEMPFAIL, "{failure:?}");
+        assert!(failure.text.starts_with("the server does not answer"));
+        assert!(
+            connect(Some(&dir.path().join("none")), None)
+                .unwrap()
+                .is_none()
+        );
     }
 }

@@ -45,7 +45,7 @@ fn refused(reason: NoSession, user: Option<&str>) -> Failure {
         None => format!("uid {}", identity::current_user()),
     };
     let hint = match user {
-        None => " (--user names one)",
+        None => " (-u names one)",
         Some(_) => "",
     };
     match reason {

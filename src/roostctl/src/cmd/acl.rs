@@ -89,7 +89,10 @@ pub fn run(common: &Common, acl: &Acl) -> Result<u8, Failure> {
     // Root's, before this process becomes the owner: what it does by itself the
     // server has to be told.
     let line = match !shows && identity::is_root() {
-        true => server::connect(account::config(common)?.server.control_socket.as_deref())?,
+        true => server::connect(
+            account::config(common)?.server.control_socket.as_deref(),
+            None,
+        )?,
         false => None,
     };
     let mut told = None;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use clap::Subcommand;
-use roost_config::Config as Settings;
+use roost_config::{Config as Settings, Setting};
 
 use crate::args::{Common, DEFAULT_CONFIG};
 use crate::out::print;
@@ -36,6 +36,7 @@ pub fn run(common: &Common, command: &Config) -> Result<u8, Failure> {
         Config::Show { set, names } => show(common, *set, names),
         Config::Check => check(common),
         Config::Defaults => {
+            common.no_table()?;
             print(&Settings::sample());
             Ok(exit::OK)
         }
@@ -60,12 +61,20 @@ fn show(common: &Common, only_set: bool, names: &[String]) -> Result<u8, Failure
             return Err(Failure::new(exit::NOINPUT, text));
         }
     };
+    let is_named = |setting: &Setting, name: &str| {
+        let word = setting.section.split(' ').next().unwrap_or_default();
+        [word, setting.section.as_str(), setting.key.as_str()].contains(&name)
+    };
+    let settings = Settings::settings(&contents);
+    let unknown = |name: &&String| !settings.iter().any(|setting| is_named(setting, name));
+    if let Some(name) = names.iter().find(unknown) {
+        let text = format!("there is no section and no key {name}");
+        return Err(Failure::new(exit::USAGE, text));
+    }
     let mut table = Table::new(common.json, SHOW);
     let mut section = None;
-    for setting in Settings::settings(&contents) {
-        let word = setting.section.split(' ').next().unwrap_or_default();
-        let named = [word, setting.section.as_str(), setting.key.as_str()];
-        let meant = names.is_empty() || names.iter().any(|n| named.contains(&n.as_str()));
+    for setting in settings {
+        let meant = names.is_empty() || names.iter().any(|name| is_named(&setting, name));
         if !meant || only_set && setting.line.is_none() {
             continue;
         }

@@ -111,12 +111,18 @@ pub fn maintain(
         property: order.property.clone(),
     });
     let socket = config.server.control_socket.as_deref();
-    if let Some(asked) = server::ask(socket, &request)?
-        && served(asked, &account, tell)?
-    {
-        return Ok(());
-    }
-    alone(&account, &config, &order, &names, tell)
+    let by_server = match server::ask(socket, &request)? {
+        Some(asked) => served(asked, &account, tell),
+        None => Ok(false),
+    };
+    let done = by_server.and_then(|done| match done {
+        true => Ok(()),
+        false => alone(&account, &config, &order, &names, tell),
+    });
+    done.map_err(|failure| match (failure.code, mailboxes) {
+        (exit::NOINPUT, [one]) => Failure::new(failure.code, format!("{one}: {}", failure.text)),
+        _ => failure,
+    })
 }
 
 fn names(texts: &[String]) -> Result<Vec<MailboxName>, Failure> {
@@ -328,6 +334,8 @@ pub fn failed(error: StoreError) -> Failure {
         StoreError::NoSuchMailbox | StoreError::NotSelectable => exit::NOINPUT,
         StoreError::Permission { .. } => exit::NOPERM,
         StoreError::Locked { .. } => exit::TEMPFAIL,
+        StoreError::InvalidName(_) | StoreError::InboxImmutable => exit::USAGE,
+        StoreError::DiskFull { .. } | StoreError::OverQuota => exit::CANTCREAT,
         _ => exit::IOERR,
     };
     Failure::new(code, error)

@@ -48,16 +48,18 @@ pub fn run(common: &Common, action: &Action) -> Result<u8, Failure> {
         let kibibytes = |octets: u64| octets.div_ceil(1024);
         let storage = (
             "STORAGE",
+            " KiB",
             kibibytes(quota.octets),
             kibibytes(limits.storage),
         );
-        for (name, used, limit) in [storage, ("MESSAGE", quota.messages, limits.messages)] {
+        let messages = ("MESSAGE", "", quota.messages, limits.messages);
+        for (name, unit, used, limit) in [storage, messages] {
             if limit == 0 {
                 continue;
             }
             let percent = used.saturating_mul(100) / limit;
             table.row(
-                &format!("{name} {used} of {limit} ({percent} %)"),
+                &format!("{name} {used} of {limit}{unit} ({percent} %)"),
                 &[
                     Cell::Text(name.to_owned()),
                     Cell::Number(used),

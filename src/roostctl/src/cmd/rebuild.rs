@@ -107,7 +107,14 @@ fn users(passwd: &str, minimum_uid: u32) -> Vec<String> {
 
 fn of_file(path: &Path, config: &Config) -> Result<Vec<String>, Failure> {
     let failed = |e| Failure::new(exit::IOERR, format!("{}: {e}", path.display()));
-    let mut lines = Lines::new(BufReader::new(File::open(path).map_err(failed)?));
+    let input = File::open(path).map_err(|e| match e.kind() {
+        ErrorKind::PermissionDenied => {
+            let text = format!("{} is closed to you: ask root", path.display());
+            Failure::new(exit::NOPERM, text)
+        }
+        _ => failed(e),
+    })?;
+    let mut lines = Lines::new(BufReader::new(input));
     let mut names = Vec::new();
     while let Some((_, line)) = lines.next().map_err(failed)? {
         let lowercase = config.auth.lowercase_names;

@@ -15,9 +15,10 @@ pub const HEADING: [&str; 6] = ["ID", "ADDRESS", "ACCOUNT", "CONNECTED", "RUNNIN
 const GAP: usize = 2;
 /// What other columns leave for the state, if it needs as much: `searching
 /// messages` fits.
-const STATE: usize = 24;
-/// What is left of an address or an account.
-const LEAST: usize = 8;
+const STATE: usize = 18;
+/// What is left of an address and an account: first an address of IPv4 as it
+/// is, then what tells them apart at least.
+const LEAST: [(usize, usize); 2] = [(15, 10), (8, 8)];
 
 /// The heading, and a line for each row, no longer than `limit` columns.
 pub fn lines(rows: &[SessionRow], limit: Option<usize>) -> Vec<String> {
@@ -48,16 +49,17 @@ fn fit(widths: &mut [usize; 6], limit: usize) {
     let [id, address, account, connected, running, state] = widths;
     let fixed = *id + *connected + *running + 5 * GAP;
     let room = limit.saturating_sub(fixed + STATE.min(*state));
-    while *address + *account > room {
-        let longer = if account >= address {
-            &mut *account
-        } else {
-            &mut *address
-        };
-        if *longer <= LEAST {
-            return;
+    for (least_address, least_account) in LEAST {
+        while *address + *account > room {
+            let first = *account >= *address && *account > least_account;
+            if first || (*address <= least_address && *account > least_account) {
+                *account -= 1;
+            } else if *address > least_address {
+                *address -= 1;
+            } else {
+                break;
+            }
         }
-        *longer -= 1;
     }
 }
 
@@ -150,9 +152,9 @@ mod tests {
         assert_eq!(
             lines(&rows, Some(80)),
             [
-                "ID          ADDRESS        ACCOUNT        CONNECTED  RUNNING  STATUS",
-                "IMAP-00012  192.0.2.7      alice              1h02m     1.4s  Selected W?[2Jork",
-                "IMAP-00012  2001:db8:111…  somebody.wit…      1h02m     1.4s  searching messages",
+                "ID          ADDRESS          ACCOUNT      CONNECTED  RUNNING  STATUS",
+                "IMAP-00012  192.0.2.7        alice            1h02m     1.4s  Selected W?[2Jork",
+                "IMAP-00012  2001:db8:1111:…  somebody.w…      1h02m     1.4s  searching messages",
             ]
         );
         let wide = lines(&rows, Some(120));

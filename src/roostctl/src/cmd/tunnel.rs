@@ -18,6 +18,7 @@ use crate::{Failure, account, exit, session};
 const PIECE: usize = 64 << 10;
 
 pub fn run(common: &Common) -> Result<u8, Failure> {
+    common.no_table()?;
     let config = account::config(common)?;
     let connection = session::open_chosen(common, &config, true)?;
     let failed = |e| Failure::new(exit::IOERR, e);

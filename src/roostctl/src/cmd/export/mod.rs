@@ -61,7 +61,7 @@ pub fn run(common: &Common, export: &Export) -> Result<u8, Failure> {
     let config = account::config(common)?;
     let account = account::chosen(common, &config)?;
     // While the server runs, clients may come back at any moment.
-    if server::connect(config.server.control_socket.as_deref())?.is_some() {
+    if server::runs(&config)? {
         let text = "Roost is running: stop it first";
         return Err(Failure::new(exit::TEMPFAIL, text));
     }

@@ -26,7 +26,7 @@ pub fn run(common: &Common, from: Option<&Path>, force: bool) -> Result<u8, Fail
     let config = account::config(common)?;
     let account = account::chosen(common, &config)?;
     // Clients change keywords at any moment, of which Dovecot knows nothing.
-    if server::connect(config.server.control_socket.as_deref())?.is_some() {
+    if server::runs(&config)? {
         let text = "Roost is running: stop it first";
         return Err(Failure::new(exit::TEMPFAIL, text));
     }

@@ -70,7 +70,12 @@ pub fn flags(common: &Common, command: &Flags) -> Result<u8, Failure> {
 pub fn move_to(common: &Common, args: &Move) -> Result<u8, Failure> {
     all(common, &args.place, &args.keys, &mut |client, set| {
         let to = client.wire_name(&args.mailbox)?;
-        run(client, &format!("UID MOVE {set} {to}"))
+        run(client, &format!("UID MOVE {set} {to}")).map_err(|failure| match failure.code {
+            exit::NOINPUT => {
+                Failure::new(failure.code, format!("{}: {}", args.mailbox, failure.text))
+            }
+            _ => failure,
+        })
     })
 }
 

@@ -145,6 +145,7 @@ fn shown(cell: &Cell) -> String {
 pub fn fetch(common: &Common, args: &Fetch) -> Result<u8, Failure> {
     let keys = query::keys(&args.keys)?;
     if args.raw {
+        common.no_table()?;
         return raw(common, &args.scope, &keys);
     }
     let fields = &args.fields;

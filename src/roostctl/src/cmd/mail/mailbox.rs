@@ -101,7 +101,8 @@ pub fn mailbox(common: &Common, command: &Mailbox) -> Result<u8, Failure> {
         Mailbox::Unsubscribe { mailboxes } => each(common, "UNSUBSCRIBE", mailboxes),
         Mailbox::Rename { mailbox, name } => in_sessions(common, false, &mut |client, _| {
             let (old, new) = (client.wire_name(mailbox)?, client.wire_name(name)?);
-            client.run(&format!("RENAME {old} {new}"), &mut |_| Ok(()))?;
+            let done = client.run(&format!("RENAME {old} {new}"), &mut |_| Ok(()));
+            done.map_err(|f| Failure::new(f.code, format!("{mailbox}: {}", f.text)))?;
             Ok(exit::OK)
         }),
     }

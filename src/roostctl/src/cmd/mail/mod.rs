@@ -16,7 +16,7 @@ use crate::imap::value::Value;
 use crate::imap::{Client, query};
 use crate::out::printable;
 use crate::table::{Cell, Table};
-use crate::{Failure, account, exit, out, session};
+use crate::{Failure, account, exit, out, server, session};
 
 pub use change::{Expunge, Flags, Move};
 pub use change::{expunge, flags, move_to};
@@ -98,6 +98,7 @@ fn in_sessions(common: &Common, all_users: bool, work: Work<'_>) -> Result<u8, F
             Ok(code) => worst = exit::worse(worst, code),
             // It would fail for everybody.
             Err(failure) if failure.code == exit::USAGE => return Err(failure),
+            Err(failure) if !server::runs(&config)? => return Err(failure),
             Err(failure) => {
                 out::tell(&format!("{name}: {}", failure.text));
                 worst = exit::worse(worst, failure.code);
@@ -222,7 +223,9 @@ fn found(
         if verb == "EXAMINE" && !out::is_wanted() {
             break;
         }
-        let done = search_one(client, verb, &mailbox.wire, keys).and_then(|set| match set {
+        let named = which.exact || which.patterns.contains(&mailbox.shown);
+        let done = search_one(client, (verb, named), &mailbox.wire, keys);
+        let done = done.and_then(|set| match set {
             Some(set) => work(client, &mailbox.shown, &set),
             None => Ok(()),
         });
@@ -240,13 +243,18 @@ fn found(
     Ok(worst)
 }
 
+/// A mailbox that nobody has `named` may be gone since it was listed, or an alias
+/// of one that is.
 fn search_one(
     client: &mut Client,
-    verb: &str,
+    (verb, named): (&str, bool),
     mailbox: &str,
     keys: &str,
 ) -> Result<Option<String>, Failure> {
-    client.run(&format!("{verb} {mailbox}"), &mut |_| Ok(()))?;
+    match client.run(&format!("{verb} {mailbox}"), &mut |_| Ok(())) {
+        Err(failure) if failure.code == exit::NOINPUT && !named => return Ok(None),
+        other => other?,
+    }
     let mut set = None;
     client.run(&format!("UID SEARCH RETURN (ALL) {keys}"), &mut |values| {
         if values.first().is_some_and(|kind| kind.is("ESEARCH")) {

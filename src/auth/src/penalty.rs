@@ -11,6 +11,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
+use std::num::NonZeroU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
@@ -151,7 +152,8 @@ impl Penalties {
     ) -> Result<Ticket, Denied> {
         let account = self.hasher.hash_one(account);
         let known = !address.to_canonical().is_unspecified();
-        let address = known.then(|| self.hasher.hash_one(network_of(address)));
+        let key = || NonZeroU64::new(self.hasher.hash_one(network_of(address)));
+        let address = known.then(key).flatten();
         let allowed = allowed(limit);
         let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
         let id = tables.next_ticket;
@@ -162,7 +164,7 @@ impl Penalties {
             ..
         } = &mut *tables;
         let by_account = record(accounts, account, now);
-        let by_address = address.map(|address| record(addresses, address, now));
+        let by_address = address.map(|address| record(addresses, address.get(), now));
         if limit > 0 {
             for record in std::iter::once(&*by_account).chain(by_address.as_deref()) {
                 if record.attempts.len() >= allowed {
@@ -235,7 +237,7 @@ pub struct Ticket {
     penalties: Arc<Penalties>,
     account: u64,
     /// `None` for who has none.
-    address: Option<u64>,
+    address: Option<NonZeroU64>,
     id: u64,
 }
 
@@ -271,7 +273,7 @@ impl Ticket {
             .tables
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let known = record(&mut tables.referrals, address, now);
+        let known = record(&mut tables.referrals, address.get(), now);
         if known.attempts.iter().any(|tried| tried.id == id) {
             return Ok(());
         }
@@ -315,8 +317,8 @@ impl Ticket {
         if let Some(record) = tables.accounts.get_mut(&self.account) {
             change(record, self.id);
         }
-        let address = self.address.as_ref();
-        if let Some(record) = address.and_then(|address| tables.addresses.get_mut(address)) {
+        let address = self.address.map(NonZeroU64::get);
+        if let Some(record) = address.and_then(|address| tables.addresses.get_mut(&address)) {
             change(record, self.id);
         }
     }

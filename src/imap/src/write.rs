@@ -45,3 +45,13 @@ pub use vanished::Vanished;
 pub fn crlf(out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
+
+#[cfg(test)]
+mod tests {
+    /// What a function appends to an empty buffer.
+    pub(super) fn text(append: impl FnOnce(&mut Vec<u8>)) -> String {
+        let mut out = Vec::new();
+        append(&mut out);
+        String::from_utf8(out).unwrap()
+    }
+}

@@ -184,6 +184,29 @@ impl Gate {
         }
     }
 
+    /// A client logs in and is granted it.
+    pub async fn login(
+        &mut self,
+        client: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    ) -> (Handover, OwnedFd) {
+        line(client).await;
+        send(client, "a LOGIN alice secret\r\n").await;
+        self.grant().await
+    }
+
+    /// The worker has the session.
+    pub async fn done(&mut self, session: SessionId) {
+        self.tell(SupervisorToGate::HandoverDone(session)).await;
+    }
+
+    /// A client with TLS and its worker, with the gate between them.
+    pub async fn relayed(&mut self) -> (TlsStream<TcpStream>, UnixStream, Handover) {
+        let mut client = self.tls().await;
+        let (handover, fd) = self.login(&mut client).await;
+        self.done(handover.session).await;
+        (client, unix_of(fd), handover)
+    }
+
     pub fn address(&self, tls: bool) -> SocketAddr {
         self.sockets[usize::from(tls)].local_addr().unwrap()
     }

@@ -31,8 +31,7 @@ async fn a_clear_connection_is_handed_over_itself() {
     assert_eq!(handover.leftover.0, b"b SELECT inbox\r\n");
     assert_eq!(handover.endpoints.remote, client.local_addr().unwrap());
     let mut worker = tcp_of(fd);
-    gate.tell(SupervisorToGate::HandoverDone(handover.session))
-        .await;
+    gate.done(handover.session).await;
     send(&mut worker, "a OK Logged in\r\n").await;
     assert_eq!(line(&mut client).await, "a OK Logged in");
     send(&mut client, "c NOOP\r\n").await;
@@ -46,15 +45,12 @@ async fn a_clear_connection_is_handed_over_itself() {
 async fn a_tls_connection_is_relayed() {
     let mut gate = Gate::start().await;
     let mut client = gate.tls().await;
-    line(&mut client).await;
-    send(&mut client, "a LOGIN alice secret\r\n").await;
-    let (handover, fd) = gate.grant().await;
+    let (handover, fd) = gate.login(&mut client).await;
     assert_eq!(handover.tls.unwrap().version, "TLSv1.3");
     let mut worker = unix_of(fd);
     // Written before the relay begins.
     send(&mut worker, "a OK Logged in\r\n").await;
-    gate.tell(SupervisorToGate::HandoverDone(handover.session))
-        .await;
+    gate.done(handover.session).await;
     assert_eq!(line(&mut client).await, "a OK Logged in");
     let big = "x".repeat(500_000);
     let (_, got) = tokio::join!(send(&mut client, &big), async {
@@ -100,9 +96,7 @@ async fn a_refused_handover_is_told_to_the_client() {
     ] {
         let mut gate = Gate::start().await;
         let mut client = gate.tls().await;
-        line(&mut client).await;
-        send(&mut client, "a LOGIN alice secret\r\n").await;
-        let (handover, _fd) = gate.grant().await;
+        let (handover, _fd) = gate.login(&mut client).await;
         let session = handover.session;
         let failure = HandoverFailure { session, reason };
         gate.tell(SupervisorToGate::HandoverFailed(failure)).await;
@@ -149,8 +143,7 @@ async fn connections_beyond_the_limit_hear_so() {
     // A session that was handed over still counts, until it has ended.
     send(&mut first, "a LOGIN alice secret\r\n").await;
     let (handover, _worker) = gate.grant().await;
-    gate.tell(SupervisorToGate::HandoverDone(handover.session))
-        .await;
+    gate.done(handover.session).await;
     assert_eq!(rest(&mut gate.clear().await).await, words);
     gate.tell(SupervisorToGate::SessionEnded(handover.session))
         .await;
@@ -271,13 +264,7 @@ async fn shutdown_says_bye_and_waits_for_relays() {
     let mut gate = Gate::start().await;
     let mut waiting = gate.clear().await;
     line(&mut waiting).await;
-    let mut client = gate.tls().await;
-    line(&mut client).await;
-    send(&mut client, "a LOGIN alice secret\r\n").await;
-    let (handover, fd) = gate.grant().await;
-    gate.tell(SupervisorToGate::HandoverDone(handover.session))
-        .await;
-    let mut worker = unix_of(fd);
+    let (mut client, mut worker, _) = gate.relayed().await;
     gate.tell(SupervisorToGate::Shutdown(LONG)).await;
     assert_eq!(
         rest(&mut waiting).await,
@@ -300,9 +287,7 @@ async fn shutdown_says_bye_and_waits_for_relays() {
 async fn a_login_on_its_way_hears_its_end_during_the_shutdown() {
     let mut gate = Gate::start().await;
     let mut client = gate.clear().await;
-    line(&mut client).await;
-    send(&mut client, "a LOGIN alice secret\r\n").await;
-    let (handover, _worker) = gate.grant().await;
+    let (handover, _worker) = gate.login(&mut client).await;
     gate.tell(SupervisorToGate::Shutdown(Duration::from_secs(3600)))
         .await;
     let reason = Refusal::ShuttingDown;
@@ -330,13 +315,7 @@ async fn a_broken_handshake_is_logged() {
 #[tokio::test]
 async fn a_kicked_relay_ends() {
     let mut gate = Gate::start().await;
-    let mut client = gate.tls().await;
-    line(&mut client).await;
-    send(&mut client, "a LOGIN alice secret\r\n").await;
-    let (handover, fd) = gate.grant().await;
-    gate.tell(SupervisorToGate::HandoverDone(handover.session))
-        .await;
-    let mut worker = unix_of(fd);
+    let (mut client, mut worker, handover) = gate.relayed().await;
     send(&mut worker, "a OK\r\n").await;
     line(&mut client).await;
     gate.tell(SupervisorToGate::Kick(handover.session)).await;
@@ -399,13 +378,7 @@ async fn an_idle_relay_costs_little() {
     let mut sizes = Vec::new();
     for round in 0..2 {
         for _ in 0..200 {
-            let mut client = gate.tls().await;
-            line(&mut client).await;
-            send(&mut client, "a LOGIN alice secret\r\n").await;
-            let (handover, fd) = gate.grant().await;
-            let mut worker = unix_of(fd);
-            gate.tell(SupervisorToGate::HandoverDone(handover.session))
-                .await;
+            let (mut client, mut worker, _) = gate.relayed().await;
             // Some traffic first, as every session has.
             send(&mut worker, &"x".repeat(40_000)).await;
             client.read_exact(&mut vec![0; 40_000]).await.unwrap();

@@ -16,16 +16,7 @@ pub(super) fn fetch(c: &mut Cursor<'_>, uid: bool) -> Result<Command> {
     c.sp()?;
     let mut items = Vec::new();
     if c.peek() == Some(b'(') {
-        c.list(MAX_FETCH_ITEMS, |c| {
-            let item = fetch_att(c)?;
-            if !items.contains(&item) {
-                items.push(item);
-            }
-            Ok(())
-        })?;
-        if items.is_empty() {
-            return Err(Syntax("FETCH item expected"));
-        }
+        fetch_atts(c, &mut items)?;
     } else if let Some(expanded) = fetch_macro(c) {
         items = expanded;
     } else {
@@ -45,6 +36,21 @@ pub(super) fn fetch(c: &mut Cursor<'_>, uid: bool) -> Result<Command> {
         items,
         modifiers,
     }))
+}
+
+/// `"(" fetch-att *(SP fetch-att) ")"`, each added once.
+pub(super) fn fetch_atts(c: &mut Cursor<'_>, items: &mut Vec<FetchItem>) -> Result<()> {
+    c.list(MAX_FETCH_ITEMS, |c| {
+        let item = fetch_att(c)?;
+        if !items.contains(&item) {
+            items.push(item);
+        }
+        Ok(())
+    })?;
+    match items.is_empty() {
+        true => Err(Syntax("FETCH item expected")),
+        false => Ok(()),
+    }
 }
 
 /// `"(" fetch-modifier *(SP fetch-modifier) ")"`

@@ -3,10 +3,8 @@
 //! The RFC's examples leave out the parentheses around the events that its
 //! grammar has; both are taken.
 
-use super::cursor::{
-    Cursor, MAX_FETCH_ITEMS, MAX_LIST_ITEMS, MAX_NOTIFY_GROUPS, MAX_NOTIFY_NAMES, Result, Syntax,
-};
-use super::fetch::fetch_att;
+use super::cursor::{Cursor, MAX_LIST_ITEMS, MAX_NOTIFY_GROUPS, MAX_NOTIFY_NAMES, Result, Syntax};
+use super::fetch::fetch_atts;
 use crate::command::{
     Command, Events, FetchItem, Filter, NotifyArgs, NotifyGroup, NotifySelected, NotifySet,
 };
@@ -183,18 +181,7 @@ impl Asked {
         if !behind_blanks(c, b'(') {
             return Ok(());
         }
-        let items = &mut self.fetch;
-        c.list(MAX_FETCH_ITEMS, |c| {
-            let item = fetch_att(c)?;
-            if !items.contains(&item) {
-                items.push(item);
-            }
-            Ok(())
-        })?;
-        match items.is_empty() {
-            true => Err(Syntax("FETCH item expected")),
-            false => Ok(()),
-        }
+        fetch_atts(c, &mut self.fetch)
     }
 
     /// What stands together only (RFC 5465 §5).

@@ -78,13 +78,8 @@ fn obsolete(rights: Rights) -> impl Iterator<Item = (char, Rights, Rights)> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::text;
     use super::*;
-
-    fn wire(write: impl FnOnce(&mut Vec<u8>)) -> String {
-        let mut out = Vec::new();
-        write(&mut out);
-        String::from_utf8(out).unwrap()
-    }
 
     #[test]
     fn responses() {
@@ -96,19 +91,19 @@ mod tests {
             ("bob", Rights::NONE),
         ];
         assert_eq!(
-            wire(|out| acl(out, "In box", entries, ascii)),
+            text(|out| acl(out, "In box", entries, ascii)),
             "* ACL \"In box\" alice lrwstipekxacd \"-#a b\" lrxc bob \"\"\r\n"
         );
         assert_eq!(
-            wire(|out| my_rights(out, "x", Rights::EXPUNGE, ascii)),
+            text(|out| my_rights(out, "x", Rights::EXPUNGE, ascii)),
             "* MYRIGHTS x ed\r\n"
         );
         assert_eq!(
-            wire(|out| list_rights(out, "x", b"bob", (Rights::NONE, Rights::ALL), ascii)),
+            text(|out| list_rights(out, "x", b"bob", (Rights::NONE, Rights::ALL), ascii)),
             "* LISTRIGHTS x bob \"\" l r w s t i p e k x a c d\r\n"
         );
         assert_eq!(
-            wire(|out| list_rights(out, "x", b"al", (Rights::ALL, Rights::NONE), ascii)),
+            text(|out| list_rights(out, "x", b"al", (Rights::ALL, Rights::NONE), ascii)),
             "* LISTRIGHTS x al lrwstipekxacd\r\n"
         );
     }

@@ -141,13 +141,8 @@ pub(super) fn named_number(out: &mut Vec<u8>, name: &str, n: u64) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::text;
     use super::*;
-
-    fn text(f: impl FnOnce(&mut Vec<u8>)) -> String {
-        let mut out = Vec::new();
-        f(&mut out);
-        String::from_utf8(out).unwrap()
-    }
 
     #[test]
     fn counts() {

@@ -88,15 +88,10 @@ pub(super) fn range(out: &mut Vec<u8>, first: u32, last: u32) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::text;
     use super::*;
     use proptest::prelude::*;
     use roost_types::{Uid, UidSet};
-
-    fn text(f: impl FnOnce(&mut Vec<u8>)) -> String {
-        let mut out = Vec::new();
-        f(&mut out);
-        String::from_utf8(out).unwrap()
-    }
 
     #[test]
     fn ends_of_the_number_space() {

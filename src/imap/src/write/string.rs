@@ -131,13 +131,8 @@ pub(super) fn mailbox_quoted(out: &mut Vec<u8>, name: &str, dialect: Dialect) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::text;
     use super::*;
-
-    fn text(f: impl FnOnce(&mut Vec<u8>)) -> String {
-        let mut out = Vec::new();
-        f(&mut out);
-        String::from_utf8(out).unwrap()
-    }
 
     #[test]
     fn only_printable_ascii_is_quoted_before_utf8_is_on() {

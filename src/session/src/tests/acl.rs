@@ -1,29 +1,13 @@
 //! Rights, and what those who lack them are told.
 
-use super::{Client, Site, compare};
-use crate::{Asker, End, Identity, Progress, Session, Settings, SharesHook};
-use roost_imap::{Framer, Limits};
-use roost_types::SessionId;
+use super::{Client, Site, asks_alice, compare};
+use crate::{End, Progress, Settings, SharesHook};
 use std::sync::{Arc, Mutex};
 
 impl Site {
     /// A session of another account on this one.
     pub(super) fn asker(&self, account: &str) -> Client {
-        let identity = Identity {
-            session: SessionId(2),
-            user: "alice".into(),
-            asker: Some(Box::new(Asker {
-                account: account.into(),
-                groups: vec!["staff".into()],
-                shown: "~alice".into(),
-                alias: None,
-            })),
-        };
-        Client {
-            session: Session::new(identity, self.account.clone(), self.settings.clone()),
-            framer: Framer::new(Limits::AUTHENTICATED),
-            progress: Progress::Next,
-        }
+        self.visitor(asks_alice(account))
     }
 
     /// What alice has done.

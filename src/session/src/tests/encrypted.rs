@@ -289,12 +289,7 @@ fn who_asks_for_mail_of_others_has_no_certificate_there() {
     let mut client = at_home(filled(&site), &keys);
     client.say("a SETACL INBOX bob lrs");
     client.say("a SETACL Safe bob lri");
-    client.session.identity.asker = Some(Box::new(crate::Asker {
-        account: "bob".into(),
-        groups: Vec::new(),
-        shown: "~alice".into(),
-        alias: None,
-    }));
+    client.session.identity.asker = Some(Box::new(super::asks_alice("bob")));
     let said = client.say("c COPY 1 Safe ENCRYPTED *");
     let none = "c NO [CANNOT] No certificate of your own to encrypt with\r\n";
     assert!(said.ends_with(none), "{said}");

@@ -25,7 +25,7 @@ mod sync;
 mod uid_only;
 mod view;
 
-use crate::{Identity, Progress, Session, Settings};
+use crate::{Asker, Identity, Progress, Session, Settings};
 use roost_imap::{Framer, Limits};
 use roost_store::{Account, AccountOptions, Options, Store};
 use roost_types::SessionId;
@@ -120,10 +120,19 @@ impl Site {
     }
 
     pub fn client(&self) -> Client {
+        self.session_of(1, None)
+    }
+
+    /// A session of another account on this one.
+    pub fn visitor(&self, asker: Asker) -> Client {
+        self.session_of(2, Some(Box::new(asker)))
+    }
+
+    fn session_of(&self, id: u64, asker: Option<Box<Asker>>) -> Client {
         let identity = Identity {
-            session: SessionId(1),
+            session: SessionId(id),
             user: self.account.name().into(),
-            asker: None,
+            asker,
         };
         Client {
             session: Session::new(identity, self.account.clone(), self.settings.clone()),
@@ -285,6 +294,16 @@ impl Client {
             let answer = self.say(&format!("f APPEND {mailbox} {{{}+}}\r\n{text}", text.len()));
             assert!(answer.contains("f OK [APPENDUID "), "{answer}");
         }
+    }
+}
+
+/// An account whose owner is in the group `staff`, and asks for what is alice's.
+pub(crate) fn asks_alice(account: &str) -> Asker {
+    Asker {
+        account: account.into(),
+        groups: vec!["staff".into()],
+        shown: "~alice".into(),
+        alias: None,
     }
 }
 

@@ -1,9 +1,8 @@
 //! RFC 9208, and telling that an account is nearly full.
 
 use super::{Client, Site};
-use crate::{Asker, Identity, Session};
 use roost_store::{AccountOptions, QuotaOptions};
-use roost_types::{QuotaLimits, SessionId};
+use roost_types::QuotaLimits;
 
 /// 22 octets, 19 as they are stored.
 const TEXT: &str = "Subject: new\r\n\r\nabc\r\n\r\n";
@@ -158,18 +157,7 @@ fn visitors_have_a_root_of_another_name_and_no_alerts() {
     limited(&site, 0, 1);
     append(&mut site.client(), "INBOX");
     let mut owner = site.client();
-    let mut client = site.client();
-    let identity = Identity {
-        session: SessionId(2),
-        user: "alice".into(),
-        asker: Some(Box::new(Asker {
-            account: "bob".into(),
-            groups: Vec::new(),
-            shown: "~alice".into(),
-            alias: None,
-        })),
-    };
-    client.session = Session::new(identity, site.account.clone(), site.settings.clone());
+    let mut client = site.asker("bob");
     client.session.begins_with(site.account.quota().unwrap());
     client.expect("a GETQUOTA ~alice", &["a NO [NONEXISTENT] No such mailbox"]);
     let root = "a GETQUOTAROOT ~alice/INBOX";

@@ -2,8 +2,9 @@
 //! the descriptor of its directory, so that a mailbox renamed by someone else
 //! stays the same mailbox.
 
-use super::FormatError;
 use super::perm::Perm;
+use super::{DotLock, FormatError, sync_control};
+use crate::options::Fsync;
 use roost_os::file::{self, Stat};
 use roost_types::UnixTime;
 use std::ffi::OsStr;
@@ -149,6 +150,40 @@ impl Dir {
         }
         out.into_inner()
             .map_err(|e| self.error(name, e.into_error()))
+    }
+
+    /// The same with a text that is there already.
+    pub(crate) fn replace_by(
+        &self,
+        names: (&str, &str),
+        fsync: Fsync,
+        text: &[u8],
+        lock: &mut DotLock,
+    ) -> Result<(), FormatError> {
+        let write = |out: &mut io::BufWriter<File>| out.write_all(text);
+        self.replace_with(names, sync_control(fsync), write, |_| lock.keep_alive())?;
+        Ok(())
+    }
+
+    /// What nobody could read again is not written: `what` would have so many
+    /// octets.
+    ///
+    /// # Errors
+    /// `Full` where that is more than `most`.
+    pub(crate) fn fits(
+        &self,
+        name: &str,
+        octets: usize,
+        most: u64,
+        what: &'static str,
+    ) -> Result<(), FormatError> {
+        match octets as u64 > most {
+            true => Err(FormatError::Full {
+                path: self.entry(name.as_bytes()),
+                what,
+            }),
+            false => Ok(()),
+        }
     }
 
     pub(crate) fn rename(&self, from: &str, to: &str) -> Result<(), FormatError> {

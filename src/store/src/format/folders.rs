@@ -13,7 +13,7 @@
 //! are not understood stay in the file.
 
 use super::own_file::{Kind, Rest};
-use super::{Dir, DotLock, FormatError, sync_control};
+use super::{Dir, DotLock, FormatError};
 use crate::options::Fsync;
 use roost_types::mailbox::MAX_NAME_LEN;
 use roost_types::{MailboxName, SpecialUse};
@@ -115,21 +115,13 @@ impl FolderFile {
         }
         let mut text = Vec::new();
         (new.write_to(&mut text)).map_err(|e| root.error(TEMPORARY, e))?;
-        if text.len() as u64 > MAX_FILE {
-            let path = root.entry(FILE.as_bytes());
-            let what = "the list of what is said of mailboxes";
-            return Err(FormatError::Full { path, what });
-        }
+        let what = "the list of what is said of mailboxes";
+        root.fits(FILE, text.len(), MAX_FILE, what)?;
         if old.rest.damaged {
             root.set_aside(FILE, "damaged")?;
             new.rest.damaged = false;
         }
-        root.replace_with(
-            (FILE, TEMPORARY),
-            sync_control(fsync),
-            |out| out.write_all(&text),
-            |_| lock.keep_alive(),
-        )?;
+        root.replace_by((FILE, TEMPORARY), fsync, &text, &mut lock)?;
         Ok(new)
     }
 

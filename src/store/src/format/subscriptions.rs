@@ -5,7 +5,7 @@
 //! that mean nothing to us; it is replaced by rename under its lock.
 
 use super::lines::read_small;
-use super::{Dir, DotLock, FormatError, courier, dirname, sync_control};
+use super::{Dir, DotLock, FormatError, courier, dirname};
 use crate::options::{Encoding, Fsync};
 use roost_types::MailboxName;
 use std::collections::BTreeSet;
@@ -60,17 +60,8 @@ pub fn change(
     }
     let mut text = Vec::new();
     (file.write_to(&mut text)).map_err(|e| root.error(TEMPORARY, e))?;
-    if text.len() as u64 > MAX_FILE {
-        let path = root.entry(FILE.as_bytes());
-        let what = "the list of subscriptions";
-        return Err(FormatError::Full { path, what });
-    }
-    root.replace_with(
-        (FILE, TEMPORARY),
-        sync_control(fsync),
-        |out| out.write_all(&text),
-        |_| lock.keep_alive(),
-    )?;
+    root.fits(FILE, text.len(), MAX_FILE, "the list of subscriptions")?;
+    root.replace_by((FILE, TEMPORARY), fsync, &text, &mut lock)?;
     Ok(true)
 }
 

@@ -25,6 +25,15 @@ fn site_with(quota: QuotaOptions) -> Site {
     site
 }
 
+fn without_trash(storage: u64) -> Site {
+    let messages = 0;
+    site_with(QuotaOptions {
+        limits: Some(QuotaLimits { storage, messages }),
+        count_trash: false,
+        ..QuotaOptions::default()
+    })
+}
+
 fn written(site: &Site) -> String {
     std::fs::read_to_string(site.root().join("maildirsize")).unwrap()
 }
@@ -226,14 +235,7 @@ fn sizes_are_asked_of_files_whose_names_do_not_tell() {
 
 #[test]
 fn thrown_away_mail_can_be_left_out() {
-    let site = site_with(QuotaOptions {
-        limits: Some(QuotaLimits {
-            storage: 1000,
-            messages: 0,
-        }),
-        count_trash: false,
-        ..QuotaOptions::default()
-    });
+    let site = without_trash(1000);
     let (inbox, trash) = (site.inbox(), site.create("Trash"));
     append(&inbox, TEXT, SystemFlags::NONE, &[]);
     append(&inbox, TEXT, SystemFlags::NONE, &[]);
@@ -257,14 +259,7 @@ fn thrown_away_mail_can_be_left_out() {
 /// What does not count until it is moved or kept after all.
 #[test]
 fn mail_that_begins_to_count_needs_room() {
-    let site = site_with(QuotaOptions {
-        limits: Some(QuotaLimits {
-            storage: 50,
-            messages: 0,
-        }),
-        count_trash: false,
-        ..QuotaOptions::default()
-    });
+    let site = without_trash(50);
     let (inbox, trash) = (site.inbox(), site.create("Trash"));
     append(&inbox, TEXT, SystemFlags::NONE, &[]);
     for _ in 0..3 {
@@ -310,14 +305,7 @@ fn mail_that_begins_to_count_needs_room() {
 /// Some guests may change some flags only.
 #[test]
 fn a_part_of_the_flags_replaced_may_count_too() {
-    let site = site_with(QuotaOptions {
-        limits: Some(QuotaLimits {
-            storage: 1000,
-            messages: 0,
-        }),
-        count_trash: false,
-        ..QuotaOptions::default()
-    });
+    let site = without_trash(1000);
     let inbox = site.inbox();
     append(&inbox, TEXT, SystemFlags::NONE, &[]);
     append(&inbox, TEXT, SystemFlags::DELETED, &[]);

@@ -9,9 +9,8 @@ mod watching;
 
 use crate::link::{Ask, LinkError, LinkId};
 use crate::tests::{Client, Site, compare};
-use crate::{Alias, Asker, Identity, Progress, Session};
-use roost_imap::{Framer, Limits};
-use roost_types::SessionId;
+use crate::{Alias, Asker, Progress, Session};
+use roost_imap::Framer;
 use std::collections::{BTreeMap, VecDeque};
 
 /// Gives alice all rights to a mailbox, which is made if it is not there.
@@ -69,21 +68,12 @@ impl World {
             "alice" => &self.alice,
             _ => return None,
         };
-        let identity = Identity {
-            session: SessionId(2),
-            user: user.into(),
-            asker: Some(Box::new(Asker {
-                account: "alice".into(),
-                groups: Vec::new(),
-                shown: shown.into(),
-                alias,
-            })),
-        };
-        let client = Client {
-            session: Session::new(identity, site.account.clone(), site.settings.clone()),
-            framer: Framer::new(Limits::AUTHENTICATED),
-            progress: Progress::Next,
-        };
+        let client = site.visitor(Asker {
+            account: "alice".into(),
+            groups: Vec::new(),
+            shown: shown.into(),
+            alias,
+        });
         Some(Peer {
             client,
             said: VecDeque::new(),

@@ -40,12 +40,11 @@ pub(crate) fn entries_in(dir: &Dir) -> Result<usize, FormatError> {
 pub(crate) use list_file::forget as forget_list;
 
 use super::lines::read_small;
-use super::{Dir, DotLock, FormatError, sync_control};
+use super::{Dir, DotLock, FormatError};
 use crate::options::Fsync;
 use line::Line;
 use roost_types::Rights;
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::time::Duration;
 
 pub const FILE: &str = "dovecot-acl";
@@ -156,18 +155,9 @@ impl Acl {
 
     fn write(&self, dir: &Dir, fsync: Fsync, lock: &mut DotLock) -> Result<(), FormatError> {
         let text = self.text();
-        if text.len() as u64 > MAX_FILE {
-            let path = dir.entry(FILE.as_bytes());
-            let what = "the list of rights of a mailbox";
-            return Err(FormatError::Full { path, what });
-        }
-        dir.replace_with(
-            (FILE, TEMPORARY),
-            sync_control(fsync),
-            |out| out.write_all(&text),
-            |_| lock.keep_alive(),
-        )?;
-        Ok(())
+        let what = "the list of rights of a mailbox";
+        dir.fits(FILE, text.len(), MAX_FILE, what)?;
+        dir.replace_by((FILE, TEMPORARY), fsync, &text, lock)
     }
 
     /// No entry and no line.

@@ -9,6 +9,7 @@ use crate::store::Store;
 use roost_types::{MailboxName, SystemFlags};
 use std::io::Write;
 use std::path::Path;
+use std::sync::MutexGuard;
 
 struct World {
     _store: Arc<Store>,
@@ -45,6 +46,42 @@ fn incoming(mailbox: &Arc<Mailbox>, keyword: &str) -> Incoming {
     }
 }
 
+/// Messages that have been put into a mailbox and are not on disk yet.
+struct Waiting<'m> {
+    mailbox: &'m Mailbox,
+    messages: Vec<Incoming>,
+    put: Option<Put>,
+    _locks: (UidListLock, MutexGuard<'m, ()>),
+}
+
+fn put<'m>(mailbox: &'m Arc<Mailbox>, keywords: &[&str]) -> Waiting<'m> {
+    let guard = lock(&mailbox.assign);
+    let mut list_lock = mailbox.lock_list().unwrap();
+    let messages = keywords.iter().map(|keyword| incoming(mailbox, keyword));
+    let mut messages: Vec<Incoming> = messages.collect();
+    let put = mailbox
+        .put(&mut mailbox.core(), &mut list_lock, &mut messages)
+        .unwrap();
+    Waiting {
+        mailbox,
+        messages,
+        put: Some(put),
+        _locks: (list_lock, guard),
+    }
+}
+
+impl Waiting<'_> {
+    fn place(&self, at: usize) -> &Location {
+        &self.put.as_ref().unwrap().placed[at].location
+    }
+
+    fn finish(&mut self, synced: Result<(), Error>) -> Result<Committed, Error> {
+        let (mut core, put) = (self.mailbox.core(), self.put.take().unwrap());
+        self.mailbox
+            .finish(&mut core, &mut self.messages, put, synced)
+    }
+}
+
 fn deliver(maildir: &Path, name: &str) {
     std::fs::write(maildir.join("new").join(name), b"Subject: d\n\n").unwrap();
 }
@@ -62,27 +99,20 @@ fn what_others_do_to_messages_that_are_not_on_disk_yet_is_seen() {
     let temp = tempfile::tempdir().unwrap();
     let world = open(temp.path());
     let mailbox = &world.mailbox;
-    let guard = lock(&mailbox.assign);
-    let mut list_lock = mailbox.lock_list().unwrap();
-    let mut messages = [incoming(mailbox, "one"), incoming(mailbox, "two")];
-    let put = mailbox
-        .put(&mut mailbox.core(), &mut list_lock, &mut messages)
-        .unwrap();
+    let mut waiting = put(mailbox, &["one", "two"]);
     let cur = temp.path().join("cur");
-    let path = |placed: &Placed| {
-        let name = String::from_utf8(placed.location.name.clone()).unwrap();
+    let path = |at| {
+        let name = String::from_utf8(waiting.place(at).name.clone()).unwrap();
         cur.join(name)
     };
-    let (first, second) = (path(&put.placed[0]), path(&put.placed[1]));
+    let (first, second) = (path(0), path(1));
     let flagged = first.to_str().unwrap().replace(":2,", ":2,F");
     std::fs::rename(&first, flagged).unwrap();
     std::fs::remove_file(second).unwrap();
     mailbox.marks.set_dirty(None);
     mailbox.try_refresh().unwrap().0.unwrap();
-    mailbox
-        .finish(&mut mailbox.core(), &mut messages, put, Ok(()))
-        .unwrap();
-    drop((list_lock, guard));
+    waiting.finish(Ok(())).unwrap();
+    drop(waiting);
     mailbox.refresh().unwrap();
     assert_eq!(uids(mailbox), [1]);
     let picture = mailbox.snapshot();
@@ -98,12 +128,7 @@ fn nobody_sees_what_is_not_on_disk_and_nobody_waits_for_it() {
     mailbox.commit(vec![incoming(mailbox, "one")]).unwrap();
     assert_eq!(uids(mailbox), [1]);
 
-    let guard = lock(&mailbox.assign);
-    let mut list_lock = mailbox.lock_list().unwrap();
-    let mut messages = [incoming(mailbox, "two"), incoming(mailbox, "three")];
-    let put = mailbox
-        .put(&mut mailbox.core(), &mut list_lock, &mut messages)
-        .unwrap();
+    let mut waiting = put(mailbox, &["two", "three"]);
     // The core is free: who looks need not wait. Somebody else's delivery
     // makes them look at everything.
     let before = mailbox.snapshot().uid_next();
@@ -126,9 +151,7 @@ fn nobody_sees_what_is_not_on_disk_and_nobody_waits_for_it() {
     assert_eq!(mailbox.remove(&first).unwrap(), first);
     assert!(uids(mailbox).is_empty());
 
-    let (_, given) = mailbox
-        .finish(&mut mailbox.core(), &mut messages, put, Ok(()))
-        .unwrap();
+    let (_, given) = waiting.finish(Ok(())).unwrap();
     assert_eq!(given.iter().map(|u| u.get()).collect::<Vec<_>>(), [2, 3]);
     assert_eq!(uids(mailbox), [2, 3]);
     let picture = mailbox.snapshot();
@@ -141,7 +164,7 @@ fn nobody_sees_what_is_not_on_disk_and_nobody_waits_for_it() {
         (names(2), names(3)),
         (vec!["two".into()], vec!["three".into()])
     );
-    drop((list_lock, guard));
+    drop(waiting);
     mailbox.refresh().unwrap();
     assert_eq!(uids(mailbox), [2, 3, 4, 5]);
 }
@@ -151,18 +174,10 @@ fn what_cannot_be_synced_is_taken_back_and_its_uid_never_given_out_again() {
     let temp = tempfile::tempdir().unwrap();
     let world = open(temp.path());
     let mailbox = &world.mailbox;
-    let guard = lock(&mailbox.assign);
-    let mut list_lock = mailbox.lock_list().unwrap();
-    let mut messages = [incoming(mailbox, "one")];
-    let put = mailbox
-        .put(&mut mailbox.core(), &mut list_lock, &mut messages)
-        .unwrap();
-    mailbox
-        .finish(&mut mailbox.core(), &mut messages, put, Err(failed()))
-        .unwrap_err();
-    drop((list_lock, guard));
-    assert!(!messages[0].moved);
-    drop(messages);
+    let mut waiting = put(mailbox, &["one"]);
+    waiting.finish(Err(failed())).unwrap_err();
+    assert!(!waiting.messages[0].moved);
+    drop(waiting);
     for sub in ["new", "cur", "tmp"] {
         assert_eq!(std::fs::read_dir(temp.path().join(sub)).unwrap().count(), 0);
     }
@@ -178,18 +193,11 @@ fn what_cannot_be_synced_is_taken_back_out_of_a_mailbox_that_has_gone_elsewhere(
     let root = temp.path().join("Maildir");
     let world = open(&root);
     let mailbox = &world.mailbox;
-    let guard = lock(&mailbox.assign);
-    let mut list_lock = mailbox.lock_list().unwrap();
-    let mut messages = [incoming(mailbox, "one")];
-    let put = mailbox
-        .put(&mut mailbox.core(), &mut list_lock, &mut messages)
-        .unwrap();
+    let mut waiting = put(mailbox, &["one"]);
     let elsewhere = temp.path().join("elsewhere");
     std::fs::rename(&root, &elsewhere).unwrap();
-    mailbox
-        .finish(&mut mailbox.core(), &mut messages, put, Err(failed()))
-        .unwrap_err();
-    drop((list_lock, guard, messages));
+    waiting.finish(Err(failed())).unwrap_err();
+    drop(waiting);
     for sub in ["new", "cur", "tmp"] {
         assert_eq!(std::fs::read_dir(elsewhere.join(sub)).unwrap().count(), 0);
     }
@@ -207,11 +215,7 @@ fn a_crash_before_it_is_shown_loses_nothing() {
         mailbox.commit(vec![incoming(mailbox, "one")]).unwrap();
         let list = temp.path().join("dovecot-uidlist");
         let before = std::fs::metadata(&list).unwrap().len();
-        let guard = lock(&mailbox.assign);
-        let mut list_lock = mailbox.lock_list().unwrap();
-        let mut messages = [incoming(mailbox, "two")];
-        let put = mailbox.put(&mut mailbox.core(), &mut list_lock, &mut messages);
-        put.unwrap();
+        let waiting = put(mailbox, &["two"]);
         // The last that this process does, unless it dies at once.
         mailbox.close();
         let log = std::fs::read_dir(temp.path().join("roost-index")).unwrap();
@@ -219,7 +223,7 @@ fn a_crash_before_it_is_shown_loses_nothing() {
         let log = log.find(|path| path.extension().is_some_and(|e| e == "log"));
         let log = log.unwrap();
         let said = std::fs::read(&log).unwrap();
-        drop((list_lock, guard, messages));
+        drop(waiting);
         drop(world);
         std::fs::write(log, said).unwrap();
         if record_is_lost {

@@ -9,7 +9,8 @@ mod scram;
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 use roost_ipc::log::escape;
 use roost_ipc::{
@@ -141,7 +142,7 @@ impl Attempt {
                         .failure(self.settings.failure_delay)
                         .max(refusal.delay)
                 };
-                tokio::time::sleep_until(self.answer_time(since, delay).into()).await;
+                tokio::time::sleep_until(self.answer_time(since, delay)).await;
                 refusal.failure
             }
         }

@@ -104,18 +104,18 @@ async fn a_hanging_module_ends_with_its_time() {
     let pid_file = dir.path().join("pid");
     let check = script(
         dir.path(),
-        &format!("echo $PPID > {}\nexec sleep 8", pid_file.display()),
+        &format!("echo $PPID > {}\nexec sleep 60", pid_file.display()),
     );
     let stack = format!("auth required pam_exec.so {check}\naccount required pam_permit.so\n");
-    let pam = pam(dir.path(), &stack, Duration::from_millis(1500));
+    let pam = pam(dir.path(), &stack, Duration::from_secs(3));
     let since = Instant::now();
     let error = pam.ask("alice", b"x", LOCAL).await.unwrap_err();
     assert!(matches!(error, PamError::Timeout(_)), "{error}");
-    assert!(since.elapsed() < Duration::from_secs(10));
+    assert!(since.elapsed() < Duration::from_secs(50));
     let pid = fs::read_to_string(&pid_file).unwrap().trim().to_owned();
     let alive =
         || fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|s| !s.contains(") Z "));
-    let limit = Instant::now() + Duration::from_secs(5);
+    let limit = Instant::now() + Duration::from_secs(30);
     while alive() && Instant::now() < limit {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

@@ -4,7 +4,7 @@
 //! whole exchange and fails at its proof like a wrong password.
 
 use std::sync::Arc;
-use std::time::Instant;
+use tokio::time::Instant;
 
 use roost_ipc::{AuthFailure, Secret};
 

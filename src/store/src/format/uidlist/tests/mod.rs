@@ -344,5 +344,5 @@ fn a_hundred_thousand_records_load_quickly() {
         77_777
     );
     // Far above what it takes, for the sake of slow machines.
-    assert!(took < Duration::from_secs(2), "{took:?}");
+    assert!(took < Duration::from_secs(20), "{took:?}");
 }

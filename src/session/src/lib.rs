@@ -40,6 +40,7 @@ mod media;
 mod memory;
 pub mod names;
 mod object_id;
+mod own_seen;
 pub mod pattern;
 mod rights;
 pub mod selected;

@@ -4,28 +4,17 @@
 //! What must stay true: to who may not see a mailbox, it is one that does not
 //! exist, to the letter of the answer.
 
+mod table;
+
 use crate::error::{Error, Fatal};
 use crate::session::{Session, State};
 use roost_imap::command::AclCommand;
 use roost_imap::write::{self, Status};
 use roost_imap::{Command, CommandKind, ResponseCode};
 use roost_store::acl::Subject;
-use roost_store::{Error as StoreError, Mailbox, Reader, Sight, Within};
-use roost_types::{MailboxName, Rights, SystemFlags, Uid, UidSet};
-use std::sync::Arc;
-
-/// What a command needs; flags, which are left out where a right is missing,
-/// are not among this ([`flags`]).
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) struct Needs {
-    /// Of the selected mailbox.
-    pub selected: Rights,
-    /// Of the mailbox that it names: the source of RENAME, the destination of
-    /// APPEND, COPY and MOVE.
-    pub named: Rights,
-    /// Of the nearest mailbox above the one that it makes.
-    pub above: Rights,
-}
+use roost_store::{Error as StoreError, Sight};
+use roost_types::{MailboxName, Rights};
+pub(crate) use table::{can_change, flags, needs};
 
 /// One of these lets somebody ask for his rights.
 const ANY: [Rights; 6] = [
@@ -36,64 +25,6 @@ const ANY: [Rights; 6] = [
     Rights::DELETE,
     Rights::ADMIN,
 ];
-
-/// The table. Commands of the selected state need no `r`: who loses that is
-/// put out of the mailbox ([`Session::renew_rights`]). MYRIGHTS needs any of
-/// [`ANY`]; LIST and LSUB leave out what is without `l`.
-pub(crate) fn needs(kind: CommandKind) -> Needs {
-    use CommandKind as K;
-    let none = Needs::default();
-    let named = |named| Needs { named, ..none };
-    match kind {
-        K::Select | K::Examine | K::Status => named(Rights::READ),
-        K::Delete => named(Rights::DELETE),
-        K::GetAcl | K::SetAcl | K::DeleteAcl | K::ListRights => named(Rights::ADMIN),
-        K::Append | K::Copy | K::UidCopy => named(Rights::INSERT),
-        K::Move | K::UidMove | K::Replace | K::UidReplace => Needs {
-            selected: Rights::MARK_DELETED | Rights::EXPUNGE,
-            ..named(Rights::INSERT)
-        },
-        K::Expunge | K::UidExpunge => Needs {
-            selected: Rights::EXPUNGE,
-            ..none
-        },
-        K::Create => Needs {
-            above: Rights::CREATE,
-            ..none
-        },
-        K::Rename => Needs {
-            named: Rights::DELETE,
-            above: Rights::CREATE,
-            ..none
-        },
-        _ => none,
-    }
-}
-
-/// The flags that somebody with `rights` may change.
-pub(crate) fn flags(rights: Rights) -> Within {
-    let mut system = SystemFlags::NONE;
-    if rights.contains(Rights::SEEN) {
-        system.insert(SystemFlags::SEEN);
-    }
-    if rights.contains(Rights::MARK_DELETED) {
-        system.insert(SystemFlags::DELETED);
-    }
-    let write = rights.contains(Rights::WRITE);
-    if write {
-        system.insert(SystemFlags::ANSWERED | SystemFlags::FLAGGED | SystemFlags::DRAFT);
-    }
-    Within {
-        system,
-        keywords: write,
-    }
-}
-
-/// Whether a mailbox is READ-WRITE for somebody (RFC 4314 §5.2).
-pub(crate) fn can_change(rights: Rights) -> bool {
-    let flags = Rights::SEEN | Rights::WRITE | Rights::MARK_DELETED;
-    rights.intersects(Rights::INSERT | Rights::EXPUNGE | flags)
-}
 
 /// What has become of the selected mailbox by a change of rights.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -166,59 +97,6 @@ impl Session {
         match own {
             true => rights | Rights::SEEN,
             false => rights,
-        }
-    }
-
-    /// The client is not the owner's, and `\Seen` is its own.
-    pub(crate) fn reads_for_itself(&self) -> bool {
-        self.settings.own_seen && !self.subject().is_owner()
-    }
-
-    /// What the client has seen in a mailbox, where that is its own matter.
-    pub(crate) fn reader(&self, mailbox: &Mailbox) -> Result<Option<Arc<Reader>>, StoreError> {
-        match &self.identity.asker {
-            Some(asker) if self.reads_for_itself() => mailbox.reader(&asker.account).map(Some),
-            _ => Ok(None),
-        }
-    }
-
-    /// Marks the copies, by old and new UIDs, of messages of the selected mailbox
-    /// that the client has seen.
-    pub(crate) fn seen_in_copies(&self, to: &Mailbox, pairs: &[(Uid, Uid)]) {
-        if !self.reads_for_itself() {
-            return;
-        }
-        let Ok(selected) = self.selected() else {
-            return;
-        };
-        let picture = selected.view().snapshot();
-        let seen = |uid| {
-            let row = picture.row_of(uid).map(|(_, row)| row);
-            row.is_some_and(|row| row.flags.contains(SystemFlags::SEEN))
-        };
-        let copies = pairs.iter().filter(|(old, _)| seen(*old));
-        self.seen_in(to, &copies.map(|&(_, new)| new).collect());
-    }
-
-    /// Marks messages as seen that the client has put there; they are there
-    /// whether that can be noted or not.
-    pub(crate) fn seen_in(&self, to: &Mailbox, uids: &UidSet) {
-        let marked = match self.reader(to) {
-            Ok(Some(reader)) if !uids.is_empty() => to.mark_seen(&reader, uids, true),
-            other => other.map(drop),
-        };
-        if let Err(error) = marked {
-            self.log_problem(&error.into());
-        }
-    }
-
-    /// The client may not read the mailbox any more: what it has seen there is
-    /// forgotten.
-    pub(crate) fn forget_reader(&self, name: &MailboxName) {
-        if let Some(asker) = self.identity.asker.as_ref()
-            && self.reads_for_itself()
-        {
-            self.account.forget_reader(name, &asker.account);
         }
     }
 
@@ -408,67 +286,5 @@ pub(crate) fn destination(error: Error) -> Error {
     match error {
         Error::Store(error) => Error::Destination(error),
         other => other,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_table_of_the_rfc() {
-        let told = |kind| {
-            let Needs {
-                selected,
-                named,
-                above,
-            } = needs(kind);
-            format!("{selected} {named} {above}")
-        };
-        use CommandKind as K;
-        for (kind, expected) in [
-            (K::Select, " r "),
-            (K::Examine, " r "),
-            (K::Status, " r "),
-            (K::Create, "  k"),
-            (K::Delete, " x "),
-            (K::Rename, " x k"),
-            (K::SetAcl, " a "),
-            (K::DeleteAcl, " a "),
-            (K::GetAcl, " a "),
-            (K::ListRights, " a "),
-            (K::MyRights, "  "),
-            (K::Append, " i "),
-            (K::Copy, " i "),
-            (K::Move, "te i "),
-            (K::Expunge, "e  "),
-            (K::Close, "  "),
-            (K::Fetch, "  "),
-            (K::Unsubscribe, "  "),
-        ] {
-            assert_eq!(told(kind), expected, "{}", kind.name());
-        }
-        // The UID forms need what the others do.
-        for &kind in CommandKind::ALL {
-            if let Some(plain) = kind.name().strip_prefix("UID ") {
-                let plain = CommandKind::by_name(plain.as_bytes()).unwrap();
-                assert_eq!(needs(kind), needs(plain), "{}", kind.name());
-            }
-        }
-    }
-
-    #[test]
-    fn flags_by_right() {
-        let told = |letters| {
-            let within = flags(Rights::parse(letters).unwrap());
-            format!("{:?} {}", within.system, within.keywords)
-        };
-        assert_eq!(told("lr"), "{} false");
-        assert_eq!(told("st"), "{\"\\\\Deleted\", \"\\\\Seen\"} false");
-        assert_eq!(flags(Rights::ALL), Within::ALL);
-        assert!(!can_change(Rights::parse("lrpkxa").unwrap()));
-        for letter in ["i", "e", "s", "w", "t"] {
-            assert!(can_change(Rights::parse(letter).unwrap()), "{letter}");
-        }
     }
 }

@@ -189,16 +189,24 @@ impl Host {
     }
 }
 
+/// Debian's package in two versions, if it can be made here.
+fn two_debs() -> Option<(tempfile::TempDir, [PathBuf; 2])> {
+    if !there_is("dpkg-buildpackage") || !there_is("dh_apparmor") {
+        return None;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let packages = ["1.0", "1.1"].map(|version| make_deb(version, dir.path()));
+    Some((dir, packages))
+}
+
 #[test]
 fn debians_package_from_installation_to_purge() {
     let Some(chroot) = Chroot::new("Debian's package") else {
         return;
     };
-    if !there_is("dpkg-buildpackage") || !there_is("dh_apparmor") {
+    let Some((dir, packages)) = two_debs() else {
         return;
-    }
-    let dir = tempfile::tempdir().unwrap();
-    let packages = ["1.0", "1.1"].map(|version| make_deb(version, dir.path()));
+    };
     let _ports = PORTS_TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
     let host = Host::new(chroot, dir.path());
     let [first, second] = packages.map(|package| {

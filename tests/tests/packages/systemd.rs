@@ -1,6 +1,6 @@
 //! The package where systemd runs: its service, within its sandbox.
 
-use super::{PORTS, PORTS_TAKEN, START, make_deb, there_is};
+use super::{PORTS, PORTS_TAKEN, START, two_debs};
 use roost_tests::booted::Booted;
 use roost_tests::chroot::Chroot;
 use roost_tests::client::Client;
@@ -34,11 +34,9 @@ fn systemd_starts_it_shuts_it_in_and_stops_it() {
     let Some(chroot) = Chroot::new(WHAT) else {
         return;
     };
-    if !there_is("dpkg-buildpackage") || !there_is("dh_apparmor") {
+    let Some((_dir, packages)) = two_debs() else {
         return;
-    }
-    let dir = tempfile::tempdir().unwrap();
-    let packages = ["1.0", "1.1"].map(|version| make_deb(version, dir.path()));
+    };
     let _ports = PORTS_TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
     let Some(host) = Booted::new(chroot, WHAT) else {
         return;

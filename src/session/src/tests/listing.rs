@@ -1,6 +1,6 @@
 //! LIST and LSUB.
 
-use super::{Client, Site};
+use super::{Client, Site, impatient};
 use crate::Settings;
 
 /// The tree of RFC 9051 §6.3.9.8, example 8.
@@ -215,10 +215,7 @@ fn sizes_that_nobody_knows_are_found_out_in_steps() {
         ("STATUS Old (SIZE OLDEST)", "[INPROGRESS (\"a\" "),
         ("LIST \"\" Old RETURN (STATUS (SIZE OLDEST))", "[INPROGRESS"),
     ] {
-        let site = Site::with(Settings {
-            running_interval: Some(std::time::Duration::ZERO),
-            ..Settings::default()
-        });
+        let site = Site::with(impatient());
         let mut client = site.client();
         client.say("a CREATE Old");
         let cur = site.dir.path().join("Maildir/.Old/cur");

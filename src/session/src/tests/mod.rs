@@ -307,6 +307,14 @@ pub(crate) fn asks_alice(account: &str) -> Asker {
     }
 }
 
+/// Says "Running" at every step that says nothing else.
+pub(crate) fn impatient() -> Settings {
+    Settings {
+        running_interval: Some(std::time::Duration::ZERO),
+        ..Settings::default()
+    }
+}
+
 pub(crate) fn compare(what: &str, got: &str, expected: &[&str]) {
     let lines: Vec<&str> = got.split_terminator("\r\n").collect();
     let same = lines.len() == expected.len()

@@ -1,8 +1,7 @@
 //! Signs of life of commands that run long (RFC 9585): of each that can.
 
-use super::Site;
 use super::bench::Bench;
-use crate::Settings;
+use super::{Site, impatient};
 use crate::job::tests::SHORT_STEPS;
 use std::time::Duration;
 
@@ -10,14 +9,6 @@ use std::time::Duration;
 const MANY: usize = 2_500;
 /// More than one step of THREAD takes.
 const MORE: usize = 5_001;
-
-/// Says "Running" at every step that says nothing else.
-fn impatient() -> Settings {
-    Settings {
-        running_interval: Some(Duration::ZERO),
-        ..Settings::default()
-    }
-}
 
 /// What is said of a command with the tag `a` while it runs.
 fn signs(answer: &str) -> Vec<&str> {

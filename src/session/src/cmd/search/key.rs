@@ -179,14 +179,14 @@ fn all<K: Known>(keys: &[Key], known: &K, decisive: bool) -> Result<bool, Missin
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::compile::not;
     use super::*;
     use proptest::prelude::*;
     use roost_store::KeywordSetId;
     use roost_types::Uid;
 
-    const ROW: Row = Row {
+    pub const ROW: Row = Row {
         uid: Uid::MIN,
         modseq: ModSeq(1),
         flags: SystemFlags::SEEN,

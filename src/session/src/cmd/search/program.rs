@@ -155,17 +155,8 @@ fn narrow(keys: &mut Vec<Key>, view: &View) -> SeqSet {
 #[cfg(test)]
 mod tests {
     use super::super::compile::not;
+    use super::super::key::tests::ROW;
     use super::*;
-    use roost_store::KeywordSetId;
-    use roost_types::{ModSeq, Uid};
-
-    const ROW: Row = Row {
-        uid: Uid::MIN,
-        modseq: ModSeq(1),
-        flags: SystemFlags::SEEN,
-        keywords: KeywordSetId::EMPTY,
-        recent: false,
-    };
 
     #[test]
     fn flags_alone_are_a_mask() {

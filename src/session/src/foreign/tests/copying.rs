@@ -2,6 +2,7 @@
 
 use super::World;
 use crate::tests::encrypted::Keys;
+use crate::tests::impatient;
 
 const FETCH: &str = "z UID FETCH 1:* (FLAGS INTERNALDATE BODY.PEEK[])";
 
@@ -156,10 +157,7 @@ fn what_takes_long_between_accounts_says_so() {
     let mut world = World::new();
     filled(&world, |w| &w.alice, 3);
     filled(&world, |w| &w.bob, 3);
-    world.alice.settings = std::sync::Arc::new(crate::Settings {
-        running_interval: Some(std::time::Duration::ZERO),
-        ..crate::Settings::default()
-    });
+    world.alice.settings = std::sync::Arc::new(impatient());
     let mut client = world.client();
     let mut runs = |command: &str| {
         let answer = client.say(&format!("a {command}"));
@@ -273,10 +271,7 @@ fn how_far_it_is_is_told() {
     let world = World::new();
     filled(&world, |w| &w.bob, 3);
     let mut client = world.client();
-    client.session.settings = std::sync::Arc::new(crate::Settings {
-        running_interval: Some(std::time::Duration::ZERO),
-        ..crate::Settings::default()
-    });
+    client.session.settings = std::sync::Arc::new(impatient());
     client.say("a SELECT ~bob/INBOX");
     let copied = client.say("b COPY 1:3 ~carol/INBOX");
     assert!(

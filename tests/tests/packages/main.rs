@@ -9,7 +9,7 @@ mod systemd;
 use roost_tests::chroot::Chroot;
 use roost_tests::client::Client;
 use roost_tests::mail;
-use roost_tests::process::{Finish, Group, executables, loopback};
+use roost_tests::process::{Finish, Group, eventually, executables, loopback};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -160,7 +160,9 @@ impl Host {
         assert!(bye.starts_with(b"* BYE"), "{bye:?}");
         assert!(server.wait(Duration::from_secs(10)).is_some());
         let _server = self.start();
-        self.chroot.shell("roostctl alert post tonight").unwrap();
+        // Ports are open before the control socket hears.
+        let post = || self.chroot.shell("roostctl alert post tonight").ok();
+        eventually(START, post).unwrap();
         let mut session = Self::login();
         let answer = session.ok("STATUS INBOX (MESSAGES)").unwrap();
         let mut said = answer.lines();

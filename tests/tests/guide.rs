@@ -463,8 +463,10 @@ fn from_dovecot_and_back() {
     host.nothing_to_sync(&config, "Roost, after changes");
     let changed = [ALICE, MARY].map(read);
     let last = modseq(&mut client(ALICE), "Work/2024");
-    let (code, said) = host.shell("roostctl export --to dovecot -u alice");
-    assert_eq!(code, 75, "while Roost runs: {said}");
+    for act in ["export --to dovecot", "import keywords"] {
+        let (code, said) = host.shell(&format!("roostctl {act} -u alice"));
+        assert_eq!(code, 75, "{act} while Roost runs: {said}");
+    }
     host.follow("dovecot back", &[]);
     for (user, changed) in [ALICE, MARY].iter().zip(&changed) {
         same("Roost / Dovecot", changed, &read(*user));

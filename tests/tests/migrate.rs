@@ -92,7 +92,8 @@ fn a_mailbox_that_its_owner_may_not_write() {
         return;
     }
     let dir = folder();
-    let maildir = dir.path().join("Maildir");
+    // Whose terminal it is shown on did not choose the name.
+    let maildir = dir.path().join("Mail\u{1b}[2Jdir");
     for folder in ["", ".Work"] {
         for sub in ["cur", "new", "tmp"] {
             fs::create_dir_all(maildir.join(folder).join(sub)).unwrap();
@@ -111,8 +112,8 @@ fn a_mailbox_that_its_owner_may_not_write() {
     let (code, out, err) = check();
     assert_eq!(code, DATAERR, "{out}{err}");
     let problem = format!(
-        "alice: Work: PROBLEM: alice may not write {}/.Work/cur",
-        maildir.display()
+        "alice: Work: PROBLEM: alice may not write {}/Mail?[2Jdir/.Work/cur",
+        dir.path().display()
     );
     assert!(out.lines().any(|line| line == problem), "{out}");
     chown(maildir.join(".Work/cur"), Some(4001), Some(4001)).unwrap();
@@ -123,6 +124,182 @@ fn a_mailbox_that_its_owner_may_not_write() {
         4,
         "nothing is made"
     );
+}
+
+/// A Maildir of alice's, and Debian's doveadm on it.
+struct Indexed {
+    dir: tempfile::TempDir,
+}
+
+impl Indexed {
+    /// INBOX has three messages and 30 keywords, a mailbox of an odd name one
+    /// message.
+    fn new() -> Self {
+        let indexed = Self { dir: folder() };
+        fs::write(
+            indexed.at("dovecot.conf"),
+            "mail_location = maildir:~/Maildir\nlog_path = /dev/stderr\nssl = no\n\
+             first_valid_uid = 1000\n",
+        )
+        .unwrap();
+        for folder in ["Maildir", "Maildir/.-A"] {
+            for sub in ["cur", "new", "tmp"] {
+                fs::create_dir_all(indexed.at(folder).join(sub)).unwrap();
+            }
+        }
+        for name in ["cur/1.a:2,", "cur/2.b:2,", "cur/3.c:2,", ".-A/cur/1.d:2,"] {
+            fs::write(indexed.at("Maildir").join(name), "Subject: x\n\nx\n").unwrap();
+        }
+        let mut chown = Command::new("chown");
+        told(chown.args(["-R", "4001:4001"]).arg(indexed.at("Maildir")));
+        let all: Vec<String> = (1..=30).map(|n| format!("k{n}")).collect();
+        indexed.doveadm(&["flags", "add", &all.join(" "), "mailbox", "INBOX", "all"]);
+        indexed
+    }
+
+    fn at(&self, name: &str) -> std::path::PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn doveadm(&self, words: &[&str]) -> String {
+        let place = format!("mail_location=maildir:{}", self.at("Maildir").display());
+        let mut doveadm = Command::new("setpriv");
+        doveadm.args(["--reuid=4001", "--regid=4001", "--clear-groups", "doveadm"]);
+        doveadm.arg("-c").arg(self.at("dovecot.conf"));
+        doveadm.args(["-o", &place]).args(words);
+        doveadm.env("HOME", "/home/alice").env("USER", "alice");
+        let (code, out, err) = told(&mut doveadm);
+        assert_eq!(code, OK, "{words:?}: {err}");
+        out
+    }
+
+    /// What Dovecot has beyond letters, of each message in INBOX.
+    fn beyond(&self) -> Vec<String> {
+        let out = self.doveadm(&["-f", "tab", "fetch", "flags", "mailbox", "INBOX", "all"]);
+        let own = |word: &&str| ["k27", "k28", "k29", "k30", "-Foo"].contains(word);
+        let words = |line: &str| line.split(' ').filter(own).collect::<Vec<_>>().join(" ");
+        out.lines().skip(1).map(words).collect()
+    }
+
+    fn roostctl(&self, words: &[&str]) -> (i32, String, String) {
+        let mut command = roostctl();
+        command
+            .args(words)
+            .arg("--from")
+            .arg(self.at("dovecot.conf"));
+        told(command.arg("--maildir").arg(self.at("Maildir")))
+    }
+
+    fn sidecar(&self) -> String {
+        fs::read_to_string(self.at("Maildir/roost-keywords")).unwrap_or_default()
+    }
+}
+
+/// Neither server loses what only the other has, whatever step was left out.
+#[test]
+fn keywords_in_dovecots_index_alone() {
+    if !in_namespace("keywords in Dovecot's index") || !dovecot::installed() {
+        return;
+    }
+    let indexed = Indexed::new();
+    let all = "k27 k28 k29 k30";
+    assert_eq!(indexed.beyond(), [all, all, all]);
+    // Without an import Roost knows nothing of them: they stay.
+    let (code, out, err) = indexed.roostctl(&["export", "--to", "dovecot"]);
+    assert_eq!(code, OK, "{out}{err}");
+    assert!(out.contains("alice: -A: changes from"), "{out}");
+    assert_eq!(indexed.beyond(), [all, all, all]);
+
+    let (code, out, err) = indexed.roostctl(&["import", "keywords"]);
+    assert_eq!(
+        (code, out.as_str()),
+        (OK, "alice: INBOX: 4 keywords\n"),
+        "{err}"
+    );
+    let taken = indexed.sidecar();
+    assert!(taken.ends_with("@ taken 4\n"), "{taken}");
+    // Roost goes on, which a second import does not undo.
+    let changed = taken + "- 26 1\n= 30 -Foo\n+ 30 3\n";
+    fs::write(indexed.at("Maildir/roost-keywords"), &changed).unwrap();
+    let (code, out, err) = indexed.roostctl(&["import", "keywords"]);
+    assert_eq!((code, out.as_str()), (DATAERR, ""), "{err}");
+    assert!(
+        err.contains("INBOX: its keywords were taken before"),
+        "{err}"
+    );
+    assert_eq!(indexed.sidecar(), changed);
+    // A delivery agent sets another meanwhile, of which Roost knows nothing.
+    let new = indexed.at("Maildir/cur/4.e:2,");
+    fs::write(&new, "Subject: y\n\ny\n").unwrap();
+    chown(&new, Some(4001), Some(4001)).unwrap();
+    indexed.doveadm(&["flags", "add", "k28", "mailbox", "INBOX", "uid", "4"]);
+    let (code, out, err) = indexed.roostctl(&["export", "--to", "dovecot"]);
+    assert_eq!(code, OK, "{out}{err}");
+    let then = ["k28 k29 k30", all, &format!("{all} -Foo"), "k28"];
+    assert_eq!(indexed.beyond(), then);
+    assert!(
+        indexed.sidecar().ends_with("@ given\n"),
+        "{}",
+        indexed.sidecar()
+    );
+
+    // What Dovecot does from then on counts.
+    indexed.doveadm(&["flags", "remove", "k29", "mailbox", "INBOX", "uid", "1:3"]);
+    let (code, out, err) = indexed.roostctl(&["import", "keywords"]);
+    assert_eq!(
+        (code, out.as_str()),
+        (OK, "alice: INBOX: 4 keywords\n"),
+        "{err}"
+    );
+
+    // It cannot be asked for a mailbox without a GUID, nor where it takes it for
+    // another.
+    let list = indexed.at("Maildir/dovecot-uidlist");
+    let text = fs::read_to_string(&list).unwrap();
+    let header = text.lines().next().unwrap();
+    let guid = header
+        .split(' ')
+        .find(|word| word.starts_with('G'))
+        .unwrap();
+    fs::write(&list, text.replace(guid, "")).unwrap();
+    let refused = |problem: &str| {
+        for act in ["check", "keywords"] {
+            let (code, out, err) = indexed.roostctl(&["import", act]);
+            assert_eq!(code, DATAERR, "{out}{err}");
+            assert!((out + &err).contains(problem), "{act}: {problem}");
+        }
+    };
+    refused("it has no GUID");
+    fs::write(&list, &text).unwrap();
+    fs::create_dir(indexed.at("control")).unwrap();
+    chown(indexed.at("control"), Some(4001), Some(4001)).unwrap();
+    let elsewhere = format!(":CONTROL={}", indexed.at("control").display());
+    let conf = fs::read_to_string(indexed.at("dovecot.conf")).unwrap();
+    let conf = conf.replace("~/Maildir", &format!("~/Maildir{elsewhere}"));
+    fs::write(indexed.at("dovecot.conf"), conf).unwrap();
+    refused("Dovecot finds no messages in the mailbox with the GUID");
+}
+
+/// One mailbox that cannot be exported is told, and all others are.
+#[test]
+fn a_mailbox_that_dovecot_cannot_be_told_of() {
+    if !in_namespace("a mailbox that cannot be exported") || !dovecot::installed() {
+        return;
+    }
+    let indexed = Indexed::new();
+    fs::create_dir(indexed.at("Maildir/.Bad")).unwrap();
+    fs::write(indexed.at("Maildir/.Bad/cur"), "").unwrap();
+    let mut chown = Command::new("chown");
+    told(chown.args(["-R", "4001:4001"]).arg(indexed.at("Maildir")));
+    let (code, out, err) = indexed.roostctl(&["export", "--to", "dovecot"]);
+    assert_eq!(code, DATAERR, "{out}{err}");
+    assert!(err.contains("alice: not taken along: Bad: "), "{err}");
+    for name in ["-A", "INBOX"] {
+        assert!(
+            out.contains(&format!("alice: {name}: changes from")),
+            "{out}"
+        );
+    }
 }
 
 /// The files of Debian's package, as they come.

@@ -35,15 +35,25 @@ stop() {
     done
     return 1
 }
+# Whoever called us ends our group when we end: it is out of that before.
+start() {
+    rm -f /run/started
+    setsid sh -c 'echo $$ >/run/started; exec "$@"' start "$@" >>LOG 2>&1 &
+    for _ in $(seq 600); do
+        [ ! -s /run/started ] || return 0
+        sleep 0.1
+    done
+    return 1
+}
 act=$1
 shift
 [ "$1" = --now ] && shift
 for unit; do
     case $act-$unit in
-    enable-dovecot.service) setsid dovecot -F >>LOG 2>&1 & ;;
+    enable-dovecot.service) start dovecot -F ;;
     enable-roost.service)
-        setsid roostd -c /etc/roost/roost.conf >>LOG 2>&1 &
-        echo $! >/run/roostd.pid
+        start roostd -c /etc/roost/roost.conf
+        cp /run/started /run/roostd.pid
         ;;
     disable-dovecot.service) stop "$(cat /run/dovecot/master.pid)" ;;
     disable-roost.service) stop "$(cat /run/roostd.pid)" ;;

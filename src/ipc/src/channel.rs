@@ -169,6 +169,8 @@ fn complete<T: Message>(
         return Err(DecodeError::TooLong);
     }
     match flag {
+        // It could go on for ever.
+        MORE if chunk.is_empty() => Err(DecodeError::Truncated),
         MORE => {
             append(partial, chunk);
             Ok(None)
@@ -385,7 +387,8 @@ impl<Rx: Message> Receiver<Rx> {
                     ready.clear_ready();
                 }
                 Ok(Step::Message(message, fds)) => return Ok(Some((message, fds))),
-                Ok(Step::More) => {}
+                // Readiness that lasts takes no turns with other tasks.
+                Ok(Step::More) => tokio::task::consume_budget().await,
                 Ok(Step::Closed) => return Ok(None),
                 Err(e) => return Err(e),
             }

@@ -57,6 +57,25 @@ async fn messages_and_descriptors_arrive_in_order() {
 }
 
 #[tokio::test]
+async fn packets_without_end_hold_up_nobody() {
+    let (ours, theirs) = fdpass::seqpacket_pair().unwrap();
+    let mut receiver = Receiver::<SupervisorToAuth>::new(theirs).unwrap();
+    // All is there before anybody reads.
+    for packet in std::iter::once([MORE, codec::SETUP]).chain([[MORE, 7]; 200]) {
+        fdpass::send(&ours, &packet, &[]).unwrap();
+    }
+    fdpass::send(&ours, &[MORE], &[]).unwrap();
+    let other = tokio::spawn(async {});
+    let error = receiver.recv().await.unwrap_err();
+    assert!(other.is_finished(), "it has had no turn");
+    // One that adds nothing could be followed by any number.
+    assert!(
+        matches!(error, Error::Decode(DecodeError::Truncated)),
+        "{error}"
+    );
+}
+
+#[tokio::test]
 async fn large_setups_are_cut_and_put_together_again() {
     let (supervisor, auth) = BlockingChannel::<SupervisorToAuth, AuthToSupervisor>::pair().unwrap();
     let (mut supervisor, mut auth) = (supervisor.into_async().unwrap(), auth.into_async().unwrap());

@@ -13,6 +13,10 @@ use crate::control::answer;
 use roost_ipc::{CommandStats, ControlReply, GateStats, ServerStats, WorkerStats};
 use roost_types::LATENCY_CLASSES;
 
+/// 100 Gbit/s, more than one process gets through. A process carries out less than
+/// one command in a microsecond.
+const OCTETS_A_MICROSECOND: u64 = 12_500;
+
 /// The sums.
 pub(super) struct Totals {
     since: Instant,
@@ -50,6 +54,52 @@ impl Default for Totals {
             commands: BTreeMap::new(),
         }
     }
+}
+
+/// What one process can have done at most since it was started: it may say
+/// anything.
+pub(super) struct Credit {
+    since: Instant,
+    octets: u64,
+    commands: u64,
+    micros: u64,
+}
+
+impl Credit {
+    pub fn new(since: Instant) -> Self {
+        Self {
+            since,
+            octets: 0,
+            commands: 0,
+            micros: 0,
+        }
+    }
+
+    /// As much of it as can be true.
+    fn cut(&mut self, told: &WorkerStats, sessions: u64, now: Instant) -> WorkerStats {
+        let micros = now.duration_since(self.since).as_micros();
+        let micros = u64::try_from(micros).unwrap_or(u64::MAX);
+        let octets = micros.saturating_mul(OCTETS_A_MICROSECOND);
+        let mut cut = told.clone();
+        for sum in [&mut cut.bytes_in, &mut cut.bytes_out] {
+            *sum = take(&mut self.octets, *sum, octets);
+        }
+        for command in &mut cut.commands {
+            let most = micros.saturating_mul(sessions);
+            command.micros = take(&mut self.micros, command.micros, most);
+            for class in &mut command.classes {
+                *class = take(&mut self.commands, *class, micros);
+            }
+        }
+        cut
+    }
+}
+
+/// Adds to what is spent.
+fn take(spent: &mut u64, wanted: u64, most: u64) -> u64 {
+    let taken = wanted.min(most.saturating_sub(*spent));
+    add(spent, taken);
+    taken
 }
 
 fn add(sum: &mut u64, more: u64) {
@@ -124,8 +174,14 @@ impl Supervisor {
     }
 
     pub(super) fn on_worker_stats(&mut self, uid: UserId, told: &WorkerStats) {
-        self.totals.add_worker(told);
-        let jobs = |moment: &mut Moment| add(&mut moment.jobs, told.jobs);
+        let sessions = u64::from(self.settings.config.limits.max_connections);
+        let Some(worker) = self.workers.get_mut(&uid) else {
+            return;
+        };
+        let told = worker.credit.cut(told, sessions, Instant::now());
+        self.totals.add_worker(&told);
+        let jobs = told.jobs.min(sessions);
+        let jobs = |moment: &mut Moment| add(&mut moment.jobs, jobs);
         self.hear(told.request, Peer::Worker(uid), jobs);
     }
 
@@ -139,6 +195,37 @@ impl Supervisor {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_worker_tells_of_more_than_can_be() {
+        let begin = Instant::now();
+        let mut credit = Credit::new(begin);
+        let told = |n| WorkerStats {
+            request: 0,
+            jobs: 0,
+            bytes_in: n,
+            bytes_out: n,
+            commands: vec![CommandStats {
+                command: 7,
+                micros: n,
+                classes: vec![n; 2],
+            }],
+        };
+        let second = begin + Duration::from_secs(1);
+        // What has been is believed.
+        assert_eq!(credit.cut(&told(1000), 10, second), told(1000));
+        let mut totals = Totals::default();
+        for _ in 0..3 {
+            totals.add_worker(&credit.cut(&told(u64::MAX), 10, second));
+        }
+        let sums = totals.told(0, 0);
+        assert_eq!(sums.bytes_in + sums.bytes_out + 2000, 12_500_000_000);
+        let [command] = &sums.commands[..] else {
+            panic!("{sums:?}");
+        };
+        assert_eq!(command.micros + 1000, 10_000_000);
+        assert_eq!(command.classes.iter().sum::<u64>() + 2000, 1_000_000);
+    }
 
     #[test]
     fn sums_only_rise() {

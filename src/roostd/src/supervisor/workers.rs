@@ -8,6 +8,7 @@ use std::collections::{HashSet, VecDeque};
 
 use super::child::{Event, Plan, Running};
 use super::foreign::Link;
+use super::stats::Credit;
 use super::*;
 use crate::backoff::Backoff;
 use crate::link::Inbound;
@@ -33,6 +34,8 @@ pub(super) struct Worker {
     accounts: HashSet<String>,
     /// The account for whose link it was started, until its own users come.
     started_for: Option<String>,
+    /// What its process may say that it has done.
+    pub credit: Credit,
 }
 
 /// A session for a worker.
@@ -69,6 +72,7 @@ impl Worker {
             backoff: Backoff::default(),
             accounts: HashSet::new(),
             started_for: None,
+            credit: Credit::new(now),
         }
     }
 
@@ -315,6 +319,7 @@ impl Supervisor {
                 let _ = running.link.send(setup, vec![]);
                 worker.state = State::Running(running);
                 worker.accounts.clear();
+                worker.credit = Credit::new(now);
                 for wanted in pending {
                     self.deliver(wanted);
                 }

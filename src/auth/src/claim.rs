@@ -10,8 +10,8 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use roost_ipc::log::escape;
-use roost_ipc::{AuthFailure, Claim, ClaimResult, Claimed, Grant, NoSession, Reader};
+use roost_ipc::log::{Seldom, escape};
+use roost_ipc::{AuthFailure, Claim, ClaimResult, Claimed, Grant, LogLevel, NoSession, Reader};
 use roost_os::UserId;
 use tokio::task::spawn_blocking;
 
@@ -65,7 +65,10 @@ pub async fn answer(settings: Arc<Settings>, claim: Claim) -> Claimed {
 }
 
 fn tell(uid: UserId, account: &str, why: &dyn Display) {
-    log::info!("uid {uid} gets no session of <{}>: {why}", escape(account));
+    static LINES: Seldom = Seldom::new();
+    let account = escape(account);
+    let text = format_args!("uid {uid} gets no session of <{account}>: {why}");
+    LINES.log(uid, LogLevel::Problems, text);
 }
 
 fn reader(claim: &Claim, owner: UserId) -> Reader {

@@ -8,6 +8,7 @@
 
 mod escape;
 pub mod lines;
+mod seldom;
 
 use std::fmt::{self, Write};
 use std::io;
@@ -25,6 +26,7 @@ use crate::wire::wire_struct;
 
 use escape::put_visible;
 pub use escape::{Escaped, Field, MAX_ESCAPED, escape, field};
+pub use seldom::Seldom;
 
 /// The longest text of a record, in octets; the rest is cut off.
 pub const MAX_RECORD: usize = 1000;

@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::path::{Path, PathBuf};
 
 use nix::unistd::{Gid, Group, Uid, User as Passwd};
@@ -197,9 +197,55 @@ pub fn peer_credentials(socket: impl AsFd) -> io::Result<PeerCredentials> {
     })
 }
 
+/// The supplementary groups of who is at the other end, as of the same time
+/// (`SO_PEERGROUPS`, Linux 4.13).
+pub fn peer_groups(socket: impl AsFd) -> io::Result<Vec<GroupId>> {
+    let mut groups: Vec<libc::gid_t> = vec![0; 64];
+    loop {
+        let mut size = libc::socklen_t::try_from(size_of_val(groups.as_slice()))
+            .map_err(|_| io::ErrorKind::InvalidData)?;
+        // SAFETY: the kernel writes no more than `size` octets to the numbers,
+        // which are that long, and the size that it has or wants to `size`.
+        let done = unsafe {
+            libc::getsockopt(
+                socket.as_fd().as_raw_fd(),
+                libc::SOL_SOCKET,
+                libc::SO_PEERGROUPS,
+                groups.as_mut_ptr().cast(),
+                &raw mut size,
+            )
+        };
+        let count = size as usize / size_of::<libc::gid_t>();
+        match io::Error::last_os_error() {
+            _ if done == 0 => {
+                groups.truncate(count);
+                return Ok(groups.into_iter().map(GroupId).collect());
+            }
+            error if error.raw_os_error() == Some(libc::ERANGE) && count > groups.len() => {
+                groups.resize(count, 0);
+            }
+            error => return Err(error),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_is_at_the_other_end_has_its_groups() {
+        let (a, _b) = crate::fdpass::seqpacket_pair().unwrap();
+        let mut own: Vec<_> = nix::unistd::getgroups().unwrap();
+        own.sort_unstable_by_key(|group| group.as_raw());
+        let mut got = peer_groups(&a).unwrap();
+        got.sort_unstable();
+        let own: Vec<_> = own
+            .into_iter()
+            .map(|group| GroupId(group.as_raw()))
+            .collect();
+        assert_eq!(got, own);
+    }
 
     #[test]
     fn root_is_found_by_name_and_number() {

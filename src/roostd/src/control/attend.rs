@@ -8,14 +8,14 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use roost_ipc::{ControlRequest, Error};
+use roost_os::UserId;
 use roost_os::fdpass::{self, Received};
-use roost_os::{UserId, identity};
 use tokio::io::Interest;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
+use super::Asked;
 use super::guest::{Closer, Guest};
-use super::{ADMINS, Asked};
 use crate::supervisor::Event;
 
 /// For the request to come.
@@ -28,7 +28,7 @@ const BUFFER: usize = 64 << 10;
 /// # Errors
 /// What the stranger did wrong, or the kernel.
 pub async fn attend(
-    by: UserId,
+    (by, admin): (UserId, bool),
     guest: Guest,
     closer: Closer,
     events: mpsc::Sender<Event>,
@@ -41,13 +41,11 @@ pub async fn attend(
     };
     // A user's worker answers some requests, and could send anything along.
     let with_descriptors = matches!(request, ControlRequest::Open(_));
-    // The name service may take its time.
-    let admin = tokio::task::spawn_blocking(move || is_admin(by)).await;
     let (ours, connection) = fdpass::seqpacket_pair()?;
     let answers = Guest::new(ours, &closer)?;
     let asked = Asked {
         by,
-        admin: admin.unwrap_or(false),
+        admin,
         request,
         connection,
     };
@@ -107,23 +105,4 @@ async fn pass_on(
         // Many packets in a row must not keep others waiting.
         tokio::task::consume_budget().await;
     }
-}
-
-/// Root, whom the server runs as, or one of the administrators' group.
-fn is_admin(by: UserId) -> bool {
-    if by.is_root() || by == identity::current_user() {
-        return true;
-    }
-    let of_group = || {
-        let group = identity::group_by_name(ADMINS)?;
-        let (Some(group), Some(user)) = (group, identity::user_by_id(by)?) else {
-            return Ok(false);
-        };
-        let groups = identity::groups_of(&user.name, user.gid)?;
-        Ok::<_, io::Error>(groups.contains(&group))
-    };
-    of_group().unwrap_or_else(|error| {
-        log::error!("groups of uid {by}: {error}");
-        false
-    })
 }

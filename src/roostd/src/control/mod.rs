@@ -4,17 +4,20 @@
 //! a runtime of its own: nothing that a stranger has sent is received or closed
 //! in the supervisor's, which gets requests alone.
 
+mod admins;
 mod attend;
 mod guest;
 mod turns;
 
+use std::fmt::Display;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use roost_ipc::{ControlReply, ControlRequest, Sender};
+use roost_ipc::log::Seldom;
+use roost_ipc::{ControlReply, ControlRequest, LogLevel, Sender};
 use roost_os::{UserId, identity, local};
 use tokio::io::Interest;
 use tokio::net::UnixDatagram;
@@ -22,13 +25,12 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::supervisor::Event;
+use admins::Admins;
 use guest::{Closer, Guest};
 use turns::Turns;
 
 /// Every user of the host may ask; the answer depends on who it is.
 const MODE: u32 = 0o666;
-/// The group of those who may look after all sessions.
-const ADMINS: &str = "roostadm";
 /// For the answer to be read.
 const READING: Duration = Duration::from_secs(10);
 
@@ -46,6 +48,7 @@ pub struct Asked {
 /// Listens until dropped.
 pub struct ControlSocket {
     path: PathBuf,
+    admins: Admins,
     /// Its thread ends with this.
     _stop: oneshot::Sender<()>,
 }
@@ -60,6 +63,8 @@ impl ControlSocket {
     fn serve(path: &Path, listener: OwnedFd, events: mpsc::Sender<Event>) -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let closer = Closer::start()?;
+        let admins = Admins::default();
+        admins.look_up();
         roost_os::fdpass::set_nonblocking(&listener, true)?;
         let listener = {
             let _entered = runtime.enter();
@@ -68,13 +73,28 @@ impl ControlSocket {
             UnixDatagram::from_std(listener.into())?
         };
         let (stop, stopped) = oneshot::channel();
-        thread::Builder::new()
-            .name("control".into())
-            .spawn(move || run(runtime, accept_all(listener, closer, events), stopped))?;
+        thread::Builder::new().name("control".into()).spawn({
+            let admins = admins.clone();
+            move || {
+                run(
+                    runtime,
+                    accept_all(listener, admins, closer, events),
+                    stopped,
+                )
+            }
+        })?;
         Ok(Self {
             path: path.to_owned(),
+            admins,
             _stop: stop,
         })
+    }
+}
+
+impl ControlSocket {
+    /// The group of the administrators may be another one now.
+    pub fn look_up_admins(&self) {
+        self.admins.look_up_again();
     }
 }
 
@@ -95,16 +115,21 @@ fn run(runtime: Runtime, work: impl Future<Output = ()>, stopped: oneshot::Recei
     runtime.shutdown_background();
 }
 
-async fn accept_all(listener: UnixDatagram, closer: Closer, events: mpsc::Sender<Event>) {
+async fn accept_all(
+    listener: UnixDatagram,
+    admins: Admins,
+    closer: Closer,
+    events: mpsc::Sender<Event>,
+) {
     let turns = Turns::default();
     loop {
         let accepted = listener.async_io(Interest::READABLE, || local::accept(&listener));
         let come = accepted.await.and_then(|connection| {
-            let peer = identity::peer_credentials(&connection);
+            let who = identify(&admins, &connection);
             let guest = Guest::new(connection, &closer)?;
-            Ok((guest, peer?.uid))
+            Ok((guest, who?))
         });
-        let (guest, by) = match come {
+        let (guest, (by, admin)) = match come {
             Ok(come) => come,
             Err(error) => {
                 // Out of descriptors, perhaps; not for ever.
@@ -113,18 +138,31 @@ async fn accept_all(listener: UnixDatagram, closer: Closer, events: mpsc::Sender
                 continue;
             }
         };
-        let Some(turn) = turns.take(by) else {
-            log::info!("control socket: too many connections of uid {by}");
+        let Some(turn) = turns.take(by, admin) else {
+            complain(by, &"too many connections");
             continue;
         };
-        let attended = attend::attend(by, guest, closer.clone(), events.clone());
+        let attended = attend::attend((by, admin), guest, closer.clone(), events.clone());
         tokio::spawn(async move {
             if let Err(error) = attended.await {
-                log::info!("control socket: {error}");
+                complain(by, &error);
             }
             drop(turn);
         });
     }
+}
+
+/// Whether it is an administrator as well.
+fn identify(admins: &Admins, connection: &OwnedFd) -> io::Result<(UserId, bool)> {
+    let peer = identity::peer_credentials(connection)?;
+    Ok((peer.uid, admins.have(&peer, connection)?))
+}
+
+/// What one user does wrong.
+fn complain(by: UserId, what: &dyn Display) {
+    static LINES: Seldom = Seldom::new();
+    let text = format_args!("control socket: uid {by}: {what}");
+    LINES.log(by, LogLevel::Problems, text);
 }
 
 /// Answers a connection that no one else will answer.

@@ -6,10 +6,11 @@ use roost_os::UserId;
 
 /// Of one user but root.
 const OF_ONE_USER: usize = 16;
-/// Of all users but root: one user may have many numbers (subuid(5)).
+/// Of all but root and administrators: one user may have many numbers
+/// (subuid(5)).
 const OF_OTHERS: usize = 128;
-/// Beyond these, for root.
-const OF_ROOT: usize = 32;
+/// Beyond these, for them.
+const OF_ADMINS: usize = 32;
 
 /// Whose they are.
 #[derive(Clone, Default)]
@@ -22,14 +23,15 @@ pub struct Turn {
 }
 
 impl Turns {
-    pub fn take(&self, by: UserId) -> Option<Turn> {
+    pub fn take(&self, by: UserId, admin: bool) -> Option<Turn> {
         let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let own = taken.iter().filter(|&&user| user == by).count();
-        let room = match by.is_root() {
-            true => taken.len() < OF_OTHERS + OF_ROOT,
-            false => own < OF_ONE_USER && taken.len() < OF_OTHERS,
+        let most = match admin {
+            true => OF_OTHERS + OF_ADMINS,
+            false => OF_OTHERS,
         };
-        room.then(|| {
+        let may = by.is_root() || own < OF_ONE_USER;
+        (may && taken.len() < most).then(|| {
             taken.push(by);
             Turn {
                 by,
@@ -53,9 +55,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn root_finds_room_whatever_others_take() {
+    fn who_looks_after_the_server_finds_room() {
         let turns = Turns::default();
-        let take = |by| turns.take(UserId(by));
+        let take = |by| turns.take(UserId(by), by < 2);
         let mut of_one: Vec<_> = (0..OF_ONE_USER).map(|_| take(7).unwrap()).collect();
         assert!(take(7).is_none());
         drop(take(8).unwrap());
@@ -63,7 +65,9 @@ mod tests {
         of_one.push(take(7).unwrap());
         let of_others: Vec<_> = (1000..9000).map_while(take).collect();
         assert_eq!(of_one.len() + of_others.len(), OF_OTHERS);
+        let of_admins: Vec<_> = (0..1000).map_while(|_| take(1)).collect();
+        assert_eq!(of_admins.len(), OF_ONE_USER);
         let of_root: Vec<_> = (0..1000).map_while(|_| take(0)).collect();
-        assert_eq!(of_root.len(), OF_ROOT);
+        assert_eq!(of_admins.len() + of_root.len(), OF_ADMINS);
     }
 }

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::control::{Asked, ControlSocket, answer};
-use roost_ipc::{ControlReply, ControlRequest, Maintenance, SupervisorToWorker};
+use roost_ipc::log::Seldom;
+use roost_ipc::{ControlReply, ControlRequest, LogLevel, Maintenance, SupervisorToWorker};
 
 impl Supervisor {
     /// Opens the control socket; there is service without it.
@@ -70,7 +71,9 @@ impl Supervisor {
     fn maintain(&mut self, by: UserId, maintenance: Maintenance, connection: OwnedFd) {
         let uid = maintenance.uid;
         if !may_ask(by, uid) {
-            log::warn!("uid {by} asked for the mail of uid {uid}: refused");
+            static LINES: Seldom = Seldom::new();
+            let text = format_args!("uid {by} asked for the mail of uid {uid}: refused");
+            LINES.log(by, LogLevel::Major, text);
             return answer(connection, ControlReply::Refused);
         }
         let message = SupervisorToWorker::Maintain(maintenance);

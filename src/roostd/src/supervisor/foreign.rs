@@ -17,7 +17,7 @@ use crate::control::answer;
 use crate::permits::{Permit, Permits};
 use crate::registry::{Entry, LinkOf};
 use crate::shares;
-use roost_ipc::log::escape;
+use roost_ipc::log::{Seldom, escape};
 use roost_ipc::{
     Asker, Bytes, ControlReply, ForeignOpened, ForeignResult, Found, Grant, Lookup, OpenForeign,
     Owner, Reader, Refusal, Session, SharesFound, SharesWanted, SupervisorToWorker, slog,
@@ -253,7 +253,9 @@ impl Supervisor {
             }
             Question::Claim(claim) => {
                 let account = escape(&claim.said.account);
-                log::info!("uid {} speaks for <{account}>: refused", claim.by);
+                static LINES: Seldom = Seldom::new();
+                let text = format_args!("uid {} speaks for <{account}>: refused", claim.by);
+                LINES.log(claim.by, LogLevel::Problems, text);
                 answer(claim.connection, ControlReply::Refused);
             }
         }

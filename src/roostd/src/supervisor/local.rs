@@ -6,13 +6,14 @@
 //! connection when that has begun. The gate has no part in it.
 
 use std::collections::HashMap;
+use std::fmt::Display;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use super::workers::Wanted;
 use super::*;
 use crate::control::{answer, answer_with};
 use crate::registry::Entry;
-use roost_ipc::log::escape;
+use roost_ipc::log::{Seldom, escape};
 use roost_ipc::{
     Attempted, AuthFailure, Bytes, Claim, ClaimResult, Claimed, ControlReply, Endpoints, Grant,
     NoSession, Session, Target, Trial, TrialResult, Tried, Wish, slog,
@@ -23,7 +24,9 @@ use roost_types::{LogLevel, SessionId};
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Under way at once.
 const MOST: usize = 256;
-/// Of these, one user's but root's.
+/// Of these, those that are for root and administrators alone.
+const OF_ADMINS: usize = 32;
+/// One user's but root's.
 const BY_ONE_USER: usize = 8;
 /// For a password that is tried, besides the time that PAM may take.
 const TRYING: Duration = Duration::from_secs(60);
@@ -69,11 +72,12 @@ impl Locals {
         all.chain(trying).min()
     }
 
-    fn have_room_for(&self, by: UserId) -> bool {
+    fn have_room_for(&self, by: UserId, admin: bool) -> bool {
         let users = self.all.values().map(|opening| opening.by);
         let users = users.chain(self.left.values().copied());
         let own = users.filter(|user| *user == by);
-        self.under_way() < MOST && (by.is_root() || own.count() < BY_ONE_USER)
+        let most = if admin { MOST } else { MOST - OF_ADMINS };
+        self.under_way() < most && (by.is_root() || own.count() < BY_ONE_USER)
     }
 
     /// The worker has it and its program waits still.
@@ -163,6 +167,14 @@ fn refuse(connection: OwnedFd, reason: NoSession) {
     answer(connection, ControlReply::NotOpened(reason));
 }
 
+/// Why there is no session of an account.
+fn tell(grant: &Grant, level: LogLevel, why: &dyn Display) {
+    static LINES: Seldom = Seldom::new();
+    let account = escape(&grant.account);
+    let text = format_args!("no session of <{account}>: {why}");
+    LINES.log(grant.credentials.uid, level, text);
+}
+
 impl Supervisor {
     pub(super) fn on_open(&mut self, by: UserId, admin: bool, wish: Wish, connection: OwnedFd) {
         let Wish { name, client } = wish;
@@ -171,7 +183,7 @@ impl Supervisor {
         if !self.phase.is_serving() {
             return refuse(connection, NoSession::Unavailable);
         }
-        if !self.locals.have_room_for(by) || locals.count() >= most {
+        if !self.locals.have_room_for(by, admin) || locals.count() >= most {
             return refuse(connection, NoSession::TooMany);
         }
         if name.as_ref().is_some_and(|name| name.len() > MAX_NAME) {
@@ -214,7 +226,7 @@ impl Supervisor {
             return self.refuse_local(session, NoSession::Unavailable);
         }
         if let Err(reason) = self.source.privilege.allows(&grant.credentials) {
-            log::info!("no session of <{}>: {reason}", escape(&grant.account));
+            tell(&grant, LogLevel::Problems, &reason);
             return self.refuse_local(session, NoSession::NotAllowed);
         }
         self.assign(Wanted::Local(Box::new(grant)));
@@ -228,7 +240,11 @@ impl Supervisor {
         let place = match self.settings.place_of(&grant) {
             Ok(place) => place,
             Err(error) => {
-                log::error!("no Maildir for <{}>: {error}", escape(&grant.account));
+                tell(
+                    &grant,
+                    LogLevel::Failures,
+                    &format_args!("no Maildir: {error}"),
+                );
                 return self.refuse_local(grant.session, NoSession::Unavailable);
             }
         };
@@ -405,29 +421,34 @@ mod tests {
     }
 
     #[test]
-    fn nobody_but_root_takes_all_the_room() {
+    fn nobody_but_who_looks_after_the_server_takes_all_the_room() {
         let mut locals = Locals::default();
         let mut own = Vec::new();
         for n in 0..BY_ONE_USER {
-            assert!(locals.have_room_for(ANN));
+            assert!(locals.have_room_for(ANN, false));
             own.push(ask(&mut locals, n, ANN));
         }
-        assert!(!locals.have_room_for(ANN));
-        assert!(locals.have_room_for(BOB));
+        assert!(!locals.have_room_for(ANN, false));
+        assert!(locals.have_room_for(BOB, false));
         // At whatever stage it is.
         let now = Instant::now();
         assert!(locals.advance(own[0], Stage::Pending, now));
         assert!(locals.advance(own[1], Stage::Given(socket()), now));
         assert!(locals.is_given(own[1]) && !locals.is_given(own[0]));
-        assert!(!locals.have_room_for(ANN));
+        assert!(!locals.have_room_for(ANN, false));
         locals.give_up(own[0]).unwrap();
-        assert!(locals.have_room_for(ANN));
-        for n in BY_ONE_USER..=MOST {
-            assert!(locals.have_room_for(UserId(0)));
-            ask(&mut locals, n, UserId(0));
-        }
-        assert!(!locals.have_room_for(UserId(0)));
-        assert!(!locals.have_room_for(BOB));
+        assert!(locals.have_room_for(ANN, false));
+        // One user may have many numbers.
+        let fits = |locals: &mut Locals, n, by, admin| {
+            locals.have_room_for(by, admin).then(|| ask(locals, n, by))
+        };
+        let others = 1000..9000;
+        let others = others.map_while(|n| fits(&mut locals, n, UserId(n as u32), false));
+        assert_eq!(others.count() + BY_ONE_USER, MOST - OF_ADMINS);
+        let admins = (9000..9999).map_while(|n| fits(&mut locals, n, BOB, true));
+        assert_eq!(admins.count(), BY_ONE_USER);
+        let root = (10_000..19_999).map_while(|n| fits(&mut locals, n, UserId(0), true));
+        assert_eq!(root.count(), OF_ADMINS - BY_ONE_USER);
     }
 
     #[test]
@@ -435,9 +456,9 @@ mod tests {
         let mut locals = Locals::default();
         let own: Vec<_> = (0..BY_ONE_USER).map(|n| ask(&mut locals, n, ANN)).collect();
         locals.give_up(own[0]).unwrap();
-        assert!(!locals.have_room_for(ANN));
+        assert!(!locals.have_room_for(ANN, false));
         assert_eq!(locals.answered(own[0], Instant::now()), None);
-        assert!(locals.have_room_for(ANN));
+        assert!(locals.have_room_for(ANN, false));
         // One that is refused then is over.
         assert_eq!(locals.answered(own[1], Instant::now()), Some(vec![]));
         locals.give_up(own[1]).unwrap();

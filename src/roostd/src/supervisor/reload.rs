@@ -66,6 +66,9 @@ impl Supervisor {
                  start on"
             );
         }
+        if let Some(control) = &self.control {
+            control.look_up_admins();
+        }
         if let Err(error) = self.send_gate_setup(None) {
             log::error!("the gate cannot be told its new settings: {error}");
         }

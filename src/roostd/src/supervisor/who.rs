@@ -22,7 +22,9 @@ use roost_types::{LogLevel, SessionId};
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Inquiries at once; more are told to come again.
 const MOST: usize = 32;
-/// Of these, one user's but root's.
+/// Of these, those that are for root and administrators alone.
+const OF_ADMINS: usize = 8;
+/// One user's but root's.
 const BY_ONE_USER: usize = 4;
 /// Octets of rows in one message, which has its limit.
 const FILL: usize = 32 << 10;
@@ -42,7 +44,7 @@ struct Inquiry {
     by: UserId,
     connection: OwnedFd,
     purpose: Purpose,
-    /// Whose sessions are shown; all if none.
+    /// Whose sessions are shown; all if none, for administrators.
     only: Option<UserId>,
     /// Who has not answered to the end yet.
     awaited: HashSet<Peer>,
@@ -72,9 +74,10 @@ impl Inquiries {
         self.open.values().map(|inquiry| inquiry.until).min()
     }
 
-    fn have_room_for(&self, by: UserId) -> bool {
+    fn have_room_for(&self, by: UserId, admin: bool) -> bool {
         let own = self.open.values().filter(|inquiry| inquiry.by == by);
-        self.open.len() < MOST && (by.is_root() || own.count() < BY_ONE_USER)
+        let most = if admin { MOST } else { MOST - OF_ADMINS };
+        self.open.len() < most && (by.is_root() || own.count() < BY_ONE_USER)
     }
 }
 
@@ -150,7 +153,7 @@ impl Supervisor {
         only: Option<UserId>,
         mut awaited: HashSet<Peer>,
     ) {
-        if !self.inquiries.have_room_for(by) {
+        if !self.inquiries.have_room_for(by, only.is_none()) {
             return answer(connection, ControlReply::Busy);
         }
         self.inquiries.last += 1;
@@ -389,16 +392,23 @@ mod tests {
         };
         let mut inquiries = Inquiries::default();
         for n in 0..BY_ONE_USER {
-            assert!(inquiries.have_room_for(UserId(7)));
+            assert!(inquiries.have_room_for(UserId(7), false));
             inquiries.open.insert(n as u64, inquiry(7));
         }
-        assert!(!inquiries.have_room_for(UserId(7)));
-        assert!(inquiries.have_room_for(UserId(8)));
-        for n in BY_ONE_USER..MOST {
-            assert!(inquiries.have_room_for(UserId(0)));
-            inquiries.open.insert(n as u64, inquiry(0));
-        }
-        assert!(!inquiries.have_room_for(UserId(0)));
+        assert!(!inquiries.have_room_for(UserId(7), false));
+        assert!(inquiries.have_room_for(UserId(8), false));
+        // One user may have many numbers.
+        let mut fits = |by, admin| {
+            let room = inquiries.have_room_for(UserId(by), admin);
+            let number = inquiries.open.len() as u64;
+            room.then(|| inquiries.open.insert(number, inquiry(by)))
+        };
+        let others = (1000..9000).map_while(|by| fits(by, false));
+        assert_eq!(others.count() + BY_ONE_USER, MOST - OF_ADMINS);
+        let admins = (0..1000).map_while(|_| fits(9, true));
+        assert_eq!(admins.count(), BY_ONE_USER);
+        let root = (0..1000).map_while(|_| fits(0, true));
+        assert_eq!(root.count(), OF_ADMINS - BY_ONE_USER);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::linger::Lingering;
 
 type Case = (&'static str, fn(&mut Host));
 
-const CASES: [Case; 22] = [
+const CASES: [Case; 23] = [
     ("a login reaches its worker and is logged", login),
     (
         "a handover without a grant is refused",
@@ -32,6 +32,7 @@ const CASES: [Case; 22] = [
     ("an idle worker ends and loses no login", idle_worker),
     ("local programs are heard for their own mail", control),
     ("a login waits for nothing that local users send", lingering),
+    ("one user has a few lines in the log", flooding),
     ("sessions are shown by what their own workers say", who),
     ("a login that waits for a worker is ended", kick_waiting),
     ("local programs get sessions of their own", local),
@@ -129,6 +130,20 @@ fn lingering(host: &mut Host) {
     channel.send(&ControlRequest::Who, &[]).unwrap();
     assert!(channel.recv().unwrap().is_some());
     assert!(lingering.was_unread(), "somebody has waited");
+}
+
+fn flooding(host: &mut Host) {
+    let mut buffer = [0; 8];
+    for _ in 0..100 {
+        let socket = roost_os::local::connect(&host.control()).unwrap();
+        roost_os::fdpass::send(&socket, &[0, 99], &[]).unwrap();
+        assert_eq!(roost_os::fdpass::recv(&socket, &mut buffer).unwrap().len, 0);
+    }
+    host.login("alice");
+    host.wait_log("Login: user=<alice>");
+    // At the end of a minute there may be a second few.
+    let lines = host.count_log("control socket: uid ");
+    assert!((1..=10).contains(&lines), "{lines}");
 }
 
 /// What a worker says of sessions of others is not heard, and one that does

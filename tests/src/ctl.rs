@@ -33,7 +33,7 @@ impl Roostctl {
         }
     }
 
-    /// As that user, in no other group than his own.
+    /// As that user, in the groups that he has after a login.
     #[must_use]
     pub fn by(mut self, uid: u32) -> Self {
         self.uid = Some(uid);
@@ -47,7 +47,7 @@ impl Roostctl {
             Some(uid) => {
                 let mut command = Command::new("setpriv");
                 let uid = uid.to_string();
-                command.args(["--reuid", &uid, "--regid", &uid, "--clear-groups"]);
+                command.args(["--reuid", &uid, "--regid", &uid, "--init-groups"]);
                 command.arg(program);
                 command
             }

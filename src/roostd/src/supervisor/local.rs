@@ -442,12 +442,14 @@ mod tests {
         let fits = |locals: &mut Locals, n, by, admin| {
             locals.have_room_for(by, admin).then(|| ask(locals, n, by))
         };
-        let others = 1000..9000;
-        let others = others.map_while(|n| fits(&mut locals, n, UserId(n as u32), false));
-        assert_eq!(others.count() + BY_ONE_USER, MOST - OF_ADMINS);
-        let admins = (9000..9999).map_while(|n| fits(&mut locals, n, BOB, true));
+        let others = 0..9000;
+        let of = |n| UserId(100_000 + n as u32);
+        let others = others.map_while(|n| fits(&mut locals, 1000 + n, of(n), false));
+        assert!(others.count() > 0);
+        assert_eq!(locals.under_way(), MOST - OF_ADMINS);
+        let admins = (20_000..29_999).map_while(|n| fits(&mut locals, n, BOB, true));
         assert_eq!(admins.count(), BY_ONE_USER);
-        let root = (10_000..19_999).map_while(|n| fits(&mut locals, n, UserId(0), true));
+        let root = (30_000..39_999).map_while(|n| fits(&mut locals, n, UserId(0), true));
         assert_eq!(root.count(), OF_ADMINS - BY_ONE_USER);
     }
 

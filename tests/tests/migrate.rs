@@ -7,7 +7,7 @@ use roost_tests::dovecot;
 use roost_tests::process::{Finish, executables, in_namespace};
 use roost_tests::roost::folder;
 use std::fs;
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
 use std::process::Command;
 
@@ -300,6 +300,43 @@ fn a_mailbox_that_dovecot_cannot_be_told_of() {
             "{out}"
         );
     }
+}
+
+/// A shell of root's reads it, the packaged service does not.
+#[test]
+fn files_of_others_are_told_before_it_is_too_late() {
+    if !in_namespace("a passwd-file of another user") {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let at = |name: &str| dir.path().join(name);
+    let users = at("users");
+    fs::write(&users, "ann:{PLAIN}p:4001:4001::/home/ann\n").unwrap();
+    fs::set_permissions(&users, fs::Permissions::from_mode(0o600)).unwrap();
+    let text = format!(
+        "mail_location = maildir:~/Maildir\npassdb {{\n args = {0}\n driver = passwd-file\n}}\n\
+         userdb {{\n args = {0}\n driver = passwd-file\n}}\nssl = no\n",
+        users.display()
+    );
+    fs::write(at("doveconf"), text).unwrap();
+    let said = |name: &str| {
+        let mut import = roostctl();
+        import
+            .args(["import", "config", "--from"])
+            .arg(at("doveconf"));
+        let (imported, out, _) = told(import.arg("--output").arg(at(name)));
+        let mut roostd = Command::new(executables().join("roostd"));
+        let (checked, _, err) = told(roostd.arg("-t").arg("-c").arg(at(name)));
+        assert_eq!(checked, OK, "{err}");
+        let complaint = format!("cannot read {}", users.display());
+        (imported, out.contains(&complaint), err.contains(&complaint))
+    };
+    assert_eq!(said("own.conf"), (OK, false, false));
+    chown(&users, Some(4001), None).unwrap();
+    assert_eq!(said("others.conf"), (DATAERR, true, true));
+    fs::set_permissions(&users, fs::Permissions::from_mode(0o640)).unwrap();
+    assert_eq!(said("group.conf"), (OK, false, false));
 }
 
 /// The files of Debian's package, as they come.

@@ -17,6 +17,7 @@ pub mod local;
 pub mod memory;
 pub mod net;
 pub mod parting;
+pub mod plain_root;
 pub mod spawn;
 
 pub use identity::{GroupId, UserId};

@@ -67,7 +67,12 @@ fn run(action: Action) -> u8 {
 /// `-t`: every error with file and line.
 fn check(path: &Path) -> u8 {
     let errors = match Config::load(path) {
-        Ok(config) => settings::check(path, &config),
+        Ok(config) => {
+            for warning in settings::warnings(&config) {
+                eprintln!("warning: {warning}");
+            }
+            settings::check(path, &config)
+        }
         Err(errors) => errors.iter().map(ToString::to_string).collect(),
     };
     if errors.is_empty() {

@@ -46,9 +46,7 @@ fn systemd_starts_it_shuts_it_in_and_stops_it() {
             format!("useradd -m {user}; chmod 700 /home/{user}; echo {user}:sesame | chpasswd");
         host.shell(&line).unwrap();
     }
-    host.shell(&copied(&host, &packages[0])).unwrap();
-    host.shell("systemctl is-active roost.service roost.socket")
-        .unwrap();
+    is_not_started_before_it_is_wanted(&host, &copied(&host, &packages[0]));
     accounts_share();
     is_kept_and_stopped(&host);
     a_wrong_configuration_is_told(&host);
@@ -57,10 +55,32 @@ fn systemd_starts_it_shuts_it_in_and_stops_it() {
     host.shell(&copied(&host, &packages[1])).unwrap();
     bye(&mut session);
     login("joe").unwrap().ok("SELECT INBOX").unwrap();
+    host.shell("systemctl is-enabled roost.socket roost.service")
+        .unwrap();
     host.shell("dpkg -P roost").unwrap();
     let failed = host.shell("systemctl --failed --no-legend").unwrap();
     assert_eq!(failed.trim(), "");
     assert!(login("joe").is_err());
+}
+
+/// Another server may have the ports.
+fn is_not_started_before_it_is_wanted(host: &Booted, install: &str) {
+    const UNITS: &str = "roost.socket roost.service";
+    let is_off = || {
+        for unit in UNITS.split(' ') {
+            let line = format!("! systemctl is-active {unit} && ! systemctl is-enabled {unit}");
+            host.shell(&line).unwrap();
+        }
+        assert!(login("joe").is_err());
+    };
+    host.shell(install).unwrap();
+    is_off();
+    // Nor is it by an upgrade.
+    host.shell(install).unwrap();
+    is_off();
+    host.shell(&format!("systemctl enable --now {UNITS}"))
+        .unwrap();
+    host.shell(&format!("systemctl is-active {UNITS}")).unwrap();
 }
 
 /// All that the sandbox could stand in the way of.

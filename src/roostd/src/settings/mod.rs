@@ -160,6 +160,22 @@ pub fn check(path: &Path, config: &Config) -> Vec<String> {
         .collect()
 }
 
+/// What works for root at a prompt and not in the packaged service.
+pub fn warnings(config: &Config) -> Vec<String> {
+    let pairs = pairs(config).flat_map(|(_, files)| [files.certificate, files.key]);
+    let accounts = [&config.auth.passwd_file, &config.auth.master_passwd_file];
+    let mut files: Vec<PathBuf> = pairs.collect();
+    files.dedup();
+    files.extend(accounts.into_iter().flatten().cloned());
+    if !roost_os::identity::is_root() {
+        return Vec::new();
+    }
+    let complaints = files
+        .iter()
+        .map(|path| roost_os::plain_root::complaint(path));
+    complaints.flatten().collect()
+}
+
 fn hostname(config: &Config) -> String {
     config.server.hostname.clone().unwrap_or_else(|| {
         roost_os::identity::hostname().unwrap_or_else(|_| "localhost".to_owned())

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::proposal::Proposal;
-use super::{courier, dovecot};
+use super::{courier, dovecot, host};
 use crate::args::Common;
 use crate::out::print;
 use crate::{Failure, exit};
@@ -18,7 +18,8 @@ const COURIER: &str = "/etc/courier";
 const MAX_TEXT: u64 = 4 << 20;
 
 pub fn run(common: &Common, from: Option<&Path>, output: Option<&Path>) -> Result<u8, Failure> {
-    let proposal = propose(from)?;
+    let mut proposal = propose(from)?;
+    host::look(&mut proposal);
     let text = proposal.text()?;
     match output {
         Some(path) => {

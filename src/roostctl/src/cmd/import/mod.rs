@@ -5,6 +5,7 @@ mod config;
 mod courier;
 mod doveconf;
 mod dovecot;
+mod host;
 mod keywords;
 mod listen;
 mod pam;

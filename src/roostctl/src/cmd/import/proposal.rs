@@ -2,7 +2,7 @@
 //! other server had: what stands where now, and what does not.
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use roost_config::{Config, Section};
 
@@ -84,6 +84,19 @@ impl Proposal {
         let mut values = self.values.iter();
         let found = values.find(|(s, name, k, _)| *s == section && name.is_none() && *k == key);
         found.map(|(.., value)| value.as_str())
+    }
+
+    /// Files that the service has to read.
+    pub fn files(&self) -> Vec<PathBuf> {
+        const KEYS: [&str; 4] = ["certificate", "key", "passwd_file", "master_passwd_file"];
+        let values = self
+            .values
+            .iter()
+            .filter(|(_, _, key, _)| KEYS.contains(key));
+        let mut files: Vec<PathBuf> = values.map(|(.., value)| value.into()).collect();
+        files.sort();
+        files.dedup();
+        files
     }
 
     /// Sets a key and says from which setting it came.

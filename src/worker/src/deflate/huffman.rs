@@ -13,6 +13,8 @@ pub struct Huffman {
     counts: [u16; LONGEST + 1],
     /// The symbols in the order of their codes.
     symbols: Vec<u16>,
+    /// The length of the longest code.
+    longest: usize,
     /// By the next [`FAST`] bits: symbol and length, or 0.
     fast: Vec<u16>,
 }
@@ -28,9 +30,10 @@ pub enum Found {
 }
 
 impl Huffman {
-    /// From the length of each symbol's code. An alphabet of one code, or of
-    /// none, may be incomplete.
-    pub fn new(lengths: &[u8]) -> Result<Self, Corrupt> {
+    /// From the length of each symbol's code. An alphabet of no code may be
+    /// incomplete, and of one, where it `may_be_single`: that of the lengths
+    /// may not.
+    pub fn new(lengths: &[u8], may_be_single: bool) -> Result<Self, Corrupt> {
         let mut counts = [0u16; LONGEST + 1];
         for &len in lengths {
             *counts.get_mut(usize::from(len)).ok_or(Corrupt)? += 1;
@@ -44,12 +47,17 @@ impl Huffman {
                 return Err(Corrupt);
             }
         }
-        let single = used == 1 && counts.get(1) == Some(&1);
+        let single = may_be_single && used == 1 && counts.get(1) == Some(&1);
         if left > 0 && used > 0 && !single {
             return Err(Corrupt);
         }
         let mut huffman = Self {
             symbols: sorted(lengths, &counts, used),
+            longest: counts
+                .iter()
+                .skip(1)
+                .rposition(|&n| n > 0)
+                .map_or(0, |at| at + 1),
             counts,
             fast: vec![0; 1 << FAST],
         };
@@ -89,7 +97,8 @@ impl Huffman {
             };
         }
         let (mut code, mut first, mut index) = (0u32, 0u32, 0u32);
-        for (len, &count) in self.counts.iter().enumerate().skip(1) {
+        let counts = self.counts.iter().enumerate().take(self.longest + 1);
+        for (len, &count) in counts.skip(1) {
             let len = len as u32;
             if len > have {
                 return Found::Short;

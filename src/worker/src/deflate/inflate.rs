@@ -251,7 +251,7 @@ impl Inflate {
                 tables.own_left -= 1;
             }
             tables.lengths.clear();
-            tables.code = Some(Huffman::new(&tables.own)?);
+            tables.code = Some(Huffman::new(&tables.own, false)?);
         }
         let Some(code) = &tables.code else {
             return Err(Halt::Corrupt);
@@ -294,8 +294,8 @@ impl Inflate {
             return Err(Halt::Corrupt);
         }
         Ok(State::Codes(Arc::new(Codes {
-            literals: Huffman::new(literals)?,
-            distances: Huffman::new(distances)?,
+            literals: Huffman::new(literals, true)?,
+            distances: Huffman::new(distances, true)?,
         })))
     }
 
@@ -420,8 +420,8 @@ impl Codes {
             literals.iter_mut().skip(144).take(112).for_each(|l| *l = 9);
             literals.iter_mut().skip(256).take(24).for_each(|l| *l = 7);
             Some(Arc::new(Codes {
-                literals: Huffman::new(&literals).ok()?,
-                distances: Huffman::new(&[5; 32]).ok()?,
+                literals: Huffman::new(&literals, true).ok()?,
+                distances: Huffman::new(&[5; 32], true).ok()?,
             }))
         });
         FIXED.clone()

@@ -86,6 +86,14 @@ fn flush() -> impl Strategy<Value = FlushCompress> {
     ])
 }
 
+/// A dynamic block that has one code for lengths, of one bit.
+#[test]
+fn a_single_code_for_lengths_is_damage() {
+    let wire = [0x04, 0, 0, 0x04];
+    assert!(!reference(&wire).1);
+    assert!(inflated(&mut Inflate::default(), &wire).is_err());
+}
+
 proptest! {
     #[test]
     fn what_a_client_sends_is_read_however_it_arrives(

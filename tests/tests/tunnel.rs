@@ -207,7 +207,10 @@ fn passwords_are_tried_as_at_a_login() {
     let (code, text) = test(Some(4001), &["alice"], "alice-secret");
     assert_eq!(
         (code, text.as_str()),
-        (NOPERM, "roostctl: the server refuses it\n")
+        (
+            NOPERM,
+            "roostctl: the server allows this to root and members of the group roostadm only\n"
+        )
     );
     assert!(roost.logged("LOGIN login of <alice> from 127.0.0.1 failed"));
     assert!(

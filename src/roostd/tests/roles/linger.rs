@@ -20,6 +20,8 @@ pub struct Lingering {
 }
 
 const RESCUE: Duration = Duration::from_secs(20);
+/// More than it takes to close what others have too.
+const CLOSING: Duration = Duration::from_secs(1);
 
 impl Lingering {
     pub fn new() -> Self {
@@ -52,9 +54,16 @@ impl Lingering {
         self.near.as_ref().unwrap().as_fd()
     }
 
-    /// From now on whoever has been sent it has the last one.
+    /// From now on whoever has been sent it has the last one. Where that is
+    /// closed already, ours is the last, and nobody waits for it here.
     pub fn leave(&mut self) {
-        self.near = None;
+        let near = self.near.take();
+        let (tell, told) = mpsc::channel();
+        thread::spawn(move || {
+            drop(near);
+            let _ = tell.send(());
+        });
+        let _ = told.recv_timeout(CLOSING);
     }
 
     /// Whether all that came before was done while nobody read.

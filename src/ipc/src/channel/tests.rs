@@ -65,6 +65,7 @@ async fn packets_without_end_hold_up_nobody() {
         fdpass::send(&ours, &packet, &[]).unwrap();
     }
     fdpass::send(&ours, &[MORE], &[]).unwrap();
+    drop(ours);
     let other = tokio::spawn(async {});
     let error = receiver.recv().await.unwrap_err();
     assert!(other.is_finished(), "it has had no turn");

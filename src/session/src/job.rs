@@ -184,7 +184,23 @@ pub(crate) mod tests {
 
     thread_local! {
         /// Steps of this thread are over as soon as they can be.
-        pub static SHORT_STEPS: Cell<bool> = const { Cell::new(false) };
+        pub(super) static SHORT_STEPS: Cell<bool> = const { Cell::new(false) };
+    }
+
+    /// Steps are short until it is dropped.
+    pub struct ShortSteps;
+
+    impl ShortSteps {
+        pub fn begin() -> Self {
+            SHORT_STEPS.set(true);
+            Self
+        }
+    }
+
+    impl Drop for ShortSteps {
+        fn drop(&mut self) {
+            SHORT_STEPS.set(false);
+        }
     }
 
     #[test]

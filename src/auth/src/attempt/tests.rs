@@ -3,7 +3,9 @@
 use super::*;
 use crate::sasl::scram::tests::client_final;
 use crate::settings::tests::setup;
-use roost_ipc::{AuthBackend, AuthSetup, AuthTls, Bytes, ChannelBinding, Endpoints, TlsInfo};
+use roost_ipc::{
+    AuthBackend, AuthSetup, AuthTls, Bytes, ChannelBinding, Endpoints, Reader, TlsInfo,
+};
 
 const DELAY: Duration = Duration::from_millis(120);
 

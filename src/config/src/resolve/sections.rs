@@ -181,9 +181,12 @@ impl Values {
     /// No account may be shown another one's mail.
     pub(super) fn homes(&mut self, auth: &Auth, mail: &Mail) {
         let home = auth.defaults.home.as_ref();
-        let shared = home.is_some_and(|home| !home.names_account());
-        if shared && mail.maildir.needs_home() && !mail.maildir.names_account() {
-            let text = "all accounts would have the same mail: %u or %n is missing";
+        if home.is_none_or(PathTemplate::names_account) {
+            return;
+        }
+        let mut paths = std::iter::once(&mail.maildir).chain(&mail.index_dir);
+        if paths.any(|path| path.needs_home() && !path.names_account()) {
+            let text = "all accounts would have the same mail or index: %u or %n is missing";
             self.error(Section::Auth, "mail_home", text);
         }
     }

@@ -84,6 +84,8 @@ fn one_home_is_not_everybodys() {
         assert_eq!(errors.len(), 1, "{home}");
         assert_eq!(errors[0].line, Some(2), "{home}");
     }
+    assert!(of("/srv", "~/%u\nindex_dir = ~/%n").is_ok());
+    assert!(of("/srv", "~/%u\nindex_dir = ~/index").is_err());
 }
 
 /// A good value that is not the default.

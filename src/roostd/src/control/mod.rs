@@ -29,6 +29,9 @@ use admins::Admins;
 use guest::{Closer, Guest};
 use turns::Turns;
 
+/// The first who connect wait so long for the name service to say who looks
+/// after the server.
+const NAME_SERVICE: Duration = Duration::from_secs(1);
 /// Every user of the host may ask; the answer depends on who it is.
 const MODE: u32 = 0o666;
 /// For the answer to be read.
@@ -64,7 +67,7 @@ impl ControlSocket {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let closer = Closer::start()?;
         let admins = Admins::default();
-        admins.look_up();
+        let known = admins.look_up();
         roost_os::fdpass::set_nonblocking(&listener, true)?;
         let listener = {
             let _entered = runtime.enter();
@@ -76,6 +79,7 @@ impl ControlSocket {
         thread::Builder::new().name("control".into()).spawn({
             let admins = admins.clone();
             move || {
+                let _ = known.recv_timeout(NAME_SERVICE);
                 run(
                     runtime,
                     accept_all(listener, admins, closer, events),
@@ -94,7 +98,7 @@ impl ControlSocket {
 impl ControlSocket {
     /// The group of the administrators may be another one now.
     pub fn look_up_admins(&self) {
-        self.admins.look_up_again();
+        let _ = self.admins.look_up();
     }
 }
 

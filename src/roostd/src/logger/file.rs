@@ -32,6 +32,22 @@ struct Open {
     id: Id,
     /// Since when it has no name.
     nameless: Option<Instant>,
+    /// It says in its last lines that the file of the name is out of reach.
+    parted: bool,
+}
+
+impl Open {
+    /// Tells once, to those who read this file and at standard error, why it
+    /// is written to still.
+    fn part(&mut self, path: &Path, error: &io::Error) -> io::Result<()> {
+        if std::mem::replace(&mut self.parted, true) {
+            return Ok(());
+        }
+        let path = path.display();
+        let line = format!("roostd: cannot go on in {path}: {error}\n");
+        let _ = io::stderr().write_all(line.as_bytes());
+        self.file.write_all(line.as_bytes())
+    }
 }
 
 /// Device and inode.
@@ -93,8 +109,10 @@ impl LogFile {
             match self.open_named() {
                 Ok(open) => self.open = Some(open),
                 // Better an old file than none.
-                Err(error) if self.open.is_none() => return Err(error),
-                Err(_) => {}
+                Err(error) => match &mut self.open {
+                    None => return Err(error),
+                    Some(open) => open.part(&self.path, &error)?,
+                },
             }
         }
         match &mut self.open {
@@ -109,6 +127,7 @@ impl LogFile {
             id: id(&file.metadata()?),
             file,
             nameless: None,
+            parted: false,
         })
     }
 }
@@ -178,7 +197,12 @@ mod tests {
         log.write(b"one\n").unwrap();
         fs::rename(&folder, &moved).unwrap();
         log.write(b"two\n").unwrap();
-        assert_eq!(read(&moved.join("log")), "one\ntwo\n");
+        log.write(b"two\n").unwrap();
+        let said = read(&moved.join("log"));
+        let lines: Vec<_> = said.lines().collect();
+        let told = format!("roostd: cannot go on in {}", folder.join("log").display());
+        assert!(lines[1].starts_with(&told), "{said}");
+        assert_eq!((lines[0], &lines[2..]), ("one", &["two", "two"][..]));
         fs::create_dir(&folder).unwrap();
         log.write(b"three\n").unwrap();
         assert_eq!(read(&folder.join("log")), "three\n");

@@ -7,28 +7,30 @@
 //! worker says whose session it wants, and none learns more than whether it can
 //! be had.
 
+mod claim;
+mod link;
+
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
+use self::claim::Claim;
 use super::workers::Wanted;
 use super::*;
 use crate::control::answer;
 use crate::permits::{Permit, Permits};
-use crate::registry::{Entry, LinkOf};
+use crate::registry::Entry;
 use crate::shares;
 use roost_ipc::log::{Seldom, escape};
 use roost_ipc::{
-    Asker, Bytes, ControlReply, ForeignOpened, ForeignResult, Found, Grant, Lookup, OpenForeign,
-    Owner, Reader, Refusal, Session, SharesFound, SharesWanted, SupervisorToWorker, slog,
+    ControlReply, ForeignOpened, ForeignResult, Found, Grant, Lookup, OpenForeign, Owner, Reader,
+    SharesFound, SharesWanted, SupervisorToWorker,
 };
 use roost_types::mailbox::MAX_NAME_LEN;
 use roost_types::{LogLevel, SessionId};
 
 /// For auth to answer, and again for the owner's worker to take the link.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Octets that either side may be ahead of the other.
-const AHEAD: usize = 512 << 10;
 /// The longest name of an owner, with its `~`.
 const MAX_SHOWN: usize = 256;
 /// Whose mailboxes are a namespace of their own.
@@ -55,27 +57,6 @@ enum Question {
     Shares(SharesWanted, UserId, u64, Permit),
     Public,
     Claim(Claim),
-}
-
-/// What a user of the host says that an account shares, which may be his.
-struct Claim {
-    by: UserId,
-    said: roost_ipc::Shares,
-    connection: OwnedFd,
-}
-
-impl Claim {
-    /// Nobody but the account's own user speaks for it.
-    fn holds(&self, owner: &Owner) -> bool {
-        match owner {
-            Owner::Account {
-                account,
-                credentials,
-                ..
-            } => *account == self.said.account && credentials.uid == self.by,
-            Owner::Nobody {} | Owner::Unknown {} => false,
-        }
-    }
 }
 
 /// A worker's wish for a link.
@@ -335,135 +316,6 @@ impl Supervisor {
         })));
     }
 
-    /// To the owner's running worker.
-    pub(super) fn deliver_link(&mut self, link: Link) {
-        let (owner, wish) = (&link.owner, &link.wish);
-        // Meanwhile it may have ended; its worker waits for an answer still.
-        let Some(entry) = self.own_session(wish.uid, wish.asked.session) else {
-            return self.refuse_link(wish, ForeignResult::Unavailable);
-        };
-        let (asker, tls) = (entry.account.clone(), entry.tls.clone());
-        let endpoints = entry.endpoints.clone();
-        let place = match self.settings.place_of(owner) {
-            Ok(place) => place,
-            Err(error) => {
-                log::error!("no Maildir for <{}>: {error}", escape(&owner.account));
-                return self.refuse_link(&link.wish, ForeignResult::Unavailable);
-            }
-        };
-        let (ours, theirs) = match roost_os::fdpass::wide_stream_pair(AHEAD) {
-            Ok(pair) => pair,
-            Err(error) => {
-                log::error!("no sockets for a link: {error}");
-                return self.refuse_link(&link.wish, ForeignResult::Unavailable);
-            }
-        };
-        let session = Session {
-            session: owner.session,
-            account: owner.account.clone(),
-            home: owner.home.clone(),
-            maildir: place.maildir,
-            index_dir: place.index_dir,
-            tag: String::new(),
-            leftover: Bytes(vec![]),
-            endpoints: endpoints.clone(),
-            tls: tls.clone(),
-            method: owner.method.clone(),
-            max_message_size: place.max_message_size,
-            sees_non_mail: place.sees_non_mail,
-            quota: place.quota,
-            asker: Some(Asker {
-                account: asker.clone(),
-                groups: link.groups.clone(),
-                shown: wish.asked.shown.clone(),
-                alias: wish.asked.alias.clone(),
-            }),
-            // Its asker is, if anyone.
-            traced: false,
-        };
-        let entry = Entry {
-            account: owner.account.clone(),
-            uid: owner.credentials.uid,
-            endpoints,
-            tls,
-            method: owner.method.clone(),
-            since: Instant::now(),
-            started: false,
-            link: Some(LinkOf::new(
-                asker,
-                wish.asked.session,
-                Arc::clone(&wish.permit),
-            )),
-            local: false,
-            reader: owner.reader,
-        };
-        let (uid, id) = (owner.credentials.uid, owner.session);
-        self.registry.insert(id, entry);
-        let until = Instant::now() + PATIENCE;
-        self.foreign.opening.insert(id, (link, ours, until));
-        self.give_session(uid, session, theirs);
-    }
-
-    /// The owner's worker serves the link.
-    pub(super) fn on_link_started(&mut self, link: SessionId) {
-        let Some((Link { wish, .. }, end, _)) = self.foreign.opening.remove(&link) else {
-            return;
-        };
-        if let Some(entry) = self.registry.get(link)
-            && let Some(of) = &entry.link
-        {
-            slog!(
-                link,
-                LogLevel::LowLevel,
-                "link of <{}> to <{}> opened, for session=<{}>",
-                escape(&of.account),
-                escape(&entry.account),
-                of.session
-            );
-        }
-        let (opened, request) = (ForeignResult::Opened, wish.asked.request);
-        self.answer(wish.uid, wish.generation, request, opened, Some(end));
-    }
-
-    /// A link has ended, or has never begun, for this reason.
-    pub(super) fn on_link_ended(&mut self, link: SessionId, entry: &Entry, reason: Refusal) {
-        if let Some((Link { wish, .. }, ..)) = self.foreign.opening.remove(&link) {
-            let result = match reason {
-                Refusal::NoMail => ForeignResult::NoSuchAccount,
-                _ => ForeignResult::Unavailable,
-            };
-            return self.refuse_link(&wish, result);
-        }
-        if let Some(of) = &entry.link {
-            slog!(
-                link,
-                LogLevel::LowLevel,
-                "link of <{}> to <{}> closed after {:.1}s, for session=<{}>",
-                escape(&of.account),
-                escape(&entry.account),
-                entry.since.elapsed().as_secs_f64(),
-                of.session
-            );
-        }
-    }
-
-    /// The owner's worker has died. A link that it had not taken yet was sent
-    /// to a dead one, and gets its successor, once.
-    pub(super) fn on_link_orphaned(&mut self, uid: UserId, link: SessionId, entry: &Entry) {
-        match self.foreign.opening.remove(&link) {
-            Some((mut link, ..)) if !link.again && self.phase.is_serving() => {
-                link.again = true;
-                self.keep_for_later(uid, Wanted::Link(Box::new(link)));
-            }
-            Some((link, ..)) => self.drop_link(&link),
-            None => self.on_link_ended(link, entry, Refusal::Unavailable),
-        }
-    }
-
-    pub(super) fn drop_link(&mut self, link: &Link) {
-        self.refuse_link(&link.wish, ForeignResult::Unavailable);
-    }
-
     fn refuse_link(&mut self, wish: &Wish, result: ForeignResult) {
         self.answer(wish.uid, wish.generation, wish.asked.request, result, None);
     }
@@ -501,41 +353,5 @@ impl Supervisor {
         for link in opening {
             self.drop_link(&link);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use roost_os::GroupId;
-    use roost_os::identity::Credentials;
-
-    #[test]
-    fn a_user_speaks_for_his_own_account_and_no_other() {
-        let claim = |by, account: &str| Claim {
-            by: UserId(by),
-            said: roost_ipc::Shares {
-                account: account.into(),
-                identifiers: vec!["bob".into()],
-            },
-            connection: std::fs::File::open("/dev/null").unwrap().into(),
-        };
-        let owner = |name: &str, uid| Owner::Account {
-            account: name.into(),
-            credentials: Credentials {
-                uid: UserId(uid),
-                gid: GroupId(uid),
-                groups: Vec::new(),
-            },
-            home: "/home".into(),
-            maildir: None,
-            quota: None,
-        };
-        assert!(claim(1001, "alice").holds(&owner("alice", 1001)));
-        assert!(!claim(1002, "alice").holds(&owner("alice", 1001)));
-        // What auth takes for another account of his is not what he has named.
-        assert!(!claim(1001, "alice").holds(&owner("alice@home.org", 1001)));
-        assert!(!claim(1001, "alice").holds(&Owner::Nobody {}));
-        assert!(!claim(1001, "alice").holds(&Owner::Unknown {}));
     }
 }

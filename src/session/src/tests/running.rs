@@ -2,7 +2,7 @@
 
 use super::bench::Bench;
 use super::{Site, impatient};
-use crate::job::tests::SHORT_STEPS;
+use crate::job::tests::ShortSteps;
 use std::time::Duration;
 
 /// Of messages: more than one step of any command takes.
@@ -22,7 +22,7 @@ fn signs(answer: &str) -> Vec<&str> {
 
 #[test]
 fn every_command_that_can_run_long_says_so() {
-    SHORT_STEPS.set(true);
+    let _short = ShortSteps::begin();
     let message: &[u8] = b"A: b\n\nc\n";
     let mut b = Bench::new(&vec![("", message); MANY]);
     b.run("a CREATE to");

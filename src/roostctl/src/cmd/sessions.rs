@@ -100,12 +100,12 @@ pub fn time(time: Duration) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
     use roost_types::SessionId;
     use std::net::Ipv6Addr;
 
-    fn row() -> SessionRow {
+    pub fn row() -> SessionRow {
         SessionRow {
             session: SessionId(12),
             address: [192, 0, 2, 7].into(),

@@ -102,21 +102,8 @@ fn cells(row: &SessionRow) -> [Cell; 8] {
 
 #[cfg(test)]
 mod tests {
+    use super::super::sessions::tests::row;
     use super::*;
-    use std::time::Duration;
-
-    fn row() -> SessionRow {
-        SessionRow {
-            session: SessionId(12),
-            address: [192, 0, 2, 7].into(),
-            tls: Some(true),
-            account: Some("alice".into()),
-            connected: Duration::from_secs(3750),
-            status: "Selected W\x1b[2Jork".into(),
-            running: Some(Duration::from_millis(1470)),
-            show_all: false,
-        }
-    }
 
     #[test]
     fn filters_match_what_is_shown() {

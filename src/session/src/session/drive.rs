@@ -8,7 +8,7 @@ use crate::cmd::append::Ended;
 use crate::cmd::{self, Started};
 use crate::error::{Answer, Error, Fatal, answer};
 use crate::foreign::{ClientFrame, Place};
-use crate::job::{Reply, Step};
+use crate::job::{Job, Reply, Step};
 use crate::rights::{self, Standing};
 use roost_imap::frame::AppendStart;
 use roost_imap::write::{self, Status};
@@ -343,20 +343,22 @@ impl Session {
         })
     }
 
+    fn run_in_steps(&mut self, tag: Tag, kind: CommandKind, job: Box<dyn Job>) -> Progress {
+        self.phase = Phase::Running {
+            tag,
+            kind,
+            job,
+            silence: Silence::begins(self.settings.running_interval),
+        };
+        Progress::More
+    }
+
     fn start(&mut self, request: Request, out: &mut Vec<u8>) -> Progress {
         let Request { tag, command } = request;
         let kind = command.kind();
         match cmd::start(self, &tag, command, out) {
             Ok(Started::Done(reply)) => self.finish(tag, kind, reply, out),
-            Ok(Started::Job(job)) => {
-                self.phase = Phase::Running {
-                    tag,
-                    kind,
-                    job,
-                    silence: Silence::begins(self.settings.running_interval),
-                };
-                Progress::More
-            }
+            Ok(Started::Job(job)) => self.run_in_steps(tag, kind, job),
             Ok(Started::Idle) => match self.news(self.policy().messages) {
                 Ok(changes) => {
                     self.phase = Phase::IdleTelling {
@@ -450,15 +452,7 @@ impl Session {
                         self.failed(tag, kind, &rights::put_out(), out)
                     }
                     Ok(Ended::Done(reply)) => self.finish(tag, kind, reply, out),
-                    Ok(Ended::Job(job)) => {
-                        self.phase = Phase::Running {
-                            tag,
-                            kind,
-                            job,
-                            silence: Silence::begins(self.settings.running_interval),
-                        };
-                        Progress::More
-                    }
+                    Ok(Ended::Job(job)) => self.run_in_steps(tag, kind, job),
                     Err(error) => self.failed(tag, kind, &error, out),
                 }
             }

@@ -298,8 +298,12 @@ fn open_list(
     options: &Options,
     new_validity: &dyn Fn() -> Result<UidValidity, FormatError>,
 ) -> Result<UidList, Error> {
-    if !courier::is_newer(dir)?
-        && let Some(list) = UidList::load(dir)?
+    // The lock, which not everybody can have, is for what changes the list.
+    if let Some(list) = UidList::load(dir)?
+        && matches!(
+            courier::compared(dir, &list)?,
+            None | Some((_, courier::Since::Same))
+        )
     {
         return Ok(list);
     }
